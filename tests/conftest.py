@@ -53,16 +53,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
     off = {mark for mark, switch in _OPTIONAL.items() if os.environ.get(switch) != "1"}
-    left_out = [item for item in items if off & {mark.name for mark in item.iter_markers()}]
+    left_out = {item for item in items if any(map(item.get_closest_marker, off))}
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_sessionstart() -> None:
+    """Spare the garbage collector the thousands of collected tests, which live to the end."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the thousands of collected tests, which live to the end."""
-    gc.collect()
+    """Collect garbage again, but for what is there by now."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

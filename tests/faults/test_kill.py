@@ -10,7 +10,7 @@ from support import processes
 from support.cloud import DEPLOYMENT_KINDS, Machine
 from support.slow import mostly_slow
 
-CHUNKS = 16
+CHUNKS = 32
 
 
 def create(machine: Machine) -> object:

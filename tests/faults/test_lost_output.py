@@ -122,6 +122,7 @@ def test_unwritable_help_exits_1_with_one_error_line(name: str) -> None:
     assert (done.returncode, done.stderr) == (1, _LOST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", mostly_slow(["list -o json", "--version", "--show-completion"], 3))
 def test_other_unwritable_results_exit_1(user: Path, line: str) -> None:
     done = _ccgpu(line, ">/dev/full")
@@ -142,6 +143,7 @@ def test_the_write_error_is_a_json_document_for_programs(user: Path) -> None:
     assert user.is_dir()
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_command_outranks_a_write_error(user: Path) -> None:
     (user / "work" / "bad.yaml").write_text("zone: 9\n")
     done = _ccgpu("validate bad.yaml", ">/dev/full")

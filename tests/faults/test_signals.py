@@ -245,6 +245,7 @@ def _simulated_state(home: Path) -> str:
     return str(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
 def test_an_unresponsive_network_does_not_delay_the_exit(number, user):
     """The real sign-in and transport connect through a proxy that never answers."""

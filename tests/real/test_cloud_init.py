@@ -88,6 +88,7 @@ def test_every_template_and_option_passes_the_schema(changes, tmp_path):
         assert "deprecat" not in (done.stderr + done.stdout).lower()
 
 
+@pytest.mark.slow
 def test_the_schema_is_checked_at_all(tmp_path):
     done = _check(tmp_path, _render().replace("runcmd:", "packages: curl\nruncmd:"))
     assert done.returncode != 0

@@ -13,6 +13,7 @@ from support.attested import judge, refusals, running_vm
 from support.cli import Shell
 from support.collecting import guest_pythons
 from support.paravisor import USER_DATA, served_as_device
+from support.slow import mostly_slow
 from support.vms import HOST_KEY, NONCE
 
 
@@ -35,6 +36,7 @@ def test_what_it_collects_is_accepted(each_machine, shell):
     assert each_machine.files() == before
 
 
+@pytest.mark.slow
 def test_without_the_flag_its_roots_are_unknown(each_machine, shell):
     vm_id = each_machine.paravisor.vm_id
     known = f"--nonce {NONCE.hex()} --host-key {shell.folder}/key --vm-id {vm_id}"
@@ -44,11 +46,14 @@ def test_without_the_flag_its_roots_are_unknown(each_machine, shell):
 
 @pytest.mark.parametrize(
     ("changed", "check"),
-    [
-        ({"nonce": bytes(32)}, "freshness.nonce.other"),
-        ({"host_key": HOST_KEY[:-1] + b"\x08"}, "hcl.user-data.other"),
-        ({"recipient_key": bytes(32)}, "hcl.user-data.other"),
-    ],
+    mostly_slow(
+        [
+            pytest.param({"nonce": bytes(32)}, "freshness.nonce.other"),
+            pytest.param({"host_key": HOST_KEY[:-1] + b"\x08"}, "hcl.user-data.other"),
+            pytest.param({"recipient_key": bytes(32)}, "hcl.user-data.other"),
+        ],
+        3,
+    ),
 )
 def test_another_word_of_the_vm_is_refused(machine, shell, changed, check):
     bundle = collector.parse(machine.run()).model_copy(update=changed)
@@ -88,12 +93,14 @@ def test_cc_mode_off_is_reported_and_refused(machine, shell):
     assert judged.code == 9
 
 
+@pytest.mark.slow
 def test_developer_tools_are_reported_and_refused(machine, shell):
     machine.gpu.modes["dev_tools"] = 1
     judged = judge(shell, machine, collector.parse(machine.run()))
     assert judged.code == 9
 
 
+@pytest.mark.slow
 def test_tpm2_tools_accept_the_quote(tpm):
     with running_vm(tpm, 2600) as machine:
         bundle = collector.parse(machine.run())
@@ -109,7 +116,9 @@ def test_tpm2_tools_accept_the_quote(tpm):
     assert bound.hex().upper().encode() in runtime
 
 
-@pytest.mark.parametrize("python", guest_pythons(), ids=lambda file: file.rsplit("/", 1)[-1])
+@pytest.mark.parametrize(
+    "python", mostly_slow(guest_pythons(), 4), ids=lambda file: file.rsplit("/", 1)[-1]
+)
 def test_it_runs_on_every_python_from_3_10_in_a_hostile_environment(machine, shell, python):
     evil = machine.root / "evil"
     evil.mkdir()
@@ -157,7 +166,7 @@ def test_release_makes_a_key_for_root_alone_that_replaces_the_last(each_machine,
     assert [file.name for file in (each_machine.root / "run/ccgpu").iterdir()] == ["release.pem"]
 
 
-@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
+@pytest.mark.parametrize("mode", mostly_slow([0o755, 0o770, 0o701], 3))
 def test_release_refuses_a_folder_that_others_enter(machine, mode):
     folder = machine.root / "run/ccgpu"
     folder.mkdir()
@@ -175,11 +184,16 @@ def test_release_follows_no_link(machine):
 
 @pytest.mark.parametrize(
     ("file", "text", "code"),
-    [
-        ("proc/swaps", "Filename\tType\n/dev/zram0 partition 1 0 -2\n", "release.swap"),
-        ("proc/mounts", "/dev/sda1 / ext4 rw 0 0\n", "release.disk"),
-        ("run/ccgpu", "", "release.error"),
-    ],
+    mostly_slow(
+        [
+            pytest.param(
+                "proc/swaps", "Filename\tType\n/dev/zram0 partition 1 0 -2\n", "release.swap"
+            ),
+            pytest.param("proc/mounts", "/dev/sda1 / ext4 rw 0 0\n", "release.disk"),
+            pytest.param("run/ccgpu", "", "release.error"),
+        ],
+        3,
+    ),
 )
 def test_release_refuses_a_vm_that_would_keep_the_key(machine, file, text, code):
     (machine.root / file).write_text(text)

@@ -14,6 +14,7 @@ from support.cli import Shell
 from support.collecting import CollectingVm, collecting_vm
 from support.nvml import LIBRARY
 from support.paravisor import HCL, Paravisor
+from support.slow import mostly_slow
 from support.swtpm import software_tpm
 from support.tpm_double import ABSENT, NV_READ, PCR_READ, QUOTE, RETRY, response
 from support.vms import HOST_KEY, vm
@@ -30,6 +31,7 @@ def shell(tmp_path):
     return Shell(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_busy_tpm_is_asked_again(machine):
     seen: list[int] = []
 
@@ -129,22 +131,25 @@ def unreadable_claims(machine: CollectingVm) -> None:
 
 @pytest.mark.parametrize(
     ("broken", "code"),
-    [
-        (late, "claims.late"),
-        (no_gpu, "gpu.absent"),
-        (two_gpus, "gpu.count"),
-        (no_driver, "gpu.absent"),
-        (no_library, "gpu.absent"),
-        (no_cc, "gpu.error"),
-        (hung_gpu, "gpu.hung"),
-        (slow_imds, "imds.slow"),
-        (busy_imds, "imds.slow"),
-        (no_imds, "imds.slow"),
-        (foreign_imds, "imds.error"),
-        (large_imds, "imds.error"),
-        (no_host_key, "host-key.absent"),
-        (unreadable_claims, "claims.malformed"),
-    ],
+    mostly_slow(
+        [
+            pytest.param(late, "claims.late"),
+            pytest.param(no_gpu, "gpu.absent"),
+            pytest.param(two_gpus, "gpu.count"),
+            pytest.param(no_driver, "gpu.absent"),
+            pytest.param(no_library, "gpu.absent"),
+            pytest.param(no_cc, "gpu.error"),
+            pytest.param(hung_gpu, "gpu.hung"),
+            pytest.param(slow_imds, "imds.slow"),
+            pytest.param(busy_imds, "imds.slow"),
+            pytest.param(no_imds, "imds.slow"),
+            pytest.param(foreign_imds, "imds.error"),
+            pytest.param(large_imds, "imds.error"),
+            pytest.param(no_host_key, "host-key.absent"),
+            pytest.param(unreadable_claims, "claims.malformed"),
+        ],
+        4,
+    ),
 )
 def test_what_is_broken_is_named_in_time(tpm, broken, code):
     with running_vm(tpm, 2600) as machine:
@@ -170,6 +175,7 @@ def test_a_second_collection_waits_for_the_first(machine):
         assert machine.run().exit_code == 0
 
 
+@pytest.mark.slow
 def test_two_collections_at_once_do_not_disturb_each_other(machine):
     nonces = [bytes([number]) * 32 for number in (1, 2)]
     with ThreadPoolExecutor(2) as pool:
@@ -197,6 +203,7 @@ def test_a_blob_that_changes_while_it_is_read_is_read_again(tpm, shell):
         assert machine.paravisor.commands.count(NV_READ) == 2 + 3 + 3
 
 
+@pytest.mark.slow
 def test_a_slow_vm_is_waited_for(tpm, shell):
     with running_vm(tpm, 2600) as machine:
         machine.paravisor.ignored = 3
@@ -204,6 +211,7 @@ def test_a_slow_vm_is_waited_for(tpm, shell):
         assert machine.paravisor.commands.count(NV_READ) == 2 + 4 * 3
 
 
+@pytest.mark.slow
 def test_the_first_look_renews_nothing_so_that_the_second_need_not_wait(machine):
     assert machine.run().exit_code == 0
     assert machine.paravisor.renewals == 1

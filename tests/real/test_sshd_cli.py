@@ -47,6 +47,7 @@ def test_exec_passes_output_and_exit_code_through(guest):
     assert guest("exec demo -- sh -c 'exit 255'").code == 255
 
 
+@pytest.mark.slow
 def test_exec_passes_its_input_through_unless_it_is_a_terminal(guest):
     guest.shell.stdin = b"line\n" * 1000
     assert guest("exec demo -- cat").out == "line\n" * 1000
@@ -98,12 +99,14 @@ def test_a_vm_that_has_not_printed_its_key_is_not_connected_to(guest):
     assert (guest.targets, guest.sshd.logins) == ([], 0)
 
 
+@pytest.mark.slow
 def test_a_key_that_is_printed_later_is_waited_for(guest):
     guest.shell.arm.faults.append(NthRequest(0, _is_serial_log, Response(200, "", {}), times=3))
     assert guest("exec demo -- true").code == 0
     assert guest.requests("retrievebootdiagnosticsdata") == 4
 
 
+@pytest.mark.slow
 def test_two_keys_at_the_console_are_refused(guest):
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{}"
     block = "-----BEGIN SSH HOST KEY KEYS-----\n{}\n-----END SSH HOST KEY KEYS-----\n"
@@ -115,6 +118,7 @@ def test_two_keys_at_the_console_are_refused(guest):
     assert (done.code, guest.sshd.logins) == (9, 0)
 
 
+@pytest.mark.slow
 @dataclass
 class _StartingServer:
     """A clock in whose first pause the server starts."""
@@ -139,6 +143,7 @@ def test_a_server_that_comes_up_late_is_waited_for(guest):
     assert "cannot be reached yet" in done.err
 
 
+@pytest.mark.slow
 def test_a_server_that_never_comes_up_ends_with_its_own_exit_code(guest):
     guest.sshd.stop()
     done = guest("exec demo --connect-timeout 20s -- true")
@@ -146,6 +151,7 @@ def test_a_server_that_never_comes_up_ends_with_its_own_exit_code(guest):
     assert "Connection refused" in done.err
 
 
+@pytest.mark.slow
 def test_a_stopped_vm_is_named(guest):
     guest("stop demo")
     done = guest("exec demo -- true")
@@ -154,6 +160,7 @@ def test_a_stopped_vm_is_named(guest):
     assert "`ccgpu start demo`" in done.err
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long_is_a_time_out(guest):
     done = guest("exec demo --timeout 1s -- sleep 60")
     assert done.code == 11
@@ -173,12 +180,14 @@ def test_a_lost_connection_is_not_an_exit_code_of_the_command(guest):
     assert "broke off" in done.err
 
 
+@pytest.mark.slow
 def test_an_unknown_deployment_is_named(guest):
     done = guest("exec other -- true")
     assert done.code == 4
     assert "there is no VM other" in done.err
 
 
+@pytest.mark.slow
 def test_cp_copies_both_ways(guest, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "script").write_bytes(b"\x00\xff")
@@ -194,6 +203,7 @@ def test_cp_copies_both_ways(guest, tmp_path):
     assert (missing.code, "nothing: No such file" in missing.err) == (4, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", mostly_slow(["text", "json"], 2))
 def test_a_tunnel_prints_its_address_and_ends_with_an_interrupt(guest, form):
     """It leads to the server itself, which greets."""
@@ -249,6 +259,7 @@ def test_a_private_vm_needs_a_way_which_is_remembered(sshd, tmp_path):
     assert guest("exec demo --no-reachable -- true").code == 10
 
 
+@pytest.mark.slow
 def test_a_secret_from_stdin_is_stored_and_told_nowhere(guest):
     guest.shell.stdin = CANARY.encode()
     done = guest("exec demo -- sh -c 'cat >/dev/null; exit 3'")

@@ -32,6 +32,7 @@ def test_ten_megabytes_pass_unchanged_in_both_directions(channel):
     assert done == Completed(0, BINARY, b"")
 
 
+@pytest.mark.slow
 def test_ten_megabytes_pass_unchanged_through_streams_of_memory(channel):
     out, err = io.BytesIO(), io.BytesIO()
     words = ["sh", "-c", "tee /dev/stderr"]
@@ -40,6 +41,7 @@ def test_ten_megabytes_pass_unchanged_through_streams_of_memory(channel):
     assert err.getvalue() == BINARY
 
 
+@pytest.mark.slow
 def test_ten_megabytes_pass_unchanged_through_files(channel, tmp_path):
     (tmp_path / "in").write_bytes(BINARY)
     with (
@@ -92,6 +94,7 @@ _TEXT = st.text(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_TEXT, min_size=1, max_size=6))
 def test_any_words_arrive_unchanged(channel, words):
@@ -126,6 +129,7 @@ def test_stdout_and_stderr_stay_apart(channel):
     assert done == Completed(4, b"out\n", b"err\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["", " >&2"])
 def test_output_that_does_not_end_is_not_kept(channel, where):
     with pytest.raises(GuestNotReady, match="printed more than 32 MiB"):
@@ -165,6 +169,7 @@ def test_the_sessions_of_a_channel_share_one_connection(shared_sshd):
     assert shared_sshd.logins == before + 1
 
 
+@pytest.mark.slow
 def test_a_session_that_the_vm_refuses_is_no_exit_code(sshd):
     sshd.start("MaxSessions 1")  # which the channel's own takes
     with open_channel(sshd.target()) as channel, pytest.raises(GuestUnreachable) as caught:

@@ -179,6 +179,7 @@ def test_a_local_port_that_is_taken_is_refused(channel):
             pass
 
 
+@pytest.mark.slow
 def test_a_tunnel_that_lost_its_connection_is_not_silently_opened_anew(sshd):
     sshd.start()
     with open_channel(sshd.target()) as channel:

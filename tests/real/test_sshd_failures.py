@@ -83,6 +83,7 @@ def test_without_a_pinned_key_a_script_of_ccgpu_is_run(shared_sshd, script):
         assert channel.run(["cat"], script.read_bytes(), timeout=20).stdout == script.read_bytes()
 
 
+@pytest.mark.slow
 def test_without_a_pinned_key_the_first_key_holds_for_the_channel(sshd):
     sshd.start()
     script = probe.script()
@@ -109,6 +110,7 @@ def test_a_refused_key_is_final_and_named(shared_sshd, tmp_path):
     assert "`ssh-add FILE`" in (caught.value.hint or "")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_up_is_worth_another_try(sshd):
     with open_channel(sshd.target()) as channel:
         with pytest.raises(GuestUnreachable, match="refused") as caught:
@@ -188,6 +190,7 @@ def _masters() -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_master_that_is_gone_is_not_an_exit_code(channel):
     channel.run(["true"], timeout=20)
     (master,) = _masters()
@@ -241,6 +244,7 @@ with open_channel(Sshd(Path({folder!r}), {port}).target()) as channel:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_ccgpu_leaves_no_connection(sshd):
     sshd.start()
     code = _KILLED.format(path=sys.path, folder=str(sshd.folder), port=sshd.port)

@@ -77,6 +77,7 @@ def test_a_jump_host_that_ssh_does_not_know_is_refused(jump):
     assert jump.logins == 0
 
 
+@pytest.mark.slow
 def test_a_vm_that_the_jump_host_does_not_reach_yet_is_worth_another_try(jump):
     refused = _refusal(jump.target(jump="bastion", port=free_port()))
     assert refused.transient
@@ -93,6 +94,7 @@ def test_a_jump_host_that_refuses_us_is_named(jump):
     assert "the jump host bastion cannot be used" in str(refused)
 
 
+@pytest.mark.slow
 def test_a_jump_host_that_is_down_is_worth_another_try(jump):
     jump.stop()
     refused = _refusal(jump.target(jump="bastion"))
@@ -100,6 +102,7 @@ def test_a_jump_host_that_is_down_is_worth_another_try(jump):
     assert "jump host bastion" in str(refused)
 
 
+@pytest.mark.slow
 def test_user_and_port_of_the_jump_host_are_passed_on(jump):
     text = (jump.folder / "users_config").read_text()
     bare = [line for line in text.splitlines() if "Port" not in line and "User " not in line]
@@ -108,6 +111,7 @@ def test_user_and_port_of_the_jump_host_are_passed_on(jump):
         assert channel.run(["true"], timeout=20).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_connection_through_a_jump_host_that_ends_is_lost(jump):
     import threading
 

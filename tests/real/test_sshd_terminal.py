@@ -108,6 +108,7 @@ def test_a_shell_may_ask_for_the_passphrase_of_a_key(sshd):
         terminal.expect(b"code 3", typing=b"exit 3\r")
 
 
+@pytest.mark.slow
 def test_a_command_never_asks_at_the_terminal(sshd):
     subprocess.run(
         ["ssh-keygen", "-q", "-p", "-N", "open sesame", "-P", "", "-f", sshd.identity], check=True
@@ -128,6 +129,7 @@ def _runs(*words: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", mostly_slow([signal.SIGINT, signal.SIGTERM], 2))
 def test_a_signal_ends_the_command_the_connection_and_the_process(sshd, number):
     sshd.start()
@@ -182,6 +184,7 @@ def test_a_command_ends_when_nobody_reads_its_output_any_more(sshd):
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_output_that_cannot_be_written_is_noticed(sshd):
     sshd.start()
     code = _code(sshd, _OUTPUT.format(words=["echo", "out"]))

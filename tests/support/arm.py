@@ -302,16 +302,20 @@ def refusal_codes() -> frozenset[str]:
         for node in ast.walk(syntax_tree(path)):
             if isinstance(node, ast.Call):
                 found |= set(_code_of_call(node))
-            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TEXTS":
+            elif isinstance(node, ast.Assign) and _name_of(node.targets[0]) == "_TEXTS":
                 assert isinstance(node.value, ast.Dict)
                 found |= {ast.literal_eval(key) for key in node.value.keys if key is not None}
     return frozenset(found)
 
 
+def _name_of(node: ast.expr) -> str:
+    """The last word of a dotted name; nothing for any other expression."""
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
 def _code_of_call(call: ast.Call) -> list[str]:
     """The code in a call of `Refused(status, code, …)` or `error(code, …)`."""
-    name = ast.unparse(call.func).rpartition(".")[2]
-    place = {"Refused": 1, "error": 0, "invalid_tags": 0}.get(name)
+    place = {"Refused": 1, "error": 0, "invalid_tags": 0}.get(_name_of(call.func))
     if place is None or len(call.args) <= place:
         return []
     code = call.args[place]

@@ -99,6 +99,11 @@ class Attester:
         return Attester(replace(self.shell, backend=backend))
 
 
+def make_demo(shell: Shell) -> None:
+    """Create the VM `demo`, and let it set itself up; nobody has attested it."""
+    Attester(shell).make()
+
+
 @dataclass
 class Between:
     """A service in front of another one."""

@@ -5,7 +5,7 @@ Linked under each name of `NAMES`, it answers as that program does on a confiden
 it stands on is a JSON file, `$CCGPU_ROOT/machine.json`, so a test prepares a machine, or breaks it:
 `broken` maps the beginning of a command line to an exit code and what is printed. Each call is
 written down in `$CCGPU_ROOT/calls`. It imports nothing but the standard library: it also runs in
-guests.
+guests. `support.stub_server` answers for it where guests are folders.
 """
 
 import fnmatch
@@ -172,7 +172,7 @@ def _nullbootctl(words: Sequence[str], state: dict[str, Any]) -> int:
 
 def _uname(words: Sequence[str], state: dict[str, Any]) -> int:
     if list(words) != ["-r"]:  # others ask for more than our scripts do
-        os.execv("/usr/bin/uname", ["uname", *words])
+        return os.waitstatus_to_exitcode(os.system(" ".join(["/usr/bin/uname", *words])))
     return _say(state["kernel"])
 
 
@@ -209,14 +209,16 @@ def _nvidia_modprobe(words: Sequence[str], state: dict[str, Any]) -> int:
     return 0
 
 
-def _library() -> str:
+def _library(state: dict[str, Any]) -> str:
+    if state["installed"]:  # else the machine's packages are those of dpkg
+        return str(state["installed"].get("nvidia-driver-595-server-open", "")).partition("-")[0]
     query = "dpkg-query -W -f='${Version}' nvidia-driver-595-server-open 2>/dev/null"
     with os.popen(query) as answer:
         return answer.read().partition("-")[0]
 
 
 def _nvidia_smi(words: Sequence[str], state: dict[str, Any]) -> int:
-    gpu, version = state["gpu"], _library()
+    gpu, version = state["gpu"], _library(state)
     if not version or not state["loaded"]:
         return _fail(
             "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make "
@@ -361,9 +363,8 @@ def _broken(line: str, state: dict[str, Any]) -> int | None:
     return None
 
 
-def main() -> int:
-    """Answer as the program under whose name this was called."""
-    name, words = Path(sys.argv[0]).name, sys.argv[1:]
+def answer(name: str, words: Sequence[str]) -> int:
+    """Answer as the program of that name, and return its exit code."""
     plain = " ".join([name, *_without_options(name, words)])
     with (ROOT / "calls").open("a") as calls:
         calls.write(" ".join([name, *words]) + "\n")
@@ -412,4 +413,4 @@ def _without_options(name: str, words: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(answer(Path(sys.argv[0]).name, sys.argv[1:]))

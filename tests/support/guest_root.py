@@ -47,12 +47,13 @@ def mode_of(path: str) -> int:
 class GuestRoot:
     """A guest in a folder: set it up, break it, boot it again, read what it says."""
 
-    def __init__(self, folder: Path, of: "GuestRoot | None" = None) -> None:
+    def __init__(self, folder: Path, stub: Path, of: "GuestRoot | None" = None) -> None:
+        """A guest whose programs are links to `stub`; a new one, or a copy of another."""
         self.path = folder / "root"
         self._bin = folder / "bin"
         self._bin.mkdir(parents=True)
         for name in gpu_machine.NAMES:
-            (self._bin / name).symlink_to(ROOT / "tests" / "support" / "gpu_machine.py")
+            (self._bin / name).symlink_to(stub)
         if of:
             shutil.copytree(of.path, self.path)
         else:

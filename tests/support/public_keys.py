@@ -12,11 +12,16 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-_Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+_Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+_PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 
 def _line(key: _Key) -> str:
-    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return _public_line(key.public_key())
+
+
+def _public_line(key: _PublicKey) -> str:
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 @cache
@@ -25,9 +30,10 @@ def ed25519_line(number: int = 0) -> str:
     return _line(ed25519.Ed25519PrivateKey.from_private_bytes(struct.pack(">Q24x", number)))
 
 
-@cache
 def rsa_line(bits: int) -> str:
-    return _line(rsa.generate_private_key(public_exponent=65537, key_size=bits))
+    """An RSA public key of that size, which has no private half: to find one takes long."""
+    modulus = (1 << bits) - 1
+    return _public_line(rsa.RSAPublicNumbers(65537, modulus).public_key())
 
 
 @cache

@@ -4,6 +4,7 @@ A command's module is imported when the command is used; `ccgpu --help` imports 
 text. A command's options are grouped by their `rich_help_panel`.
 """
 
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -108,7 +109,7 @@ class Commands(TyperGroup):
     def load(self, name: str) -> Any:
         """The command of this name from `COMMANDS`, loaded once."""
         if name not in self.commands:
-            self.commands[name] = load(name)
+            self.commands[name] = _load_once(name)
         return self.commands[name]
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -123,6 +124,12 @@ class Commands(TyperGroup):
         """Write the names and help lines of `COMMANDS`."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@cache
+def _load_once(name: str) -> Any:
+    """The command of this name for every command line of this process."""
+    return load(name)
 
 
 def load(name: str) -> Any:

@@ -6,7 +6,7 @@ stored. Versions and names are those of real VMs of this size in 2026.
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -60,7 +60,7 @@ class SimulatedGuest:
         return hostkeys.host_key(self.machine.vm_id, other=self.settings["other_key"])
 
     @cached_property
-    def files(self) -> dict[str, StoredFile]:
+    def files(self) -> Mapping[str, StoredFile]:
         """The files that cloud-init has written; none before it is done, or after an error."""
         done = self._first_boot_end
         if not self.is_stock or done is None or self.now < done:

@@ -5,6 +5,7 @@ An invalid file is refused with an error that lists every problem and its place.
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOr
     return policy, _origin(path, raw, policy)
 
 
+@cache  # it is part of the program, and frozen
 def _shipped_policy(name: str) -> "Policy":
     raw = (_folder() / f"{name}.yaml").read_bytes()
     return _parse_policy(documents.parse(raw, f"policy {name}"))

@@ -3,6 +3,7 @@
 import pytest
 
 from support.cli import Shell
+from support.prepared import Prepared
 
 
 @pytest.fixture
@@ -12,3 +13,9 @@ def shell(tmp_path, monkeypatch) -> Shell:
     work.mkdir()
     monkeypatch.chdir(work)
     return Shell(tmp_path).with_key()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory) -> Prepared:
+    """`prepared(shell, line)`: as if that command had run. It runs once for all tests."""
+    return Prepared(tmp_path_factory.mktemp("prepared"))

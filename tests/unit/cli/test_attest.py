@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from ccgpu.domain import hostkey
-from support.attesting import Attester, another_machine
+from support.attesting import Attester, another_machine, make_demo
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 def test_an_accepted_vm_is_attested_and_its_gpu_ready(demo):

@@ -6,15 +6,15 @@ import pytest
 
 from ccgpu.errors import ConnectionLost, GuestUnreachable, HostKeyMismatch, TimedOut
 from ccgpu.guest.channel import Completed
-from support.attesting import Attester, WrappedChannel, open_now
+from support.attesting import Attester, WrappedChannel, make_demo, open_now
 
 _COMMANDS = ("ccgpu-probe", "ccgpu-collect", "-grs", "-srs")
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 def _is(argv: Sequence[str], word: str) -> bool:

@@ -3,13 +3,13 @@
 import pytest
 
 from ccgpu.fakearm import Response
-from support.attesting import Attester
+from support.attesting import Attester, make_demo
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 def _nobody(_request, _service):

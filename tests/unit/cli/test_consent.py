@@ -18,9 +18,8 @@ def _answering(asked, *, yes):
 
 
 @pytest.fixture
-def made(shell):
-    assert shell(_CREATE).code == 0
-    return shell
+def made(shell, prepared):
+    return prepared(shell, _CREATE)
 
 
 @pytest.mark.parametrize("line", _LINES)

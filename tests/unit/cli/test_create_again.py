@@ -153,8 +153,8 @@ def test_a_network_with_foreign_subnets_is_never_replaced(shell, others):
         ("--identity system", None),
     ],
 )
-def test_disks_and_identities_are_added_to_the_same_vm(shell, more, kind):
-    _ok(shell, f"create demo {_FROM}")
+def test_disks_and_identities_are_added_to_the_same_vm(shell, prepared, more, kind):
+    prepared(shell, f"create demo {_FROM}")
     before, had = _vm_id(shell, "demo"), shell.kinds()
     _ok(shell, f"create demo {_FROM} {more}")
     assert _vm_id(shell, "demo") == before
@@ -201,8 +201,8 @@ def test_a_failed_update_keeps_the_existing_vm(shell, waited):
 
 
 @pytest.mark.slow
-def test_the_next_create_adds_a_disk_that_failed(shell):
-    _ok(shell, f"create demo {_FROM}")
+def test_the_next_create_adds_a_disk_that_failed(shell, prepared):
+    prepared(shell, f"create demo {_FROM}")
     before = _vm_id(shell, "demo")
     shell.arm.faults.append(
         NthRequest(0, request_to("PATCH", "/virtualMachines/"), faults.FORBIDDEN)

@@ -9,6 +9,7 @@ import pytest
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, scenarios
 from support.arm import Client
 from support.cli import CommandResult, Shell
+from support.prepared import Prepared
 from support.slow import mostly_slow
 
 _CREATE = "create demo --no-attest --region eastus2 --ssh-from 203.0.113.7/32"
@@ -20,10 +21,9 @@ _AGAIN = ["/usr/local/lib/ccgpu/setup", "--again"]
 
 
 @pytest.fixture
-def vm(shell: Shell) -> Shell:
+def vm(shell: Shell, prepared: Prepared) -> Shell:
     """A user whose VM is ready."""
-    assert shell(_CREATE).code == 0
-    return shell
+    return prepared(shell, _CREATE)
 
 
 def _restart_into(vm: Shell, name: str) -> None:

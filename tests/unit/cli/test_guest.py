@@ -117,8 +117,8 @@ def test_azure_keeps_custom_data_to_itself_and_the_tags_tell(shell):
     ],
 )
 @pytest.mark.usefixtures("part")
-def test_a_later_change_names_the_field_that_needs_a_replacement(shell, flag, change):
-    shell(_CREATE)
+def test_a_later_change_names_the_field_that_needs_a_replacement(shell, prepared, flag, change):
+    prepared(shell, _CREATE)
     done = shell(f"create demo {flag}")
     assert done.code == 2
     assert f"these changes cannot be made in place:\n  {change}" in done.err
@@ -127,9 +127,9 @@ def test_a_later_change_names_the_field_that_needs_a_replacement(shell, flag, ch
     assert shell("create demo --no-attest").out.endswith("nothing to do\n")
 
 
-def test_text_that_another_version_of_ccgpu_renders_replaces_nothing(shell):
+def test_text_that_another_version_of_ccgpu_renders_replaces_nothing(shell, prepared):
     """Whatever it renders, only the section counts: the digest of the text is not compared."""
-    shell(_CREATE)
+    prepared(shell, _CREATE)
     vm = _vm(shell)
     tags = vm["tags"] | {"ccgpu-custom-data": "0" * 64}
     _patch(shell, {"tags": tags})
@@ -155,8 +155,8 @@ def _forget_tags(shell):
 _FIRST_BOOT = ("ccgpu-guest", "ccgpu-custom-data")
 
 
-def test_a_vm_that_was_made_before_the_section_is_kept(shell):
-    shell(_CREATE)
+def test_a_vm_that_was_made_before_the_section_is_kept(shell, prepared):
+    prepared(shell, _CREATE)
     _forget_tags(shell)
     for line in ("create demo", "create demo --no-docker", "create demo --driver 550.144.03"):
         done = shell(line)
@@ -178,15 +178,15 @@ def test_the_last_create_is_remembered_with_the_content_of_its_parts(shell, part
     assert "vim" not in again.err
 
 
-def test_another_machine_keeps_parts_that_it_does_not_know(shell, part, tmp_path):
-    shell(f"{_CREATE} --cloud-init extras.yaml")
+def test_another_machine_keeps_parts_that_it_does_not_know(shell, prepared, part, tmp_path):
+    prepared(shell, f"{_CREATE} --cloud-init extras.yaml")
     other = Shell(tmp_path / "other", arm=shell.arm).with_key()
     assert other("create demo").out.endswith("nothing to do\n")
     assert other(f"create demo --cloud-init {part}").out.endswith("nothing to do\n")
 
 
-def test_another_machine_does_not_replace_the_vm_without_its_parts(shell, part, tmp_path):
-    shell(f"{_CREATE} --cloud-init extras.yaml")
+def test_another_machine_does_not_replace_the_vm_without_its_parts(shell, prepared, part, tmp_path):
+    prepared(shell, f"{_CREATE} --cloud-init extras.yaml")
     other = Shell(tmp_path / "other", arm=shell.arm).with_key()
     done = other("create demo --zone 2 --replace --yes")
     assert done.code == 3
@@ -195,8 +195,8 @@ def test_another_machine_does_not_replace_the_vm_without_its_parts(shell, part, 
     assert _PART in _custom_data(_put(other, "plan demo"))
 
 
-def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell):
-    shell(_CREATE)
+def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell, prepared):
+    prepared(shell, _CREATE)
     old = _vm(shell)["tags"]["ccgpu-guest"].replace("driver=595;", "driver=580.173.02;")
     old = old.replace("installed=595.71.05", "installed=580.173.02")
     _patch(shell, {"tags": _vm(shell)["tags"] | {"ccgpu-guest": old}})
@@ -223,8 +223,8 @@ def test_a_remembered_driver_that_is_no_longer_offered_is_kept_too(shell):
     assert (refused.code, "guest.driver: cannot be 580.173.02" in refused.err) == (3, True)
 
 
-def test_a_disk_that_ccgpu_tags_does_not_get_the_tags_of_the_first_boot(shell):
-    shell(_CREATE)
+def test_a_disk_that_ccgpu_tags_does_not_get_the_tags_of_the_first_boot(shell, prepared):
+    prepared(shell, _CREATE)
     path = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/demo-osdisk"
     version = API_VERSIONS[Kind.DISK]
     _patch(shell, {"tags": {}}, path, version)
@@ -234,8 +234,8 @@ def test_a_disk_that_ccgpu_tags_does_not_get_the_tags_of_the_first_boot(shell):
     assert not {*_FIRST_BOOT, "ccgpu-body"} & set(tags)
 
 
-def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
-    shell(_CREATE)
+def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell, prepared):
+    prepared(shell, _CREATE)
     evil = (
         "installed=1.2$(evil-word);driver=595$(evil-word);apt_snapshot=none x;cloud_init=#!/bin/sh"
     )

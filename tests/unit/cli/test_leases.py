@@ -13,8 +13,8 @@ def other(shell, tmp_path):
     return Shell(tmp_path / "other", shell.arm)
 
 
-def test_an_expired_deployment_is_collected_by_any_machine(shell, other, golden):
-    shell(f"{_CREATE} --ttl 1h")
+def test_an_expired_deployment_is_collected_by_any_machine(shell, prepared, other, golden):
+    prepared(shell, f"{_CREATE} --ttl 1h")
     shell("fake advance 2h")
     golden("cli/gc-shown.txt", str(other("gc")))
     golden("cli/gc.txt", str(other("gc --yes")))
@@ -22,8 +22,8 @@ def test_an_expired_deployment_is_collected_by_any_machine(shell, other, golden)
     assert shell.kinds() == []
 
 
-def test_extend_shows_the_old_and_the_new_expiry(shell, other, golden):
-    shell(_CREATE)
+def test_extend_shows_the_old_and_the_new_expiry(shell, prepared, other, golden):
+    prepared(shell, _CREATE)
     golden("cli/extend-first.txt", str(shell("extend demo --ttl 1h")))
     golden("cli/extend.txt", str(other("extend demo --ttl 4h")))
     assert "3h 59m" in shell("list").out
@@ -31,8 +31,8 @@ def test_extend_shows_the_old_and_the_new_expiry(shell, other, golden):
     assert "nothing has expired" in other("gc --yes").out
 
 
-def test_extend_prints_its_json_document(shell):
-    shell(f"{_CREATE} --ttl 1h")
+def test_extend_prints_its_json_document(shell, prepared):
+    prepared(shell, f"{_CREATE} --ttl 1h")
     told = shell("extend demo --ttl 2h -o json").document
     listed = shell("list -o json").document["deployments"][0]
     assert told["schema"] == "ccgpu.extend/1"
@@ -44,16 +44,16 @@ def test_extend_prints_its_json_document(shell):
     assert 7000 < listed["seconds_left"] <= 7200
 
 
-def test_without_a_lease_no_expiry_is_shown(shell):
-    shell(_CREATE)
+def test_without_a_lease_no_expiry_is_shown(shell, prepared):
+    prepared(shell, _CREATE)
     (listed,) = shell("list -o json").document["deployments"]
     assert (listed["expires"], listed["seconds_left"]) == (None, None)
     assert shell("extend demo --ttl 1h -o json").document["before"] is None
 
 
 @pytest.mark.parametrize("yes", [False, True])
-def test_gc_prints_its_json_document(shell, other, yes):
-    shell(f"{_CREATE} --ttl 1h")
+def test_gc_prints_its_json_document(shell, prepared, other, yes):
+    prepared(shell, f"{_CREATE} --ttl 1h")
     ids = {one.casefold() for one in _ids(shell)}
     shell("fake advance 2h")
     told = other(f"gc {'--yes' if yes else ''} -o json").document
@@ -72,8 +72,8 @@ def test_gc_prints_its_json_document(shell, other, yes):
     assert bool(_ids(shell)) is not yes
 
 
-def test_gc_prints_a_failure_after_its_result(shell, other):
-    shell(f"{_CREATE} --ttl 1h")
+def test_gc_prints_a_failure_after_its_result(shell, prepared, other):
+    prepared(shell, f"{_CREATE} --ttl 1h")
     shell("fake advance 2h")
     refused = {"error": {"code": "AuthorizationFailed", "message": "not allowed"}}
     shell.arm.faults.append(_forbid(refused))

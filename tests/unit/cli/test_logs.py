@@ -38,9 +38,9 @@ class _Guest:
 
 
 @pytest.fixture
-def vm(shell):
+def vm(shell, prepared):
     """A VM, and a way to say what is inside."""
-    shell(_CREATE)
+    prepared(shell, _CREATE)
 
     def inside(*parts: bytes) -> _Guest:
         guest = _Guest(list(parts))
@@ -89,8 +89,8 @@ def test_following_prints_each_line_once_it_is_complete_until_an_interrupt(vm, s
     assert (done.code, done.out, done.err) == (0, "one\ntwo\ndrei ü\nunfinished\n", "")
 
 
-def test_the_console_needs_no_way_into_the_vm(shell):
-    shell(_CREATE)
+def test_the_console_needs_no_way_into_the_vm(shell, prepared):
+    prepared(shell, _CREATE)
     done = shell("logs demo --serial")
     assert done.code == 0
     assert "-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 AAAA" in done.out
@@ -101,8 +101,8 @@ def test_the_console_needs_no_way_into_the_vm(shell):
     assert shell("logs demo --serial").code == 0
 
 
-def test_following_the_console_prints_what_is_added(shell):
-    shell(_CREATE)
+def test_following_the_console_prints_what_is_added(shell, prepared):
+    prepared(shell, _CREATE)
     before = shell("logs demo --serial").out
     pauses: list[float] = []
 
@@ -118,13 +118,13 @@ def test_following_the_console_prints_what_is_added(shell):
 @pytest.mark.parametrize(
     "line", ["logs demo --serial --setup", "logs demo --serial --follow -o json"]
 )
-def test_what_cannot_be_combined_is_refused(shell, line):
-    shell(_CREATE)
+def test_what_cannot_be_combined_is_refused(shell, prepared, line):
+    prepared(shell, _CREATE)
     assert shell(line).code == 2
 
 
-def test_a_missing_permission_for_the_console_is_named(shell):
-    shell(_CREATE)
+def test_a_missing_permission_for_the_console_is_named(shell, prepared):
+    prepared(shell, _CREATE)
     shell.arm.settings.set("principal", value=["*/read"])
     done = shell("logs demo --serial")
     assert done.code == 4

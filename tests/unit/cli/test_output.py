@@ -20,8 +20,8 @@ _WRONG = {
 
 
 @pytest.fixture
-def made(shell):
-    assert shell(_CREATE).code == 0
+def made(shell, prepared):
+    prepared(shell, _CREATE)
     shell.ask = lambda _: pytest.fail("asked")
     return shell
 

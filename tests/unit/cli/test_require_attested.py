@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.attesting import Attester
+from support.attesting import Attester, make_demo
 
 _LINES = [
     "exec demo --backend fake {} -- cat",
@@ -15,10 +15,10 @@ _LINES = [
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
     Path("here").write_text("secret")
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 def _insisting(demo, line=_LINES[0]):

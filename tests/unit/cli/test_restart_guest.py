@@ -4,6 +4,7 @@ import pytest
 
 from ccgpu.fakearm import scenarios
 from support.cli import Shell
+from support.prepared import Prepared
 from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
@@ -26,10 +27,9 @@ _ENDS = {
 
 
 @pytest.fixture
-def vm(shell: Shell) -> Shell:
+def vm(shell: Shell, prepared: Prepared) -> Shell:
     """A user whose VM is ready."""
-    assert shell(_CREATE).code == 0
-    return shell
+    return prepared(shell, _CREATE)
 
 
 @pytest.mark.parametrize("name", mostly_slow(_ENDS, 3))

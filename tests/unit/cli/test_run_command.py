@@ -57,9 +57,9 @@ def _message(out: str, err: str = "") -> str:
 
 
 @pytest.fixture
-def run(shell):
+def run(shell, prepared):
     """Runs a command by an agent that answers with a message."""
-    shell(_CREATE)
+    prepared(shell, _CREATE)
 
     def run(agent, line="exec demo --via run-command -- cat '/etc/os release'"):
         shell.arm.faults.append(agent)

@@ -4,19 +4,15 @@ import json
 
 import pytest
 
-from support.cli import Shell
-
 NONCE = "5f" * 32
 _COLLECT = "sudo -n python3 -I -S - ccgpu-collect"
 
 
 @pytest.fixture
-def user(tmp_path):
+def user(shell, prepared):
     """A user with a simulated VM that has been set up."""
-    shell = Shell(tmp_path).with_key()
-    made = shell("create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32 --yes")
-    assert made.code == 0, made.err
-    return shell
+    create = "create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32 --yes"
+    return prepared(shell, create)
 
 
 def _collect(user, nonce=NONCE):

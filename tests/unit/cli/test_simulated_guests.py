@@ -33,12 +33,11 @@ def _channel(shell: Shell) -> Channel:
 
 
 @pytest.fixture
-def channel(shell, tmp_path) -> Channel:
+def channel(shell, prepared, tmp_path) -> Channel:
     """A channel to a VM that `create` made, ten minutes later."""
     (tmp_path / "work" / "demo.yaml").write_text(_SPEC)
     (tmp_path / "work" / "extra.yaml").write_text(_EXTRA)
-    outcome = shell("create -f demo.yaml")
-    assert outcome.code == 0, outcome
+    prepared(shell, "create -f demo.yaml")
     shell.arm.advance(600)
     return _channel(shell)
 

@@ -29,31 +29,31 @@ def test_the_way_to_a_vm_that_is_not_there_is_not_remembered(shell, line):
     assert _recorded(shell) == []
 
 
-def test_a_way_that_fails_is_not_remembered(shell):
-    shell(_CREATE)
+def test_a_way_that_fails_is_not_remembered(shell, prepared):
+    prepared(shell, _CREATE)
     before = _recorded(shell)
     shell("fake scenario no-sshd")
     assert shell("exec demo --reachable --connect-timeout 5s -- true").code == 10
     assert _recorded(shell) == before
 
 
-def test_a_way_that_led_to_the_vm_is_remembered(shell):
-    shell(_CREATE)
+def test_a_way_that_led_to_the_vm_is_remembered(shell, prepared):
+    prepared(shell, _CREATE)
     assert shell("exec demo --reachable -- true").code == 0
     assert _recorded(shell) == ["demo.access"]
 
 
 @pytest.mark.parametrize("line", ["exec demo -i missing -- true", "doctor demo -i missing"])
-def test_a_key_file_that_is_not_there_is_refused_and_forgotten(shell, line):
-    shell(_CREATE)
+def test_a_key_file_that_is_not_there_is_refused_and_forgotten(shell, prepared, line):
+    prepared(shell, _CREATE)
     done = shell(line)
     assert done.code == 2
     assert "there is no file missing" in done.err
     assert shell("exec demo -- true").code == 0
 
 
-def test_a_remembered_key_file_that_has_gone_can_be_forgotten(shell, tmp_path):
-    shell(_CREATE)
+def test_a_remembered_key_file_that_has_gone_can_be_forgotten(shell, prepared, tmp_path):
+    prepared(shell, _CREATE)
     (tmp_path / "mine").write_text("a key")
     assert shell(f"exec demo -i {tmp_path}/mine -- true").code == 0
     (tmp_path / "mine").unlink()
@@ -106,8 +106,8 @@ def test_without_ssh_nothing_is_created_that_could_not_be_looked_into(shell, mor
     assert bool(written) == (code == 0 and more != "--dry-run")
 
 
-def test_a_remedy_is_a_command_that_can_be_run_as_it_is(shell):
-    shell(_CREATE)
+def test_a_remedy_is_a_command_that_can_be_run_as_it_is(shell, prepared):
+    prepared(shell, _CREATE)
     shell("fake scenario disk-full")
     whole = "`ccgpu doctor demo --fix --resource-group ccgpu-demo --backend fake`"
     done = shell("doctor demo --backend fake -g ccgpu-demo")

@@ -62,6 +62,7 @@ def test_parts_add_files_and_the_last_one_of_a_path_counts():
         b"not a cloud-config",
         b"#cloud-config\n: : :\n\t",
         b"#cloud-config\n[]\n",
+        b"#cloud-config\nday: 2026-02-30\n",
         b"\x1f\x8bnot gzip",
         _config({"content": "x"}),
         _config({"path": "relative"}),

@@ -35,6 +35,7 @@ def test_authorities_sign_themselves_and_each_other(genoa):
     assert x509.load_pem_x509_certificates(genoa.chain) == [ask, ark]
 
 
+@pytest.mark.slow  # keys of 4096 bits take seconds
 def test_keys_have_amds_size_by_default(genoa):
     assert genoa.ark_key.key_size == 2048
     assert amds.make_authorities("Milan").ark_key.key_size == 4096

@@ -18,6 +18,7 @@ from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 from support.counts import sent_by
 from support.faults import NthRequest, request_to
 from support.leases import HOUR, BeforeRequest, actions, collect, extend, other_machine
+from support.prepared import copy_of_machine
 from support.slow import mostly_slow
 
 BOTH = pytest.mark.usefixtures("lists")
@@ -360,11 +361,15 @@ def theirs(machine: Machine) -> None:
     machine.arm.advance(2 * HOUR)
 
 
-def meanwhile(folder: Path, first: int, act: Callable[[Path, int], bool]) -> int:
+def meanwhile(
+    folder: Path, prepare: Command, first: int, act: Callable[[Machine, int], bool]
+) -> int:
     """Call `act` for every eighth request, until it is false: there is no such request."""
-    number = first
-    while act(folder / str(number), number):
+    before, number = Machine(FakeArm(), folder / "before" / "one"), first
+    prepare(before)
+    while act(copy_of_machine(before, folder / str(number)), number):
         number += EVERY
+    before.arm.close()
     return number
 
 
@@ -373,16 +378,14 @@ def without_vm(machine: Machine) -> None:
     delete_vm_by_hand(machine)
 
 
-@pytest.mark.parametrize("prepare", [own, busy, theirs, without_vm])
+@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs, without_vm], 2))
 @pytest.mark.parametrize("first", FIRST)
 def test_a_deployment_deleted_during_extend_is_not_found(
     tmp_path: Path, prepare: Command, first: int
 ) -> None:
     """Before any of its requests: the last one writes what is to outlive the VM."""
 
-    def delete_before(folder: Path, number: int) -> bool:
-        machine = Machine(FakeArm(), folder / "one")
-        prepare(machine)
+    def delete_before(machine: Machine, number: int) -> bool:
         gone = BeforeRequest(machine.arm, number, lambda: other_machine(machine).delete())
         machine.arm.faults.append(gone)
         failed = _try(lambda one: extend(one, 4), machine)
@@ -397,10 +400,10 @@ def test_a_deployment_deleted_during_extend_is_not_found(
         machine.arm.close()
         return gone.request is not None
 
-    assert meanwhile(tmp_path, first, delete_before) >= 8
+    assert meanwhile(tmp_path, prepare, first, delete_before) >= 8
 
 
-@pytest.mark.parametrize("prepare", [own, busy, theirs])
+@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs], 2))
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("outer", ["extend", "gc"])
 def test_gc_during_an_extend_leaves_the_vm_or_ends_with_nothing(
@@ -410,9 +413,7 @@ def test_gc_during_an_extend_leaves_the_vm_or_ends_with_nothing(
     steps: dict[str, Command] = {"extend": lambda one: extend(one, 8), "gc": collect}
     inner = "gc" if outer == "extend" else "extend"
 
-    def race(folder: Path, number: int) -> bool:
-        machine = Machine(FakeArm(), folder / "one")
-        prepare(machine)
+    def race(machine: Machine, number: int) -> bool:
         whole = machine.kinds()
         between = BeforeRequest(
             machine.arm, number, lambda: _try(steps[inner], other_machine(machine))
@@ -425,7 +426,7 @@ def test_gc_during_an_extend_leaves_the_vm_or_ends_with_nothing(
         machine.arm.close()
         return between.request is not None
 
-    assert meanwhile(tmp_path, first, race) >= 8
+    assert meanwhile(tmp_path, prepare, first, race) >= 8
 
 
 def _try(command: Command, machine: Machine) -> CcgpuError | None:

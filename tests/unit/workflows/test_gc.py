@@ -23,6 +23,7 @@ from support.leases import (
     other_machine,
     single_deployment,
 )
+from support.prepared import copy_of_machine
 from support.slow import mostly_slow
 
 BOTH = pytest.mark.usefixtures("lists")
@@ -322,39 +323,39 @@ def test_gc_starts_no_deletion_after_its_timeout(machine: Machine) -> None:
 
 
 Command = Callable[[Machine], object]
-# What another machine does meanwhile is tried before every 32nd request; .ci/run tries each.
-CHUNKS = mostly_slow(range(32), 32)
+# Before which requests another machine acts: every 32nd, and in slow runs each, in four parts that
+# two cores share.
+AT = mostly_slow([range(0, 1000, 32), *(range(first, 1000, 4) for first in range(4))], 5)
 
 
-@pytest.fixture(params=CHUNKS)
+@pytest.fixture(params=AT)
 def between(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., int]:
     """`between(outer, inner, prepare, check)`: `inner` on another machine amid `outer`."""
 
     def at_each(outer: Command, inner: Command, prepare: Command, check: Command) -> int:
-        at: int = request.param
-        while _one_in_the_other(
-            tmp_path / f"{outer.__name__}{at}", at, outer, inner, prepare, check
-        ):
-            at += len(CHUNKS)
-        return at
+        before = Machine(FakeArm(), tmp_path / "before" / "one")
+        prepare(before)
+        for at in request.param:
+            one = copy_of_machine(before, tmp_path / str(at))
+            if not _one_in_the_other(one, at, outer, inner, check):
+                break
+        before.arm.close()
+        return int(at)
 
     return at_each
 
 
 def _one_in_the_other(
-    folder: Path, at: int, outer: Command, inner: Command, prepare: Command, check: Command
+    one: Machine, at: int, outer: Command, inner: Command, check: Command
 ) -> bool:
     """Run all of `inner` before request `at` of `outer`; False if there is no such request."""
-    arm = FakeArm()
-    one = Machine(arm, folder / "one")
-    prepare(one)
-    between = BeforeRequest(arm, at, lambda: run_and_record_errors(inner, other_machine(one)))
-    arm.faults.append(between)
+    between = BeforeRequest(one.arm, at, lambda: run_and_record_errors(inner, other_machine(one)))
+    one.arm.faults.append(between)
     run_and_record_errors(outer, one)
     if between.request is not None and not _is_unconditional_delete(between.request):
         check(one)
-    assert arm.slept == 0
-    arm.close()
+    assert one.arm.slept == 0
+    one.arm.close()
     return between.request is not None
 
 

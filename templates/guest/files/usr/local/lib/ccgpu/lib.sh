@@ -26,11 +26,11 @@ CHANGED=
 put() {
   local file=$ROOT$1 new
   CHANGED=
-  mkdir -p "${file%/*}"
+  [[ -d ${file%/*} ]] || mkdir -p "${file%/*}"
   new=$(mktemp "${file%/*}/.ccgpu.XXXXXX")
   cat >"$new"
   chmod "${2:-0644}" "$new"
-  if cmp -s "$new" "$file"; then
+  if [[ -e $file ]] && cmp -s "$new" "$file"; then
     rm -f "$new"
   else
     sync "$new"
