@@ -7,7 +7,8 @@ import typer
 from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.attesting import AttestArguments
 from ccgpu.cli.consent import ConsentArguments
-from ccgpu.cli.creation import CreateFlags, Creation, OpenedBackend, ReplaceOption
+from ccgpu.cli.create_flags import CreateArguments
+from ccgpu.cli.creation import Creation, OpenedBackend
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
 from ccgpu.cli.planning import HowPlanned, preview
@@ -20,16 +21,7 @@ def create(
     *,
     request: SpecArguments,
     fresh: FreshOption = False,
-    replace: ReplaceOption = False,
-    no_wait: Annotated[
-        bool, option("Return as soon as Azure has accepted the VM.", "--no-wait")
-    ] = False,
-    keep_on_failure: Annotated[
-        bool, option("Keep the created resources if the create fails.", "--keep-on-failure")
-    ] = False,
-    skip_preflight: Annotated[
-        bool, option("Do not check sizes and quota first.", "--skip-preflight")
-    ] = False,
+    flags: CreateArguments,
     dry_run: Annotated[bool, option("Only show the plan, like `ccgpu plan`.", "--dry-run")] = False,
     attesting: AttestArguments,
     way: WayArguments,
@@ -48,11 +40,10 @@ def create(
     """
     if dry_run:
         parts = (ctx.obj, request, output, connection)
-        attested = attesting.wanted and not no_wait
-        how = HowPlanned(fresh, skip_preflight, way, attested)
+        attested = attesting.wanted and flags.wait
+        how = HowPlanned(fresh, flags.skip_preflight, way, attested)
         preview(*parts, how)
         return
-    flags = CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
     used = OpenedBackend(ctx.obj, connection, way)
     cloud, spec = connect_and_resolve(used.connect, request, fresh=fresh)
     more = (attesting, progress_options, consent)

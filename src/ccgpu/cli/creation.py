@@ -2,12 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from ccgpu.cli.access_options import WayOptions
 from ccgpu.cli.attesting import AttestFlags, attest_means
 from ccgpu.cli.consent import Consent
-from ccgpu.cli.options import ProgressOptions, option
+from ccgpu.cli.create_flags import CreateFlags
+from ccgpu.cli.options import ProgressOptions
 from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 from ccgpu.errors import CcgpuError
 
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
     from ccgpu.workflows.attest import AttestMeans
     from ccgpu.workflows.create.context import CreateOutcome
     from ccgpu.workflows.guest_access import GuestOptions
-
-
-ReplaceOption = Annotated[
-    bool,
-    option("Delete and recreate what cannot be changed in place; its data is lost.", "--replace"),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class CreateFlags:
-    """The flags of `create` that are not fields of the spec."""
-
-    replace: bool
-    wait: bool
-    keep_on_failure: bool
-    skip_preflight: bool
 
 
 class OpenedBackend:
@@ -102,12 +87,12 @@ class Creation:
         # 2. Print the deployment on stdout, then the hint on stderr.
         cloud = self.cloud
         ssh, remembered = self._ssh_command(made), outcome.effective_spec.remembered
-        more = {"remembered": remembered, "warnings": outcome.warnings}
+        more = view.Notes(remembered, outcome.warnings, outcome.tries)
         self.runtime.answer(
             output,
-            lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
+            lambda: view.as_text(outcome.plan, made, more, simulated=cloud.simulated),
             lambda: with_sign_in(
-                view.as_json(outcome.plan, made, simulated=cloud.simulated, **more) | {"ssh": ssh},
+                view.as_json(outcome.plan, made, more, simulated=cloud.simulated) | {"ssh": ssh},
                 cloud.session.signed_in_with,
             ),
         )

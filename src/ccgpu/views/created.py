@@ -1,42 +1,74 @@
 """The result of a create, as text and as JSON."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.deployment import Deployment
+from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.tries import FailedTry
 from ccgpu.views import deployment as shown
 from ccgpu.views import plan as planned
+from ccgpu.views.times import elapsed_text
 
 
-def as_text(plan: Plan, deployment: Deployment, *, simulated: bool) -> RenderableType:
-    """The deployment, then the steps that changed something."""
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a create tells besides the deployment.
+
+    remembered: the fields of the spec whose values come from the last create on this machine.
+    tries: where Azure had no room.
+    """
+
+    remembered: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    tries: Sequence[FailedTry] = ()
+
+
+def as_text(
+    plan: Plan, deployment: Deployment, notes: Notes = Notes(), *, simulated: bool
+) -> RenderableType:
+    """The deployment, the steps that changed something, then where Azure had no room."""
     facts = shown.facts(deployment, simulated=simulated)
     if not plan.changes:
         return Group(facts, Text("\nnothing to do"))
     actions = [action for action in Action if action is not Action.KEEP]
-    return Group(facts, Text(""), planned.steps(plan, *actions))
+    done = Group(facts, Text(""), planned.steps(plan, *actions))
+    return Group(done, Text("\nno room in:"), _tries_table(notes.tries)) if notes.tries else done
 
 
 def as_json(
-    plan: Plan,
-    deployment: Deployment,
-    *,
-    simulated: bool,
-    remembered: Sequence[str] = (),
-    warnings: Sequence[str] = (),
+    plan: Plan, deployment: Deployment, notes: Notes = Notes(), *, simulated: bool
 ) -> dict[str, Any]:
-    """The fields of `show`, but `resources` lists the executed steps, as in a plan.
-
-    `remembered`: the fields of the spec whose values come from the last create on this machine.
-    """
+    """The fields of `show`, but `resources` lists the executed steps, as in a plan."""
     fields = shown.fields(deployment, simulated=simulated)
     done = {
         "resources": planned.resources(plan),
-        "remembered": list(remembered),
-        "warnings": list(warnings),
+        "remembered": list(notes.remembered),
+        "warnings": list(notes.warnings),
+        "tries": [
+            {
+                "region": one.region,
+                "zone": one.zone,
+                "code": one.code,
+                "message": one.message,
+                "seconds": round(one.seconds),
+            }
+            for one in notes.tries
+        ],
     }
     return {"schema": "ccgpu.create/1"} | fields | done
+
+
+def _tries_table(tries: Sequence[FailedTry]) -> Table:
+    """What was tried, what Azure said, and how long it took."""
+    table = Table.grid(padding=(0, 2))
+    for one in tries:
+        table.add_row("", Text(one.place), one.code, elapsed_text(one.seconds))
+        table.add_row("", "", Text(one_line(one.message)), "")
+    return table

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ccgpu.fakearm import NCC_SIZE
+from support.cloud import NO_ROOM
 
 
 def _paths(shell):
@@ -119,3 +120,44 @@ def test_a_refusal_of_azure_names_the_quota_in_numbers(shell):
     shortage = "Standard NCCads2023 Family vCPUs: 0 of 0 used, 40 more needed: the limit must be 40"
     assert shortage in done.err
     assert "https://portal.azure.com/" in done.err
+
+
+_SOLD_OUT = dict.fromkeys(("eastus2", "westeurope", "centralus"), NO_ROOM)
+_CREATE = "create demo --ssh-from 203.0.113.7/32 --disk-encryption state-only --no-attest"
+
+
+def test_create_waits_for_capacity_and_tells_what_it_tried(shell, golden):
+    room = {"capacity": {NCC_SIZE: {"eastus2": {"2": 1}}}}
+    full = {"capacity": {NCC_SIZE: {"eastus2": NO_ROOM}}}
+    shell.arm.configure({**full, "timeline": [{"after": 3600, "settings": room}]})
+    done = shell(f"{_CREATE} --region eastus2 --wait-for-capacity 6h")
+    assert done.code == 0
+    pauses = [
+        line.rsplit("again in ", 1)[1] for line in done.err.splitlines() if "again in" in line
+    ]
+    assert pauses == ["5 min", "10 min", "20 min"]
+    golden("cli/create-tries.txt", done.out)
+
+
+def test_the_document_of_create_has_the_tries(shell):
+    shell.arm.configure({"capacity": {NCC_SIZE: {"eastus2": {"": 0}}}})
+    document = shell(f"{_CREATE} --region eastus2 -o json").document
+    assert document["zone"] == "1"
+    (tried,) = document["tries"]
+    assert (tried["region"], tried["zone"], tried["code"]) == ("eastus2", None, "AllocationFailed")
+    assert tried["seconds"] > 30
+
+
+def test_create_tries_any_region_if_asked(shell):
+    shell.arm.configure({"capacity": {NCC_SIZE: dict(list(_SOLD_OUT.items())[:2])}})
+    assert shell(f"{_CREATE} --region eastus2").code == 6
+    done = shell(f"{_CREATE} --region eastus2 --any-region -o json")
+    assert (done.code, done.document["region"]) == (0, "centralus")
+    again = shell("create demo --no-attest -o json")
+    assert (again.code, again.document["region"]) == (0, "centralus")
+
+
+def test_nobody_waits_for_what_is_not_a_time(shell):
+    done = shell(f"{_CREATE} --wait-for-capacity soon")
+    assert done.code == 2
+    assert shell.arm.show()["requests"] == []

@@ -73,8 +73,7 @@ def test_every_example_is_accepted_by_the_parser(path):
 @pytest.mark.parametrize(
     "gone",
     [
-        *("--run", "--any-region"),
-        *("--wait-for-capacity", "--then-delete", "--output-dir", "--count"),
+        *("--run", "--then-delete", "--output-dir", "--count"),
     ],
 )
 def test_unfinished_commands_do_not_exist(shell, gone):

@@ -30,7 +30,7 @@ class CapacityWait:
             return False
         seconds = min(self.next_pause, left)
         self.next_pause = min(2 * self.next_pause, _LONGEST)
-        self.run.tell("wait", f"no capacity anywhere: trying again in {seconds / 60:.0f} min")
+        self.run.tell("note", f"no capacity anywhere: trying again in {seconds / 60:.0f} min")
         run_task(self.run, _pause(seconds))
         return True
 
