@@ -66,9 +66,14 @@ def as_json(
 
 
 def _tries_table(tries: Sequence[FailedTry]) -> Table:
-    """What was tried, what Azure said, and how long it took."""
+    """For each place and code: how often it was tried and for how long, and what Azure said."""
     table = Table.grid(padding=(0, 2))
+    groups: dict[tuple[str, str], list[FailedTry]] = {}
     for one in tries:
-        table.add_row("", Text(one.place), one.code, elapsed_text(one.seconds))
-        table.add_row("", "", Text(one_line(one.message)), "")
+        groups.setdefault((one.place, one.code), []).append(one)
+    for (place, code), tried in groups.items():
+        took = elapsed_text(sum(one.seconds for one in tried))
+        times = f"{len(tried)} times, {took}" if len(tried) > 1 else took
+        table.add_row("", Text(place), code, times)
+        table.add_row("", "", Text(one_line(tried[-1].message)), "")
     return table
