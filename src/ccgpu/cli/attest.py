@@ -1,20 +1,17 @@
 """`ccgpu attest`."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from ccgpu.cli.access_options import WayArguments
-from ccgpu.cli.attesting import PolicyOption, attest_means, require_new, save_bundle
+from ccgpu.cli.attesting import PolicyOption, attest_means
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
     ProgressArguments,
     TargetArguments,
-    option,
 )
+from ccgpu.cli.output_files import FileArguments, write_attested
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.verify_options import VerboseOption
 
@@ -25,9 +22,7 @@ def attest(
     *,
     target: TargetArguments,
     policy: PolicyOption = None,
-    save: Annotated[
-        Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
-    ] = None,
+    files: FileArguments,
     verbose: VerboseOption = False,
     way: WayArguments,
     progress_options: ProgressArguments,
@@ -46,14 +41,13 @@ def attest(
     from ccgpu.workflows import attest as workflow
 
     runtime: Runtime = ctx.obj
-    require_new(save)
+    files.require_new()
     backend = runtime.backend(connection)
     means, cloud = attest_means(runtime, backend, policy), backend.connect()
     wanted = way.wanted(runtime, cloud, target, progress_options.timeout or workflow.TIMEOUT)
     with progress_options.shown(runtime) as progress:
         judged = workflow.attest(cloud, backend.channels, means, wanted, progress)
-    if save is not None:
-        save_bundle(save, judged)
+    write_attested(runtime, files, judged, means)
     text = lambda: view.as_text(judged, verbose=verbose)  # noqa: E731
     runtime.answer(output, text, lambda: view.as_json(judged))
     judged.require_good()

@@ -1,17 +1,13 @@
-"""What the commands that attest a VM share: the means of it, and the bundle that users save."""
+"""What the commands that attest a VM share: the policy, and the means of it."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
-from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from ccgpu.attest.attestation import Attestation
     from ccgpu.cli.backends import Backend
     from ccgpu.workflows.attest import AttestMeans
 
@@ -42,23 +38,6 @@ def attest_means(runtime: Runtime, backend: "Backend", policy: str | None) -> "A
         *policies.load_with_origin(policy),
         simulated=backend.simulated,
     )
-
-
-def require_new(save: Path | None) -> None:
-    """Refuse a file that exists, before anything is done."""
-    if save is not None and os.path.lexists(save):
-        raise UsageProblem(f"{save} already exists", hint="name another file")
-
-
-def save_bundle(path: Path, judged: "Attestation") -> None:
-    """Write the evidence with its verdict to a new file."""
-    from ccgpu.store import bundles
-    from ccgpu.views import attested as view
-    from ccgpu.views import verdict
-    from ccgpu.workflows.verify import VerifyResult, make_bundle
-
-    document = verdict.as_json(view.appraised(judged))
-    bundles.write(path, make_bundle(VerifyResult(judged.appraisal, judged.evidence), document))
 
 
 def _attest_flags(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccgpu.domain.spec.problems import MISSING
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
-from ccgpu.store import atomic, documents
-from ccgpu.store.documents import Document, dotted, reason
+from ccgpu.store import documents, new_files
+from ccgpu.store.documents import Document, dotted
 
 if TYPE_CHECKING:
     from ccgpu.domain.policy import Policy, ReferenceValues
@@ -51,9 +51,18 @@ def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOr
     return policy, _origin(path, raw, policy)
 
 
+def shipped_sha256(name: str) -> str:
+    """The SHA-256 (hex) of the file of a shipped policy."""
+    return hashlib.sha256(_shipped_bytes(name)).hexdigest()
+
+
 def _shipped_policy(name: str) -> "Policy":
-    raw = (_folder() / f"{name}.yaml").read_bytes()
-    return _parse_policy(documents.parse(raw, f"policy {name}"))
+    return _parse_policy(documents.parse(_shipped_bytes(name), f"policy {name}"))
+
+
+def _shipped_bytes(name: str) -> bytes:
+    raw: bytes = (_folder() / f"{name}.yaml").read_bytes()
+    return raw
 
 
 def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":
@@ -138,12 +147,5 @@ def write_reference_values(path: Path, values: "ReferenceValues") -> None:
         UsageProblem: The file exists, or cannot be written.
     """
     text = json.dumps(values.model_dump(), indent=2) + "\n"
-    try:
-        atomic.create(path, text.encode(), mode=atomic.OUTPUT)
-    except FileExistsError as err:
-        raise UsageProblem(
-            f"{path} already exists",
-            hint="record to another file, or compare with this one: `--pins`",
-        ) from err
-    except OSError as err:
-        raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err
+    hint = "record to another file, or compare with this one: `--pins`"
+    new_files.write(path, text.encode(), hint)
