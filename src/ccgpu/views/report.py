@@ -10,6 +10,7 @@ import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ccgpu import __version__
@@ -157,6 +158,7 @@ def _steps(attested: Attestation | None) -> list[tuple[str, str]]:
     return steps
 
 
+@cache
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -172,5 +174,5 @@ def _environment() -> "Environment":
 
 
 def _plain(value: object) -> object:
-    """Text without control and format characters; the page's own markup stays."""
-    return one_line(value) if type(value) is str else value
+    """Text without control and format characters. Markup of the page's own stays as it is."""
+    return value if hasattr(value, "__html__") else one_line(str(value))
