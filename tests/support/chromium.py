@@ -177,6 +177,8 @@ class Chromium:
                 tab.messages.append(parameters["entry"]["text"])
             case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown":
                 tab.messages.append(json.dumps(parameters))
+            case _:
+                pass
 
 
 @contextmanager

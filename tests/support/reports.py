@@ -10,7 +10,8 @@ from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check
 from ccgpu.domain import hostkey
 from ccgpu.domain.evidence import Evidence
-from ccgpu.views.report import RepeatedVerify, ReportSubject, as_html
+from ccgpu.views.repeated_verify import RepeatedVerify
+from ccgpu.views.report import ReportSubject, as_html
 from ccgpu.views.verdict import AppraisedEvidence
 from support import gpus
 from support.gpus import gpu

@@ -16,7 +16,8 @@ from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.attest.attestation import Attestation
-    from ccgpu.views.report import RepeatedVerify, ReportSubject
+    from ccgpu.views.repeated_verify import RepeatedVerify
+    from ccgpu.views.report import ReportSubject
     from ccgpu.views.verdict import AppraisedEvidence
     from ccgpu.workflows.attest import AttestMeans
     from ccgpu.workflows.verify import VerifyResult
@@ -81,7 +82,8 @@ def write_attested(
         bundles.write(files.save, make_bundle(result, verdict.as_json(appraised)))
     if files.report is not None:
         from ccgpu.domain import hostkey
-        from ccgpu.views.report import RepeatedVerify, ReportSubject
+        from ccgpu.views.repeated_verify import RepeatedVerify
+        from ccgpu.views.report import ReportSubject
 
         kept, challenge = files.save or judged.bundle, judged.challenge
         again = RepeatedVerify(
@@ -125,7 +127,7 @@ def repeated_verify(
 ) -> "RepeatedVerify":
     """The command line that gives a verdict of `verify` again."""
     from ccgpu.domain import hostkey
-    from ccgpu.views.report import RepeatedVerify
+    from ccgpu.views.repeated_verify import RepeatedVerify
 
     caller = result.caller
     return RepeatedVerify(

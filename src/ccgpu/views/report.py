@@ -7,7 +7,6 @@ it. No part of the drawing is marked good unless `attest.trust_chain` says so.
 
 import base64
 import hashlib
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,35 +26,11 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.views import verdict
 from ccgpu.views.check_groups import group_checks, group_of
 from ccgpu.views.remedies import remedies
+from ccgpu.views.repeated_verify import RepeatedVerify
 from ccgpu.views.report_chain import BAR_WIDTH, BOX_HEIGHT, WIDTH, draw_chain, draw_periods
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-
-@dataclass(frozen=True, slots=True)
-class RepeatedVerify:
-    """The `ccgpu verify` that gives the verdict again.
-
-    source: path of the evidence; None if it is not kept. policy: name or file. nonce, vm_id,
-    host_key (fingerprint): what the caller knew, and None otherwise. flags: further options, each
-    as a shell reads it.
-    """
-
-    source: str | None
-    policy: str
-    nonce: str | None = None
-    vm_id: str | None = None
-    host_key: str | None = None
-    flags: Sequence[str] = ()
-
-    def lines(self, at: str) -> list[str]:
-        """The command line, one option a line, quoted for a shell. `at`: its time, or `bundle`."""
-        known = {"--nonce": self.nonce, "--vm-id": self.vm_id, "--host-key": self.host_key}
-        options = {"--policy": self.policy, "--at": at} | known
-        given = [(name, value) for name, value in options.items() if value is not None]
-        head = shlex.join(["ccgpu", "verify", self.source or "BUNDLE"])
-        return [head, *(shlex.join(pair) for pair in given), *self.flags]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ccgpu.attest.chain_parts import PARTS
 from ccgpu.attest.simulated import simulated_roots
 from ccgpu.attest.validity import validity_periods
 from ccgpu.domain.evidence import CallerCollateral, CpuEvidence, NamedManifest
@@ -18,6 +21,40 @@ def _periods(found):
     roots = simulated_roots(evidence())
     assert roots is not None
     return validity_periods(found, AT, roots)
+
+
+def _cpu_piece(name):
+    return (
+        lambda found: getattr(found.cpu, name),
+        lambda found, raw: replace(found, cpu=replace(found.cpu, **{name: raw})),
+    )
+
+
+def _gpu_piece(name):
+    return (
+        lambda found: getattr(found.gpus[0], name),
+        lambda found, raw: replace(found, gpus=(replace(found.gpus[0], **{name: raw}),)),
+    )
+
+
+def _collateral_piece(name):
+    return (
+        lambda found: getattr(found.collateral, name)[0],
+        lambda found, raw: replace(
+            found,
+            collateral=replace(
+                found.collateral, **{name: (raw, *getattr(found.collateral, name)[1:])}
+            ),
+        ),
+    )
+
+
+_KEYS = {part.key for part in PARTS}
+_PIECES = {
+    **{name: _cpu_piece(name) for name in ("hcl", "vek", "chain", "crl")},
+    **{f"gpu {name}": _gpu_piece(name) for name in ("report", "chain")},
+    **{name: _collateral_piece(name) for name in ("rims", "ocsp")},
+}
 
 
 def _with_cpu(**changes):
@@ -91,3 +128,15 @@ def test_evidence_without_cpu_and_gpu_has_none():
     assert all(
         each.part not in ("vcek", "amd-root") for each in _periods(replace(evidence(), cpu=None))
     )
+
+
+@given(part=st.sampled_from(sorted(_PIECES)), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_bytes_are_too_strange_to_be_listed_or_left_out(part, data):
+    there, exchanged = _PIECES[part]
+    raw = there(evidence())
+    at = data.draw(st.integers(0, len(raw) - 1))
+    kept = data.draw(st.sampled_from([raw[at + 1 :], b""]))
+    changed = raw[:at] + data.draw(st.binary(max_size=4)) + kept
+    for each in _periods(exchanged(evidence(), changed)):
+        assert each.part in _KEYS

@@ -23,7 +23,8 @@ from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import GuestNotReady
 from ccgpu.views.check_groups import group_checks
-from ccgpu.views.report import RepeatedVerify, as_html
+from ccgpu.views.repeated_verify import RepeatedVerify
+from ccgpu.views.report import as_html
 from support.reports import (
     Page,
     accepted,
