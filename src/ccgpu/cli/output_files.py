@@ -1,5 +1,6 @@
 """The files that `attest` and `verify` write besides their answer: a bundle, and a report."""
 
+import hashlib
 import os
 import shlex
 from collections.abc import Iterator
@@ -95,7 +96,12 @@ def write_attested(
             flags=("--backend fake",) if means.simulated else (),
         )
         subject = ReportSubject(
-            appraised, judged.evidence, _policy_sha256(appraised, means.policy.name), again, judged
+            appraised,
+            judged.evidence,
+            _policy_sha256(appraised, means.policy.name),
+            again,
+            _evidence_sha256(again),
+            judged,
         )
         _write_report(files.report, runtime, subject)
 
@@ -118,8 +124,11 @@ def write_verified(
     if files.report is not None:
         from ccgpu.views.report import ReportSubject
 
-        sha256 = _policy_sha256(shown, again.policy)
-        _write_report(files.report, runtime, ReportSubject(shown, result.evidence, sha256, again))
+        policy_sha256 = _policy_sha256(shown, again.policy)
+        subject = ReportSubject(
+            shown, result.evidence, policy_sha256, again, _evidence_sha256(again)
+        )
+        _write_report(files.report, runtime, subject)
 
 
 def repeated_verify(
@@ -162,6 +171,16 @@ def _policy_sha256(shown: "AppraisedEvidence", name: str) -> str:
 
     origin = shown.appraisal.origin
     return policies.shipped_sha256(name) if origin is None else origin.sha256
+
+
+def _evidence_sha256(again: "RepeatedVerify") -> str | None:
+    """The SHA-256 (hex) of the file of evidence; None if there is none, or it is a folder."""
+    from ccgpu.store.evidence.limits import read_bytes
+
+    path = None if again.source is None else Path(again.source)
+    if path is None or not path.is_file():
+        return None
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _write_report(path: Path, runtime: Runtime, subject: "ReportSubject") -> None:

@@ -35,12 +35,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReportSubject:
-    """What a report is about. attested: None if the evidence was not collected just now."""
+    """What a report is about.
+
+    policy_sha256, evidence_sha256: of the files, in hex; None for a folder of evidence, and for
+    evidence that is not kept. attested: None if the evidence was not collected just now.
+    """
 
     appraised: verdict.AppraisedEvidence
     evidence: Evidence
     policy_sha256: str
     again: RepeatedVerify
+    evidence_sha256: str | None = None
     attested: Attestation | None = None
 
 

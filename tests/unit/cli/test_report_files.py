@@ -1,5 +1,6 @@
 """`--report` of `attest` and `verify`: a new file for every verdict, and a command to repeat it."""
 
+import hashlib
 import html
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 from support.attesting import Attester, another_machine
 from support.cli import Shell
 from support.reports import Page
+from support.repository import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,8 @@ def test_an_attestation_leaves_a_page_whose_command_gives_the_same_verdict(demo,
     ):
         assert word in found.text
 
+    assert hashlib.sha256(bundle.read_bytes()).hexdigest() in found.text
+
     again = demo.shell(f"{_command(page)} -o json")
     assert again.code == 0, again.err
     assert _verdict(again.document) == _verdict(done.document)
@@ -111,8 +115,35 @@ def test_verify_makes_a_page_of_a_bundle(demo, bundle, page):
     found = Page.read(page.read_text())
     assert "ACCEPTED (simulated)" in found.text
     assert "evidence collected" not in found.text
+    assert hashlib.sha256(bundle.read_bytes()).hexdigest() in found.text
+    default = (ROOT / "templates" / "policies" / "default.yaml").read_bytes()
+    assert hashlib.sha256(default).hexdigest() in found.text
     again = demo.shell(f"{_command(page)} -o json")
     assert _verdict(again.document) == _verdict(done.document)
+
+
+def test_a_policy_file_and_other_inputs_are_in_the_page_and_its_command(
+    demo, bundle, page, tmp_path
+):
+    policy, pins, keys = tmp_path / "my policy.yaml", tmp_path / "pins.json", tmp_path / "keys.json"
+    text = (ROOT / "templates" / "policies" / "default.yaml").read_text()
+    policy.write_text(text.replace("name: default", "name: mine"))
+    pins.write_text('{"image": "x", "pcrs": {"0": "' + "00" * 32 + '"}}')
+    keys.write_text('{"keys": []}')
+    at = json.loads(bundle.read_text())["made_at"]
+    options = f"--policy '{policy}' --pins {pins} --nras-jwks {keys} --maa-jwks {keys}"
+    options += " --format bundle --unsafe-skip-ocsp --unsafe-short-nonce --unsafe-known-nonce"
+    line = f"verify {bundle} --backend fake --at {at} {options} -o json"
+    done = demo.shell(f"{line} --report {page}")
+    assert (done.code, done.document["reasons"]) == (9, ["policy.pins.pcr"])
+    found = Page.read(page.read_text())
+    assert hashlib.sha256(policy.read_bytes()).hexdigest() in found.text
+    assert found.parts["quote"] == "failed"
+    assert found.parts["ocsp"] == "open"
+    again = demo.shell(f"{_command(page)} -o json").document
+    assert _verdict(again) == _verdict(done.document)
+    assert again["unsafe"] == done.document["unsafe"]
+    assert {*shlex.split(options)} <= {*shlex.split(_command(page))}
 
 
 def test_the_page_of_a_stranger_says_what_is_missing(demo, bundle, page, tmp_path):
