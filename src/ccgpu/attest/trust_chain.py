@@ -34,7 +34,7 @@ def judge_chain(appraisal: Appraisal, gpus: int) -> tuple[JudgedPart, ...]:
         failed = tuple(id_ for id_ in appraisal.reasons if is_concerned(part, id_))
         lack = _lack(part, made, max(gpus, 1), callers, judged)
         if failed:
-            judged[part.key] = JudgedPart(part, "failed", f"failed: {', '.join(failed)}", failed)
+            judged[part.key] = JudgedPart(part, "failed", ", ".join(failed), failed)
         elif lack is not None:
             judged[part.key] = JudgedPart(part, "open", lack)
         else:
@@ -61,11 +61,11 @@ def _lack(
     """What keeps a part from holding; None if nothing does."""
     times = max(part.per_gpu * gpus, 1)
     if not_made := sorted(id_ for id_ in part.requires if made.get(id_, 0) < times):
-        return f"not judged: no check {_any_of(not_made)} was made"
+        return f"no check {_any_of(not_made)} was made"
     if weak := [judged[key] for key in part.rests_on if judged[key].state != "holds"]:
-        return f"not judged: it rests on what does not hold ({weak[0].part.name})"
+        return f"it rests on what does not hold: {weak[0].part.name}"
     if others := [each for each in part.inputs if each not in callers]:
-        return f"not judged: {_any_of(others)} is not the verifier's own"
+        return f"{_any_of(others)}: not the verifier's own"
     return None
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccgpu.attest.chain_parts import PARTS
+from ccgpu.attest.gpu import rim
 from ccgpu.attest.simulated import simulated_roots
 from ccgpu.attest.validity import validity_periods
 from ccgpu.domain.evidence import CallerCollateral, CpuEvidence, NamedManifest
@@ -100,6 +101,7 @@ def test_manifests_of_versions_that_do_not_run_are_left_out():
     renamed = renamed if renamed != first else first.replace(b'version="', b'version="9')
     given = CallerCollateral(rims=(NamedManifest("x", renamed),))
     assert len(rest) == 1
+    assert rim.parse(renamed)[0].version != rim.parse(first)[0].version
     assert _periods(replace(evidence(), given=given)) == _periods(evidence())
 
 

@@ -130,8 +130,10 @@ def test_a_policy_file_and_other_inputs_are_in_the_page_and_its_command(
     policy.write_text(text.replace("name: default", "name: mine"))
     pins.write_text('{"image": "x", "pcrs": {"0": "' + "00" * 32 + '"}}')
     keys.write_text('{"keys": []}')
-    at = json.loads(bundle.read_text())["made_at"]
-    options = f"--policy '{policy}' --pins {pins} --nras-jwks {keys} --maa-jwks {keys}"
+    folder, at = tmp_path / "collateral", json.loads(bundle.read_text())["made_at"]
+    assert demo.shell(f"collateral fetch {bundle} --backend fake --out {folder}").code == 0
+    options = f"--collateral {folder} --policy '{policy}' --pins {pins}"
+    options += f" --nras-jwks {keys} --maa-jwks {keys}"
     options += " --format bundle --unsafe-skip-ocsp --unsafe-short-nonce --unsafe-known-nonce"
     line = f"verify {bundle} --backend fake --at {at} {options} -o json"
     done = demo.shell(f"{line} --report {page}")

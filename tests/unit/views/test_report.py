@@ -35,7 +35,7 @@ from support.reports import (
     subject,
     without,
 )
-from support.vms import AT, HOST_KEY, NONCE
+from support.vms import AT, HOST_KEY, NONCE, newest_vm
 
 # What gets out of text, attributes and scripts, and what hides or reverses letters.
 HOSTILE = (
@@ -223,6 +223,17 @@ def test_a_certificate_is_verified_only_if_its_part_holds():
     fewer = page(real(failing("snp.vek.signature"))).with_class("verified")
     assert len(good) - len(fewer) == 1, "the chip's"
     assert page(real(failing("brandnew.thing"))).with_class("verified") == []
+
+
+def test_one_of_two_pieces_of_a_kind_is_not_called_verified():
+    cpu = evidence().cpu
+    assert cpu is not None
+    another = newest_vm().amd.crl().signed_by(newest_vm().amd.ark_key)
+    found = replace(evidence(), cpu=replace(cpu, crls=(another,)))
+    good, fewer = (
+        len(page(real(accepted()), each).with_class("verified")) for each in (None, found)
+    )
+    assert good - fewer == 1
 
 
 def test_what_is_not_valid_at_the_time_of_the_verdict_is_marked():
