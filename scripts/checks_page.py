@@ -11,6 +11,8 @@ from ccgpu.attest.check import Rule
 
 _ROOT = Path(__file__).resolve().parent.parent
 _QUOTED = re.compile(r"[\"'`]([a-z0-9]+(?:[.-][a-z0-9]+)+)[\"'`]")
+# Ends of the names of test modules that name reason codes, but reject no evidence.
+_REJECT_NOTHING = ("_mutants", "_golden", "_checks", "_trust_chain", "_page")
 _ABOUT = (
     "Every check that can refuse evidence: the reason code that a verdict prints, where the check "
     "is made, the tests that show evidence refused for it, and the document that asks for it. All "
@@ -50,7 +52,7 @@ def tests() -> dict[str, list[str]]:
     """For each reason code, the test modules that contain it."""
     found: dict[str, list[str]] = {}
     for file in sorted((_ROOT / "tests").rglob("test_*.py")):
-        if file.stem.endswith(("_mutants", "_golden", "_checks")):  # these tests reject no evidence
+        if file.stem.endswith(_REJECT_NOTHING):
             continue
         for id_ in sorted(set(_QUOTED.findall(file.read_text("utf-8")))):
             found.setdefault(id_, []).append(file.stem)

@@ -6,15 +6,10 @@ from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.attest_every import AttestRequest, RepeatArguments, Repetition
 from ccgpu.cli.attest_evidence import judge_evidence
 from ccgpu.cli.attest_sources import SourceArguments
-from ccgpu.cli.attesting import (
-    AnswerOptions,
-    PolicyOption,
-    SaveBundleOption,
-    answer_attestation,
-    require_new,
-)
+from ccgpu.cli.attesting import AnswerOptions, PolicyOption, answer_attestation
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.output_files import FileArguments
 from ccgpu.cli.pins_options import PinsArguments
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.verify_options import VerboseOption
@@ -27,7 +22,7 @@ def attest(
     source: SourceArguments,
     policy: PolicyOption = None,
     golden: PinsArguments,
-    save: SaveBundleOption = None,
+    files: FileArguments,
     verbose: VerboseOption = False,
     repeat: RepeatArguments,
     way: WayArguments,
@@ -46,15 +41,17 @@ def attest(
     Example: `ccgpu attest demo --save demo.json`
     """
     runtime: Runtime = ctx.obj
-    repeat.require_usable(source, save=save, record=golden.record, verbose=verbose)
+    single = {"save": files.save, "report": files.report, "record": golden.record}
+    repeat.require_usable(source, **single, verbose=verbose)
     asking = AttestRequest(runtime, connection, source, policy, golden, way, progress_options)
     if repeat.every is not None:
         Repetition(runtime, output, repeat, asking).carry_out()
-    require_new(save, golden.record)
+    files.require_new(golden.record)
     backend = asking.open()
-    shown = AnswerOptions(output, save, golden.record, verbose)
+    means = asking.means(backend)
+    shown = AnswerOptions(output, files, golden.record, verbose)
     if source.evidence is not None:
         source.refuse_way(way)
-        judge_evidence(runtime, backend, asking.means(backend), source, progress_options, shown)
+        judge_evidence(runtime, backend, means, source, progress_options, shown)
         return
-    answer_attestation(runtime, asking.attest(backend), shown)
+    answer_attestation(runtime, asking.attest(backend), means, shown)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ccgpu.cli.attest_sources import AttestSource
 from ccgpu.cli.attesting import AnswerOptions
 from ccgpu.cli.options import ProgressOptions
+from ccgpu.cli.output_files import repeated_verdict, write_verified
 from ccgpu.cli.pins_options import note_recorded
 from ccgpu.cli.runtime import Runtime
 
@@ -24,11 +25,10 @@ def judge_evidence(
     shown: AnswerOptions,
 ) -> None:
     """Fetch the collateral of a file of evidence, and print the verdict; raise unless good."""
-    from ccgpu.store import bundles
     from ccgpu.views import verdict as view
     from ccgpu.workflows.attest import TIMEOUT
     from ccgpu.workflows.attest_evidence import attest_evidence
-    from ccgpu.workflows.verify import VerifyRequest, make_bundle
+    from ccgpu.workflows.verify import VerifyRequest
 
     path = source.evidence or Path()
     request = VerifyRequest(
@@ -42,8 +42,9 @@ def judge_evidence(
     read = result.evidence
     judged = view.AppraisedEvidence(result.appraisal, str(path), read.format, read.ignored)
     document = view.as_json(judged, runtime.complete)
-    if shown.save is not None:
-        bundles.write(shown.save, make_bundle(result, document))
+    flags = ("--backend fake",) if means.simulated else ()
+    again = repeated_verdict(path, means.policy_name, result, flags)
+    write_verified(runtime, shown.files, result, judged, again)
     if result.recorded is not None:
         note_recorded(runtime, result.recorded)
     text = lambda: view.as_text(  # noqa: E731

@@ -1,15 +1,14 @@
 """What the commands that attest a VM share: the means of it, and the bundle that users save."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
+from ccgpu.cli.output_files import OutputFiles, write_attested
 from ccgpu.cli.pins_options import PinsOptions, note_recorded
 from ccgpu.cli.runtime import OutputOptions, Runtime
-from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.attest.attestation import Attestation
@@ -23,11 +22,6 @@ PolicyOption = Annotated[
 ]
 
 
-SaveBundleOption = Annotated[
-    Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
-]
-
-
 @dataclass(frozen=True, slots=True)
 class AttestFlags:
     """Whether the VM is attested at the end, and by which policy (None: `default`)."""
@@ -38,10 +32,10 @@ class AttestFlags:
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How a verdict is shown, and the files that are written: the bundle, and golden PCR values."""
+    """How a verdict is shown, and the files that are written: the user's, and golden PCR values."""
 
     output: OutputOptions
-    save: Path | None
+    files: OutputFiles
     record: Path | None
     verbose: bool
 
@@ -64,37 +58,18 @@ def attest_means(
     )
 
 
-def require_new(*files: Path | None) -> None:
-    """Refuse a file that exists, or has no folder, before anything is done."""
-    for file in files:
-        if file is not None and os.path.lexists(file):
-            raise UsageProblem(f"{file} already exists", hint="name another file")
-        if file is not None and not file.parent.is_dir():
-            raise UsageProblem(f"{file.parent} is no folder", hint="make it, or name another file")
-
-
-def answer_attestation(runtime: Runtime, judged: "Attestation", shown: AnswerOptions) -> None:
-    """Save the bundle, if it is asked for, and print the verdict; raise unless the VM is good."""
+def answer_attestation(
+    runtime: Runtime, judged: "Attestation", means: "AttestMeans", shown: AnswerOptions
+) -> None:
+    """Write the files that are asked for, and print the verdict; raise unless the VM is good."""
     from ccgpu.views import attested as view
 
-    if shown.save is not None:
-        save_bundle(shown.save, judged)
+    write_attested(runtime, shown.files, judged, means)
     if shown.record is not None and judged.pins is not None:
         note_recorded(runtime, shown.record)
     text = lambda: view.as_text(judged, verbose=shown.verbose)  # noqa: E731
     runtime.answer(shown.output, text, lambda: view.as_json(judged))
     judged.require_good()
-
-
-def save_bundle(path: Path, judged: "Attestation") -> None:
-    """Write the evidence with its verdict to a new file."""
-    from ccgpu.store import bundles
-    from ccgpu.views import attested as view
-    from ccgpu.views import verdict
-    from ccgpu.workflows.verify import VerifyResult, make_bundle
-
-    document = verdict.as_json(view.appraised(judged))
-    bundles.write(path, make_bundle(VerifyResult(judged.appraisal, judged.evidence), document))
 
 
 def _attest_flags(

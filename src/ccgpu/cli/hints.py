@@ -21,6 +21,8 @@ _CONNECTION = ("backend", "subscription", "cloud", "resource_group")
 _HELP = ("-h", "--help")
 # Options that no hint repeats: the value of `--set` may be the error.
 _NEVER_REPEATED = ("--set",)
+# Options whose file the command has written already, and would refuse to write again.
+_WRITTEN = ("--save", "--report")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Hints:
         if not has_value:
             return text
         end = self.argv.index("--") if "--" in self.argv else len(self.argv)
-        before, after = self.argv[:end], self.argv[end:]
+        before, after = _without_written(self.argv[:end]), self.argv[end:]
         return " ".join(filter(None, ["ccgpu", shlex.join(before), text, shlex.join(after)]))
 
     @cached_property
@@ -121,6 +123,16 @@ def _split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:  # an unclosed quote
         return []
+
+
+def _without_written(words: Sequence[str]) -> list[str]:
+    """The words without the options of `_WRITTEN` and their values."""
+    values = {at + 1 for at, word in enumerate(words) if word in _WRITTEN}
+    return [
+        word
+        for at, word in enumerate(words)
+        if at not in values and word.partition("=")[0] not in _WRITTEN
+    ]
 
 
 def _find_command(words: Sequence[str]) -> tuple[Any, list[str]] | None:

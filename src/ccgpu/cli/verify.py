@@ -8,6 +8,7 @@ import typer
 from ccgpu.cli import verify_options as options
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments
+from ccgpu.cli.output_files import FileArguments, repeated_verify, write_verified
 from ccgpu.cli.pins_options import note_recorded
 from ccgpu.cli.runtime import BackendName, Runtime
 from ccgpu.cli.verify_each import one_path, verify_each
@@ -19,7 +20,7 @@ def verify(
     *,
     evidence: options.EvidenceArgument,
     given: options.AppraisalArguments,
-    save: options.SaveOption = None,
+    files: FileArguments,
     each: options.EachOption = False,
     verbose: options.VerboseOption = False,
     backend: Annotated[
@@ -41,18 +42,16 @@ def verify(
     runtime: Runtime = ctx.obj
     simulated = backend is BackendName.FAKE
     if each:
-        verify_each(runtime, evidence, given, output, save, simulated=simulated, verbose=verbose)
+        verify_each(runtime, evidence, given, output, files, simulated=simulated, verbose=verbose)
         return
-    result = work.verify(
-        options.verify_request(one_path(evidence), given, simulated=simulated), runtime.state
-    )
+    files.require_new(given.golden.record)
+    request = options.verify_request(one_path(evidence), given, simulated=simulated)
+    result = work.verify(request, runtime.state)
     read = result.evidence
     shown = view.AppraisedEvidence(result.appraisal, str(evidence[0]), read.format, read.ignored)
     document = view.as_json(shown, runtime.complete)
-    if save is not None:
-        from ccgpu.store import bundles
-
-        bundles.write(save, work.make_bundle(result, document))
+    again = repeated_verify(request.path, given, result, simulated=simulated)
+    write_verified(runtime, files, result, shown, again)
     if result.recorded is not None:
         note_recorded(runtime, result.recorded)
     text = lambda: view.as_text(shown, verbose=verbose, complete=runtime.complete)  # noqa: E731

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ccgpu.cli.output_files import OutputFiles
 from ccgpu.cli.runtime import OutputOptions, Runtime
 from ccgpu.cli.verify_options import AppraisalOptions, verify_request
 from ccgpu.errors import UsageProblem
@@ -28,7 +29,7 @@ def verify_each(
     evidence: Sequence[Path],
     given: AppraisalOptions,
     output: OutputOptions,
-    save: Path | None,
+    files: OutputFiles,
     *,
     simulated: bool,
     verbose: bool,
@@ -38,9 +39,10 @@ def verify_each(
     from ccgpu.workflows import verify as work
     from ccgpu.workflows import verify_each as each
 
-    if given.golden.record is not None or save is not None:
-        option = "--save" if given.golden.record is None else "--record"
-        raise UsageProblem(f"{option} cannot be used with --each", hint="leave out `--each`")
+    for_one = {"--record": given.golden.record, "--save": files.save, "--report": files.report}
+    for option, file in for_one.items():
+        if file is not None:
+            raise UsageProblem(f"{option} cannot be used with --each", hint="leave out `--each`")
     paths = each.sources(evidence)
     request = work.read_once(verify_request(evidence[0], given, simulated=simulated))
     results = tuple(

@@ -47,12 +47,6 @@ EvidenceArgument = Annotated[
     list[Path],
     typer.Argument(metavar="EVIDENCE", help="A bundle, or a file or folder of evidence."),
 ]
-SaveOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--save", metavar="FILE", help="Save the evidence as a bundle.", show_default=False
-    ),
-]
 EachOption = Annotated[
     bool,
     typer.Option(

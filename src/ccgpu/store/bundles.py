@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ccgpu.errors import StateUnusable, UsageProblem
-from ccgpu.store import atomic
+from ccgpu.errors import StateUnusable
+from ccgpu.store import atomic, new_files
 from ccgpu.store.documents import reason
 
 if TYPE_CHECKING:
@@ -17,12 +17,7 @@ def write(path: Path, bundle: "EvidenceBundle") -> None:
     Raises:
         UsageProblem: the file exists, or cannot be written.
     """
-    try:
-        atomic.create(path, _encode(bundle), mode=atomic.OUTPUT)
-    except FileExistsError as err:
-        raise UsageProblem(f"{path} already exists", hint="name another file") from err
-    except OSError as err:
-        raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err
+    new_files.write(path, _encode(bundle))
 
 
 def replace(path: Path, bundle: "EvidenceBundle") -> None:

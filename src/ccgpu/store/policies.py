@@ -49,10 +49,19 @@ def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOr
     return policy, _origin(path, raw, policy)
 
 
+def shipped_sha256(name: str) -> str:
+    """The SHA-256 (hex) of the file of a shipped policy."""
+    return hashlib.sha256(_shipped_bytes(name)).hexdigest()
+
+
 @cache  # it is part of the program, and frozen
 def _shipped_policy(name: str) -> "Policy":
-    raw = (_folder() / f"{name}.yaml").read_bytes()
-    return _parse_policy(documents.parse(raw, f"policy {name}"))
+    return _parse_policy(documents.parse(_shipped_bytes(name), f"policy {name}"))
+
+
+def _shipped_bytes(name: str) -> bytes:
+    raw: bytes = (_folder() / f"{name}.yaml").read_bytes()
+    return raw
 
 
 def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":

@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ccgpu.errors import UsageProblem
-from ccgpu.store import atomic, documents, model_files
+from ccgpu.store import documents, model_files, new_files
 
 if TYPE_CHECKING:
     from ccgpu.domain.reference_values import ReferenceFile, ReferenceValues
@@ -41,15 +40,7 @@ def write(path: Path, values: "ReferenceValues") -> "ReferenceFile":
     if len(raw) > documents.MAX_BYTES:
         values = values.model_copy(update={"events": {}})
         raw = _encode(values)
-    try:
-        atomic.create(path, raw, mode=atomic.OUTPUT)
-    except FileExistsError as err:
-        raise UsageProblem(
-            f"{path} already exists",
-            hint="record to another file, or compare with this one: `--pins`",
-        ) from err
-    except OSError as err:
-        raise UsageProblem(f"{path} cannot be written: {documents.reason(err)}") from err
+    new_files.write(path, raw, "record to another file, or compare with this one: `--pins`")
     return ReferenceFile(str(path.absolute()), hashlib.sha256(raw).hexdigest(), values)
 
 

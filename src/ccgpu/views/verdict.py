@@ -146,12 +146,17 @@ def _expected_and_found(check: Check) -> str:
     return f"expected {expected}, found {actual}"
 
 
+def trust_basis_words(appraisal: Appraisal) -> list[tuple[str, str]]:
+    """Each input that the verdict rests on, and whose word it is."""
+    return [(what, _SOURCES[whose]) for what, whose in appraisal.rests_on]
+
+
 def _trust_basis(appraisal: Appraisal) -> list[RenderableType]:
     if not appraisal.rests_on:
         return []
     table = Table.grid(padding=(0, 2))
-    for what, whose in appraisal.rests_on:
-        table.add_row(Text(f"  {what}"), Text(_SOURCES[whose]))
+    for what, whose in trust_basis_words(appraisal):
+        table.add_row(Text(f"  {what}"), Text(whose))
     return [Text("\nthis verdict rests on whose word:"), table]
 
 

@@ -65,11 +65,15 @@ class VerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The verdict, its evidence, and the file of reference values if one was written."""
+    """The verdict, its evidence, and the file of reference values if one was written.
+
+    caller: what the user, or this machine's record, knew of the challenge.
+    """
 
     appraisal: Appraisal
     evidence: Evidence
     recorded: Path | None = None
+    caller: CallerContext = CallerContext()  # noqa: RUF009  # frozen
 
 
 def verify(request: VerifyRequest, state: Path) -> VerifyResult:
@@ -119,7 +123,7 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
         record_pcrs(request.record, appraisal, request.path.name)
         recorded = request.record
     evidence = replace(evidence, ignored=(*evidence.ignored, *appraisal.not_read))
-    return VerifyResult(appraisal, evidence, recorded)
+    return VerifyResult(appraisal, evidence, recorded, caller)
 
 
 def _caller_context(

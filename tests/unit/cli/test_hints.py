@@ -136,3 +136,12 @@ def test_the_hint_of_an_unknown_deployment_and_of_gc_are_complete(shell):
     shell("create demo --ttl 10m")
     shell("fake advance 2h")
     assert "`ccgpu gc --yes --backend fake` deletes them" in shell("gc --backend fake").out
+
+
+@pytest.mark.parametrize(
+    "written", ["--save a.json", "--save=a.json", "--report a.html --save 'a b.json'", ""]
+)
+def test_a_completed_command_does_not_write_again_what_it_has_written(written):
+    argv = shlex.split(f"verify e.json {written} --at bundle")
+    made = _hint("give it: `--nonce 5f`", *argv)
+    assert made == "give it: `ccgpu verify e.json --at bundle --nonce 5f`"

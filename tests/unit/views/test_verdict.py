@@ -1,7 +1,5 @@
 """A verdict's text and document: groups, what to do about failures, whose word it rests on."""
 
-import importlib
-import pkgutil
 import re
 import shlex
 from datetime import UTC, datetime
@@ -9,27 +7,17 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-import ccgpu.attest
+import checks_page
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.check import Check, Rule
+from ccgpu.attest.check import Check
 from ccgpu.views.check_groups import GROUPS, group_checks, group_of
 from ccgpu.views.remedies import REMEDIES, remedy
 from ccgpu.views.verdict import AppraisedEvidence, as_json, as_text
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+RULES = sorted({rule.id for _, rule in checks_page.rules()})
 GOOD = Check("snp.signature", "it is signed", True, "a key", "a key", "a document")
 STALE = Check("ocsp.stale", "the answer holds", False, "until then", "a" * 96, "RFC 6960")
-
-
-def rules():
-    """The reason codes of all rules of the verifier."""
-    for info in pkgutil.walk_packages(ccgpu.attest.__path__, "ccgpu.attest."):
-        for value in vars(importlib.import_module(info.name)).values():
-            if isinstance(value, Rule) and value.id:
-                yield value.id
-
-
-RULES = sorted(set(rules()))
 
 
 def render(judged, **how):

@@ -1,0 +1,217 @@
+"""The files that `attest` and `verify` write besides their answer: a bundle, and a report."""
+
+import hashlib
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from ccgpu.cli.option_groups import OptionGroup
+from ccgpu.cli.options import option
+from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.verify_options import AppraisalOptions
+from ccgpu.domain.overrides import Overrides
+from ccgpu.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from ccgpu.attest.attestation import Attestation
+    from ccgpu.views.repeated_verify import RepeatedVerify
+    from ccgpu.views.report import ReportSubject
+    from ccgpu.views.verdict import AppraisedEvidence
+    from ccgpu.workflows.attest import AttestMeans
+    from ccgpu.workflows.verify import VerifyResult
+
+_UNSAFE_FLAGS = {
+    "short_nonce": "--unsafe-short-nonce",
+    "skip_ocsp": "--unsafe-skip-ocsp",
+    "known_nonce": "--unsafe-known-nonce",
+    "trust_identity": "--unsafe-trust-bundle-identity",
+    "trust_nonce": "--unsafe-trust-bundle-nonce",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFiles:
+    """The files to write; None for those that nobody asked for."""
+
+    save: Path | None
+    report: Path | None
+
+    def require_new(self, record: Path | None = None) -> None:
+        """Refuse files that exist, or have no folder, before anything is done.
+
+        record: a file of golden PCR values that is written, too.
+
+        Raises:
+            UsageProblem: One exists or has no folder, or two are the same.
+        """
+        named = {"--save": self.save, "--report": self.report, "--record": record}
+        seen: dict[Path, str] = {}
+        for option_name, path in named.items():
+            if path is None:
+                continue
+            if os.path.lexists(path):
+                raise UsageProblem(f"{path} already exists", hint="name another file")
+            if not path.parent.is_dir():
+                hint = "make it, or name another file"
+                raise UsageProblem(f"{path.parent} is no folder", hint=hint)
+            if path in seen:
+                both = f"{seen[path]} and {option_name} name the same file"
+                raise UsageProblem(both, hint="name two files")
+            seen[path] = option_name
+
+
+def _output_files(
+    save: Annotated[
+        Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        option("Write the verdict as an HTML page for auditors.", "--report", metavar="FILE"),
+    ] = None,
+) -> OutputFiles:
+    return OutputFiles(save, report)
+
+
+FileArguments = Annotated[OutputFiles, OptionGroup(_output_files)]
+
+
+def write_attested(
+    runtime: Runtime, files: OutputFiles, judged: "Attestation", means: "AttestMeans"
+) -> None:
+    """Write the files of an attestation, whatever its verdict."""
+    from ccgpu.views import attested as view
+    from ccgpu.views import verdict
+    from ccgpu.workflows.verify import VerifyResult, make_bundle
+
+    appraised = view.appraised(judged)
+    if files.save is not None:
+        from ccgpu.store import bundles
+
+        result = VerifyResult(judged.appraisal, judged.evidence)
+        bundles.write(files.save, make_bundle(result, verdict.as_json(appraised)))
+    if files.report is not None:
+        from ccgpu.domain import hostkey
+        from ccgpu.views.repeated_verify import RepeatedVerify
+        from ccgpu.views.report import ReportSubject
+
+        kept, challenge = files.save or judged.bundle, judged.challenge
+        again = RepeatedVerify(
+            source=None if kept is None else str(kept),
+            policy=means.policy_name,
+            nonce=challenge.nonce.hex(),
+            vm_id=challenge.vm_id,
+            host_key=hostkey.fingerprint(hostkey.sha256(challenge.host_key)),
+            flags=tuple(_attest_flags(means)),
+        )
+        subject = ReportSubject(
+            appraised,
+            judged.evidence,
+            _policy_sha256(appraised, means.policy.name),
+            again,
+            _evidence_sha256(again),
+            judged,
+        )
+        _write_report(files.report, runtime, subject)
+
+
+def write_verified(
+    runtime: Runtime,
+    files: OutputFiles,
+    result: "VerifyResult",
+    shown: "AppraisedEvidence",
+    again: "RepeatedVerify",
+) -> None:
+    """Write the files of a verdict, whichever it is."""
+    from ccgpu.views import verdict
+    from ccgpu.workflows.verify import make_bundle
+
+    if files.save is not None:
+        from ccgpu.store import bundles
+
+        bundles.write(files.save, make_bundle(result, verdict.as_json(shown, runtime.complete)))
+    if files.report is not None:
+        from ccgpu.views.report import ReportSubject
+
+        policy_sha256 = _policy_sha256(shown, again.policy)
+        subject = ReportSubject(
+            shown, result.evidence, policy_sha256, again, _evidence_sha256(again)
+        )
+        _write_report(files.report, runtime, subject)
+
+
+def repeated_verify(
+    path: Path, given: AppraisalOptions, result: "VerifyResult", *, simulated: bool
+) -> "RepeatedVerify":
+    """The command line that gives a verdict of `verify` again."""
+    flags = (*_flags(given), *(("--backend fake",) if simulated else ()))
+    return repeated_verdict(path, given.policy or "default", result, flags)
+
+
+def repeated_verdict(
+    path: Path, policy: str, result: "VerifyResult", flags: Sequence[str]
+) -> "RepeatedVerify":
+    """The command line that gives a verdict on a file again. flags: as a shell reads them."""
+    from ccgpu.domain import hostkey
+    from ccgpu.views.repeated_verify import RepeatedVerify
+
+    caller = result.caller
+    return RepeatedVerify(
+        source=str(path),
+        policy=policy,
+        nonce=None if caller.nonce is None else caller.nonce.hex(),
+        vm_id=caller.vm_id,
+        host_key=None if caller.host_key is None else hostkey.fingerprint(caller.host_key),
+        flags=flags,
+    )
+
+
+def _attest_flags(means: "AttestMeans") -> Iterator[str]:
+    """Further options of the verdict of an attestation, each as a shell reads it."""
+    if means.pins is not None:
+        yield shlex.join(["--pins", means.pins.path])
+    if means.simulated:
+        yield "--backend fake"
+
+
+def _flags(given: AppraisalOptions) -> Iterator[str]:
+    """Further options of a verdict, each as a shell reads it."""
+    values = {
+        "--format": given.form and given.form.value,
+        "--collateral": given.collateral,
+        "--pins": given.golden.pins,
+        "--nras-jwks": given.nras_keys,
+        "--maa-jwks": given.maa_keys,
+    }
+    for name, value in values.items():
+        if value is not None:
+            yield shlex.join([name, str(value)])
+    for field in fields(Overrides):
+        if getattr(given.overrides, field.name):
+            yield _UNSAFE_FLAGS[field.name]
+
+
+def _policy_sha256(shown: "AppraisedEvidence", name: str) -> str:
+    from ccgpu.store import policies
+
+    origin = shown.appraisal.origin
+    return policies.shipped_sha256(name) if origin is None else origin.sha256
+
+
+def _evidence_sha256(again: "RepeatedVerify") -> str | None:
+    """The SHA-256 (hex) of the file of evidence; None if there is none, or it is a folder."""
+    from ccgpu.store.evidence.limits import read_bytes
+
+    path = None if again.source is None else Path(again.source)
+    if path is None or not path.is_file():
+        return None
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def _write_report(path: Path, runtime: Runtime, subject: "ReportSubject") -> None:
+    from ccgpu.store import new_files
+    from ccgpu.views import report
+
+    new_files.write(path, report.as_html(subject, runtime.complete).encode())
