@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from pathlib import Path
 
 from ccgpu.attest import required_collateral
@@ -22,6 +23,7 @@ from ccgpu.azure.run import Run
 from ccgpu.collateral.fetcher import CollateralFetcher
 from ccgpu.domain import hostkey
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.collateral import FetchedCollateral
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import EventKind, Listener, ignore_event
 from ccgpu.domain.evidence import Evidence
@@ -44,7 +46,11 @@ from ccgpu.store.challenges import Challenges
 from ccgpu.workflows.attestation_records import forget_verdict, record_host_key, record_verdict
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.fetch_collateral import fetch_collateral
-from ccgpu.workflows.fresh_evidence import FreshEvidence, collect_evidence, read_boot_id
+from ccgpu.workflows.fresh_evidence import (
+    FreshEvidence,
+    collect_evidence,
+    read_boot_id_in_time,
+)
 from ccgpu.workflows.guest_access import (
     GuestOptions,
     WantedGuest,
@@ -53,9 +59,8 @@ from ccgpu.workflows.guest_access import (
 )
 
 TIMEOUT = 900.0
-_COLLATERAL_TIME = 60.0  # seconds to retry one item for, if that much is left
 
-# Opens a fetcher that retries one item for so many seconds.
+# Opens a fetcher that makes no request after so many seconds.
 OpenFetcher = Callable[[float], AbstractContextManager[CollateralFetcher]]
 
 
@@ -127,7 +132,7 @@ def attest_vm(
     run.tell("begin", "attest", names.vm, Kind.VM, "attest")
     target = find_guest_to_probe(run, names, vm, guest.access, guest.keys)
     with guest.channels(target) as channel:
-        boot_id = wait_until_reachable(run, names, partial(read_boot_id, channel))
+        boot_id = wait_until_reachable(run, names, partial(read_boot_id_in_time, run, channel))
         run.tell("wait", "collecting evidence", names.vm, Kind.VM)
         began = run.cloud.now()
         fresh = collect_evidence(run, channel, boot_id, target.vm_id, means.challenges)
@@ -163,7 +168,8 @@ def _judge(
         gpus=fresh.evidence.gpus,
         simulated_roots=fresh.evidence.simulated_roots if means.simulated else None,
     )
-    evidence, cause = _add_collateral(run, brought, means, region)
+    found, cause = _fetch_collateral(run, brought, means, region)
+    evidence = required_collateral.add_collateral(brought, found)
     fetched = run.cloud.now()
     at = datetime.fromtimestamp(fetched, UTC)
     evidence = replace(evidence, claimed=replace(evidence.claimed, made_at=at))
@@ -182,41 +188,54 @@ def _judge(
         raise cause  # what was refused before the verdict never becomes milder
     ended = run.cloud.now()
     times = StepTimes(collected - began, fetched - collected, ended - fetched)
-    return Attestation(names.deployment, fresh.challenge, fresh.boot_id, evidence, appraisal, times)
+    asked = (names.deployment, fresh.challenge, fresh.boot_id)
+    return Attestation(*asked, evidence, appraisal, times, found.missing)
 
 
-def _add_collateral(
+def _fetch_collateral(
     run: Run, evidence: Evidence, means: AttestMeans, region: str
-) -> tuple[Evidence, CcgpuError | None]:
-    """The evidence with its collateral; if it does not say what it needs, that error.
+) -> tuple[FetchedCollateral, CcgpuError | None]:
+    """The collateral of evidence; if that does not say what it needs, that error.
 
     The appraisal then lists the checks that fail.
     """
-    limit = min(_COLLATERAL_TIME, run.deadline.end - run.cloud.now())
-    if limit <= 0:
-        raise TimedOut("the time limit passed before the collateral was fetched")
-    with means.fetcher(limit) as fetcher:
+    with means.fetcher(run.deadline.at_most(inf, "fetching collateral")) as fetcher:
         try:
             found = fetch_collateral(
                 evidence, fetcher, run.listen, region=region, simulated=means.simulated
             )
         except (EvidenceRejected, EvidenceUnavailable) as err:
-            return evidence, err
+            return FetchedCollateral(), err
     for lack in found.missing:
-        run.tell("note", f"{lack.what} cannot be had: {'; '.join(lack.reasons)}")
-    return required_collateral.add_collateral(evidence, found), None
+        run.tell("note", str(lack))
+    return found, None
 
 
 def _with_ready_gpu(run: Run, names: Names, judged: Attestation, channel: Channel) -> Attestation:
-    """Set the GPU ready; a failure is kept beside the verdict."""
+    """Set the GPU ready in the boot that was judged; a failure is kept beside the verdict."""
     run.tell("wait", "setting the GPU ready", names.vm, Kind.VM)
     try:
-        run_task(run, _set_ready(channel))
+        _require_boot(read_boot_id_in_time(run, channel), judged)
+        run_task(run, _set_ready(run, channel))
     except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
         err.hint = err.hint or f"`ccgpu doctor {names.deployment}` looks into the guest"
         return replace(judged, problem=err)
     return replace(judged, gpu_ready=True)
 
 
-def _set_ready(channel: Channel) -> Task[None]:
-    yield Call(partial(set_gpu_ready, channel))
+def _require_boot(boot_id: str, judged: Attestation) -> None:
+    """Refuse a boot that gave no evidence: nothing is known of what it started."""
+    if not boot_id:
+        raise GuestNotReady(
+            "the VM does not tell the id of its boot any more: its GPU is not set ready"
+        )
+    if boot_id != judged.boot_id:
+        raise GuestNotReady(
+            "the VM has been started anew since it was asked: its GPU is not set ready",
+            hint=f"`ccgpu attest {judged.name}` asks it again",
+        )
+
+
+def _set_ready(run: Run, channel: Channel) -> Task[None]:
+    time_left = partial(run.deadline.at_most, doing="setting the GPU ready")
+    yield Call(partial(set_gpu_ready, channel, time_left))

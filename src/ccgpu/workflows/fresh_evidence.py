@@ -26,6 +26,9 @@ from ccgpu.store.challenges import Challenges
 
 _SOURCE = Path("the guest's answer")
 _BOOT_ID_TIMEOUT = 60.0  # seconds
+# Seconds that a nonce may be answered in. The script's own limit is shorter, but is not measured
+# while this machine sleeps.
+_NONCE_LIFETIME = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,22 @@ class FreshEvidence:
     boot_id: str
 
 
-def read_boot_id(channel: CommandRunner) -> str:
+def read_boot_id(channel: CommandRunner, timeout: float = _BOOT_ID_TIMEOUT) -> str:
     """Connect, and ask the probe for the id of the boot; empty if it does not say.
 
     Raises:
         GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
     """
-    done = channel.run(probe.boot_id_command(), probe.script(), timeout=_BOOT_ID_TIMEOUT)
+    done = channel.run(probe.boot_id_command(), probe.script(), timeout=timeout)
     try:
-        return probe.parse(done.stdout).command("boot-id").text[:64]
+        return "" if done.exit_code else probe.parse(done.stdout).command("boot-id").text[:64]
     except GuestNotReady:
         return ""  # the collector says what is wrong
+
+
+def read_boot_id_in_time(run: Run, channel: CommandRunner) -> str:
+    """As `read_boot_id`, within the time limit of the command."""
+    return read_boot_id(channel, run.deadline.at_most(_BOOT_ID_TIMEOUT, "connecting to the VM"))
 
 
 def collect_evidence(
@@ -62,7 +70,7 @@ def collect_evidence(
     the host key of this very connection.
 
     Raises:
-        EvidenceUnavailable: The guest gave no evidence.
+        EvidenceUnavailable: The guest gave no evidence, or does not tell which boot it is of.
         GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
         StateUnusable: The challenge cannot be recorded.
     """
@@ -73,9 +81,17 @@ def collect_evidence(
     challenge = ChallengeRecord(secrets.token_bytes(NONCE_BYTES), vm_id, host_key, sent_at)
     challenges.write(challenge)
     argv, script = collector.command_line(challenge.nonce), collector.script()
-    timeout = _time_left(run, collector.TIMEOUT)
+    timeout = run.deadline.at_most(collector.TIMEOUT, "collecting evidence")
     done = run_task(run, _run(channel, argv, script, timeout))
-    return FreshEvidence(_read_answer(done), challenge, boot_id)
+    if run.cloud.now() - sent_at.timestamp() > _NONCE_LIFETIME:
+        raise TimedOut(f"the evidence came more than {_NONCE_LIFETIME:.0f} s after its nonce")
+    evidence = _read_answer(done)
+    if not boot_id:
+        raise EvidenceUnavailable(
+            "the VM gave evidence, but does not tell the id of its boot, which a verdict is of",
+            hint="`ccgpu doctor NAME` looks into the guest",
+        )
+    return FreshEvidence(evidence, challenge, boot_id)
 
 
 def _read_answer(done: Completed) -> Evidence:
@@ -83,14 +99,6 @@ def _read_answer(done: Completed) -> Evidence:
         return files.check_evidence(_SOURCE, collector.parse(done).evidence())
     except InvalidFile as err:
         raise EvidenceUnavailable(f"the guest's evidence cannot be used: {err}") from err
-
-
-def _time_left(run: Run, at_most: float) -> float:
-    """Seconds for the next step; raises `TimedOut` if none are left."""
-    left = min(at_most, run.deadline.end - run.cloud.now())
-    if left <= 0:
-        raise TimedOut("the time limit passed before the evidence was collected")
-    return left
 
 
 def _run(channel: CommandRunner, argv: list[str], stdin: bytes, timeout: float) -> Task[Completed]:

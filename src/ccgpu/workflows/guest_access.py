@@ -44,6 +44,7 @@ from ccgpu.workflows.login_identity import login_identity
 T = TypeVar("T")
 TIMEOUT = 60.0  # seconds in which a VM that runs should answer
 _PAUSE = 5.0  # seconds between two attempts
+_LEAST = 1.0  # seconds that an attempt has
 _GREETING = 30.0  # seconds in which the first command has to end
 _UNPINNED = "its state is read from whatever answers at its address, and nothing else is sent there"
 
@@ -247,11 +248,11 @@ def wait_until_reachable(run: Run, names: Names, attempt: Callable[[], T]) -> T:
             if not err.transient:
                 raise
             try:
-                after = run.deadline.require(_PAUSE, f"reaching {names.deployment}")
+                run.deadline.require(_PAUSE + _LEAST, f"reaching {names.deployment}")
             except TimedOut:
                 raise err from None
             run.tell("wait", str(err), names.vm, Kind.VM)
-            run_task(run, _pause(after))
+            run_task(run, _pause(_PAUSE))
 
 
 def _pause(seconds: float) -> Task[None]:
