@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from faults.attesting import answer_faults, guest_faults, vendor_faults
+from faults.attesting import answer_faults, guest_faults, kds_faults, vendor_faults
 from faults.attesting.trial import Case, Trial, copied, prepare
 from support.slow import mostly_slow
 
@@ -26,6 +26,7 @@ _SOURCES = (
     vendor_faults.absence_cases,
     vendor_faults.revocation_cases,
     vendor_faults.manifest_cases,
+    kds_faults.kds_cases,
 )
 
 

@@ -56,10 +56,10 @@ class Attester:
         done = self.shell(f"exec demo --backend fake -- {argv}")
         return done.out.strip().endswith("state: ready")
 
-    def known_key(self) -> KnownHostKey | None:
-        """The host key that this machine has recorded for the VM."""
+    def known_key(self, vm_id: str | None = None) -> KnownHostKey | None:
+        """The host key that this machine has recorded for the VM, whose id may be known."""
         known = KnownHosts(self.shell.state / "journals")
-        return known.find(FAKE_SUBSCRIPTION, "demo", self.shown["vm_id"])
+        return known.find(FAKE_SUBSCRIPTION, "demo", vm_id or self.shown["vm_id"])
 
     @property
     def challenges(self) -> list[Any]:

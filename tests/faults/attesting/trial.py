@@ -83,12 +83,13 @@ class Trial:
         accepted = bool(done.out) and done.document["verdict"] == "accepted"
         good = self.case.code == DONE
         self._require(accepted == (good or self.case.accepted), f"accepted: {accepted}")
-        known = self.attester.known_key()
+        shown = self.attester.shown
+        known = self.attester.known_key(shown["vm_id"])
         attested = known is not None and known.source == "attested"
         self._require(attested == accepted, f"the host key is attested: {attested}")
-        ready = is_ready(self.attester)
+        ready = _is_ready(self.attester, shown["public_ip"])
         self._require(accepted or not ready, "the GPU is ready")
-        state = self.attester.shown["state"]
+        state = shown["state"]
         self._require((state == "attested") == (done.code == DONE), f"show says {state}")
         if done.code == DONE:
             self._require(ready == self.case.gpu_ready, f"the GPU is ready: {ready}")
@@ -99,9 +100,8 @@ class Trial:
             self.violations.append(otherwise)
 
 
-def is_ready(attester: Attester) -> bool:
-    """Whether the GPU of `demo` is ready, as the simulated machine has it."""
-    address = attester.shown["public_ip"]
+def _is_ready(attester: Attester, address: str) -> bool:
+    """Whether the GPU of the VM is ready, as the simulated machine has it."""
     with attester.shell.arm.machine_at(address) as machine:
         return machine is not None and SimulatedGuest(machine).is_ready
 

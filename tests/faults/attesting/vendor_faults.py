@@ -121,7 +121,7 @@ def _answering(status: int = 200, body: bytes = b"", **headers: str) -> Reply:
     return lambda _: WebResponse(body, status, named)
 
 
-def _changing(change: Callable[[bytes], bytes]) -> Reply:
+def changing(change: Callable[[bytes], bytes]) -> Reply:
     """The good answer, changed."""
     return lambda asked: WebResponse(change(asked.good().body))
 
@@ -134,7 +134,7 @@ def _packed(asked: Asked) -> WebResponse:
     return WebResponse(gzip.compress(asked.good().body), headers={"Content-Encoding": "gzip"})
 
 
-_TRANSIENT: dict[str, tuple[Reply, str]] = {
+TRANSIENT: dict[str, tuple[Reply, str]] = {
     "429": (_answering(429), "answered 429"),
     "500": (_answering(500), "answered 500"),
     "503": (_answering(503, Retry_After="2"), "answered 503"),
@@ -144,7 +144,7 @@ _TRANSIENT: dict[str, tuple[Reply, str]] = {
     "no-answer": (_raising(lambda: network.ReadTimeout("slow"), 1), "did not come in time"),
     "broken-off": (_raising(lambda: network.ChunkedEncodingError("cut")), "cannot be"),
 }
-_FOR_GOOD: dict[str, tuple[Reply, str]] = {
+FOR_GOOD: dict[str, tuple[Reply, str]] = {
     "404": (_answering(404), "does not have it (404)"),
     "403": (_answering(403), "answered 403"),
     "429-for-an-hour": (_answering(429, Retry_After="3600"), "asked again in 3600 s"),
@@ -152,7 +152,7 @@ _FOR_GOOD: dict[str, tuple[Reply, str]] = {
     "packed": (_packed, "something packed"),
     "nothing": (_answering(200, b""), "the answer is no"),
     "page": (_answering(200, b"<html>a proxy's page</html>"), "the answer is no"),
-    "half": (_changing(_half), "the answer is no"),
+    "half": (changing(_half), "the answer is no"),
     "endless": (_answering(200, b"\0" * (4 * 1024 * 1024)), "answered with more than"),
 }
 # The default policy does not require AMD's list: without it the verdict stands.
@@ -165,12 +165,12 @@ def absence_cases() -> Iterator[Case]:
     """An item that cannot be had, for a moment or for good."""
     for number, item in enumerate((*_NEEDED, *_OPTIONAL)):
         needed = item in _NEEDED
-        faults = list((_TRANSIENT | _FOR_GOOD).items())
+        faults = list((TRANSIENT | FOR_GOOD).items())
         for name, (reply, says) in faults[:: 1 if number in (0, 2) else 2]:
             case = Case(f"{item}:{name}", VendorFault(item, reply), UNAVAILABLE, says)
             yield case if needed else replace(case, code=DONE, says="", limit=_PATIENT)
         for name in ("503", "tls", "no-answer"):
-            fault = VendorFault(item, _TRANSIENT[name][0], times=2)
+            fault = VendorFault(item, TRANSIENT[name][0], times=2)
             yield Case(f"{item}:{name}-twice", fault, DONE)
 
 
@@ -234,7 +234,7 @@ _STATUS: dict[str, tuple[Reply, int, str]] = {
     "signed-by-another": (_ocsp(lambda one: one, forged=True), REJECTED, "ocsp."),
     "try-later": (_answering(200, b"\x30\x03\x0a\x01\x03"), UNAVAILABLE, "try later"),
     "unauthorized": (_answering(200, b"\x30\x03\x0a\x01\x06"), UNAVAILABLE, "unauthorized"),
-    "changed": (_changing(lambda body: body[:-1] + bytes([body[-1] ^ 1])), REJECTED, "ocsp."),
+    "changed": (changing(lambda body: body[:-1] + bytes([body[-1] ^ 1])), REJECTED, "ocsp."),
 }
 
 
@@ -269,7 +269,7 @@ _LISTS: dict[str, tuple[Reply, int, str]] = {
     "revokes-the-chip": (_list(serials=(ASK_SERIAL,)), REJECTED, "snp.crl"),
     "out-of-date": (_list(days=-30), REJECTED, "snp.crl"),
     "in-the-future": (_list(days=30), REJECTED, "snp.crl"),
-    "changed": (_changing(lambda body: body[:-1] + bytes([body[-1] ^ 1])), REJECTED, "snp.crl"),
+    "changed": (changing(lambda body: body[:-1] + bytes([body[-1] ^ 1])), REJECTED, "snp.crl"),
 }
 
 
@@ -313,9 +313,9 @@ _MANIFESTS: dict[str, tuple[Reply, int, str]] = {
     ),
     "no-xml": (_manifest(lambda *_: b"<html>"), UNAVAILABLE, "missing manifests"),
     "cut": (_manifest(lambda xml, _: xml[: len(xml) // 2]), REJECTED, "rim."),
-    "other-id": (_changing(_renamed), UNAVAILABLE, "the answer is about"),
+    "other-id": (changing(_renamed), UNAVAILABLE, "the answer is about"),
     "other-digest": (
-        _changing(lambda body: json.dumps({**json.loads(body), "sha256": "00" * 32}).encode()),
+        changing(lambda body: json.dumps({**json.loads(body), "sha256": "00" * 32}).encode()),
         UNAVAILABLE,
         "not the one of its sha256",
     ),
