@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from faults.attesting import answer_faults, guest_faults, kds_faults, vendor_faults
-from faults.attesting.trial import Case, Trial, copied, prepare
+from faults.attesting.trial import Case, Trial, copied
 from support.slow import mostly_slow
 
 _SOURCES = (
@@ -37,12 +37,6 @@ def _cases() -> Iterator[Any]:
 
 
 CASES = list(_cases())
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A subscription with two VMs that are set up, and that nobody has attested."""
-    return prepare(tmp_path_factory.mktemp("attesting") / "prepared")
 
 
 @pytest.mark.parametrize("case", mostly_slow(CASES, 20))
