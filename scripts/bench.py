@@ -6,6 +6,7 @@ The cases take turns, so that a busy moment of the machine hits all alike; the m
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from environment import BIN
 _FAKE = ("--backend", "fake")
 _VM = ("--region", "eastus2", "--ssh-from", "203.0.113.7/32", "--yes")
 _ROUNDS = 15
+_FEW = 5
 _BUNDLES = 1000
 _REQUESTS = (
     ("create", "a create from nothing, without polls", 24),
@@ -45,6 +47,7 @@ def bench(_: list[str]) -> None:
         print("peak memory of a create")
         print(f"  {peak:.0f} MB (limit 150)")
         _bench_verify(python, ccgpu, home)
+        _bench_attest(python, ccgpu, home)
         inner = [python, str(ROOT / "scripts" / "bench_collateral.py")]
         fetching = float(_run(inner, home).stdout)
         print("collateral of one GPU, local service with 100 ms of latency, two rounds")
@@ -72,6 +75,18 @@ def _bench_verify(python: str, ccgpu: str, home: str) -> None:
     print("ccgpu verify BUNDLE ÷ python -c 'import cryptography.x509, pydantic, typer, …'")
     print(f"  {whole / base:.2f} (limit 2.2); {whole:.0f} ms and {base:.0f} ms")
     _bench_each(judge, Path(bundle), _FAKE if simulated else (), whole)
+
+
+def _bench_attest(python: str, ccgpu: str, home: str) -> None:
+    """The verdict within a whole attest, beside the command, whose VM is simulated too."""
+    verdict = float(_run([python, str(ROOT / "scripts" / "bench_attest.py")], home).stdout)
+    command = [ccgpu, "attest", "bench", *_FAKE]
+    taken = [_measured(command, home) for _round in range(_FEW)]
+    whole = statistics.median((one.ru_utime + one.ru_stime) * 1000 for one in taken)
+    print("verification of a whole attest (CPU, GPU, all collateral), CPU ms")
+    print(f"  {verdict:.1f} (limit 30)")
+    print("its share of the CPU of ccgpu attest, simulated VM included")
+    print(f"  {verdict / whole:.3f} (limit 0.1); {whole:.0f} ms")
 
 
 def _bench_each(judge: list[str], bundle: Path, more: tuple[str, ...], one: float) -> None:
@@ -108,6 +123,12 @@ def _run(command: list[str], home: str) -> subprocess.CompletedProcess[str]:
 
 def _peak_mebibytes(command: list[str], home: str) -> float:
     """The largest resident set of the process, as its parent is told (Linux: in KiB)."""
+    peak = _measured(command, home).ru_maxrss
+    return peak / (1024 if sys.platform != "darwin" else 1024 * 1024)
+
+
+def _measured(command: list[str], home: str) -> resource.struct_rusage:
+    """What the process has used, as its parent is told."""
     with subprocess.Popen(
         command, env=_environ(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
@@ -115,7 +136,7 @@ def _peak_mebibytes(command: list[str], home: str) -> float:
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"error: {' '.join(command)}: exit {child.returncode}")
-    return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
+    return usage
 
 
 def _environ(home: str) -> dict[str, str]:

@@ -122,7 +122,7 @@ def _simulated() -> tuple[Case, Case]:
 def _print(judge: Callable[[], None], limit: float) -> None:
     bare = _bare(judge)
     again, alone = _taking_turns(judge, bare)
-    first, alone_too = _taking_turns(judge, bare, before=_forget)
+    first, alone_too = _taking_turns(judge, bare, before=forget)
     print(f"  again: {again:.2f} (limit {limit:g}); {again / alone:.2f} (limit 1.8)")
     print(f"  first: {first:.2f}; {first / alone_too:.2f}")
 
@@ -159,7 +159,7 @@ def _noted(made: list[Callable[[], object]], verify: Callable[..., bool], *given
     return verify(*given)
 
 
-def _forget() -> None:
+def forget() -> None:
     """Empty the caches of the verifier, but for the keys that are built in."""
     certificates.parse.cache_clear()
     certificates.public_key.cache_clear()

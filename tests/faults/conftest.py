@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ccgpu.fakearm import FakeArm
+from faults.attesting.trial import prepare
 from support.cloud import Machine
 
 
@@ -18,3 +19,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     unfired = [fault for fault in arm.faults if not getattr(fault, "fired", 1)]
     assert not unfired, f"never fired: {unfired}"
     arm.close()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A subscription with two VMs that are set up, and that nobody has attested."""
+    return prepare(tmp_path_factory.mktemp("attesting") / "prepared")

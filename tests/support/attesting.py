@@ -56,10 +56,10 @@ class Attester:
         done = self.shell(f"exec demo --backend fake -- {argv}")
         return done.out.strip().endswith("state: ready")
 
-    def known_key(self) -> KnownHostKey | None:
-        """The host key that this machine has recorded for the VM."""
+    def known_key(self, vm_id: str | None = None) -> KnownHostKey | None:
+        """The host key that this machine has recorded for the VM, whose id may be known."""
         known = KnownHosts(self.shell.state / "journals")
-        return known.find(FAKE_SUBSCRIPTION, "demo", self.shown["vm_id"])
+        return known.find(FAKE_SUBSCRIPTION, "demo", vm_id or self.shown["vm_id"])
 
     @property
     def challenges(self) -> list[Any]:
@@ -76,7 +76,7 @@ class Attester:
 
             return replace(made, channels=channels)
 
-        return self._with_backend(change)
+        return self.with_backend(change)
 
     def asking(self, answer: Callable[[Request, FakeService], Response]) -> "Attester":
         """The same machine, with `answer` between it and the vendors' services."""
@@ -86,15 +86,19 @@ class Attester:
             between = Between(vendor, answer)
             return replace(made, web=lambda: Web(made.sources.hosts(), FakeTransport(between)))
 
-        return self._with_backend(change)
+        return self.with_backend(change)
 
     def claiming_to_be_real(self) -> "Attester":
         """The same machine, whose back end is not said to be simulated."""
-        return self._with_backend(lambda made: replace(made, simulated=False))
+        return self.with_backend(lambda made: replace(made, simulated=False))
 
-    def _with_backend(self, change: Callable[[Backend], Backend]) -> "Attester":
-        def backend(_: ConnectionOptions) -> Backend:
-            return change(make_backend(self.shell.arm, self.shell.state))
+    def with_backend(self, change: Callable[[Backend], Backend]) -> "Attester":
+        """The same machine, with another back end."""
+        before = self.shell.backend
+
+        def backend(connection: ConnectionOptions) -> Backend:
+            made = before(connection) if before else make_backend(self.shell.arm, self.shell.state)
+            return change(made)
 
         return Attester(replace(self.shell, backend=backend))
 

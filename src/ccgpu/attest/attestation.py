@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.domain.challenge import ChallengeRecord
+from ccgpu.domain.collateral import MissingCollateral
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.host_address import HostAddress
 from ccgpu.domain.reference_values import ReferenceFile
 from ccgpu.errors import CcgpuError, EvidenceRejected, EvidenceUnavailable
+
+_MOST_SHOWN = 3  # items of collateral in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,11 @@ class Attestation:
     """A verdict on a VM, with the evidence and the collateral that it rests on.
 
     name: the deployment's, or the address of a machine of none. challenge: what the evidence had to
-    answer. boot_id: the boot that was asked. bundle: the path of the recorded evidence. until: when
-    an accepted verdict is too old for its policy (RFC 3339); None for no limit. problem: why the VM
-    is not usable though it was accepted; None if it is. pins: the file of golden PCR values that it
-    was held to, or that its values were written to. host: where a machine of no deployment is
-    reached.
+    answer. boot_id: the boot that was asked. missing: the collateral that could not be fetched.
+    bundle: the path of the recorded evidence. until: when an accepted verdict is too old for its
+    policy (RFC 3339); None for no limit. problem: why the VM is not usable though it was accepted;
+    None if it is. pins: the file of golden PCR values that it was held to, or that its values were
+    written to. host: where a machine of no deployment is reached.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Attestation:
     evidence: Evidence
     appraisal: Appraisal
     times: StepTimes
+    missing: tuple[MissingCollateral, ...] = ()
     bundle: str | None = None
     until: str | None = None
     gpu_ready: bool = False
@@ -66,8 +70,12 @@ class Attestation:
                 err.hint += f"; the VM stays, and bills until {removal}"
             raise
         except EvidenceUnavailable as err:
+            text = "; ".join((str(err), *map(str, self.missing[:_MOST_SHOWN])))
+            more = len(self.missing) - _MOST_SHOWN
             again = f"`ccgpu attest {self.name}` tries again"
-            err.hint = again if self.host is None else "run the same command again"
-            raise
+            raise EvidenceUnavailable(
+                f"{text}; and {more} more" if more > 0 else text,
+                hint=again if self.host is None else "run the same command again",
+            ) from err
         if self.problem is not None:
             raise self.problem

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,18 +102,17 @@ class Backend:
         return RetailPrices(self.price_web, self.scheduler, cache)
 
     @contextmanager
-    def fetcher(self, time_limit: float | None = None) -> "Iterator[CollateralFetcher]":
+    def fetcher(self, within: float = inf) -> "Iterator[CollateralFetcher]":
         """A fetcher of collateral; a context that closes its connections.
 
-        time_limit: seconds to retry one item for; None for the fetcher's own limit.
+        within: seconds after which it makes no request.
         """
         from ccgpu.collateral.cache import Cache
-        from ccgpu.collateral.fetcher import TIME_LIMIT, CollateralFetcher
+        from ccgpu.collateral.fetcher import CollateralFetcher
 
         cache = None if self.cache is None else Cache(self.cache / "collateral")
-        limit = TIME_LIMIT if time_limit is None else time_limit
         with self.web() as web:
-            yield CollateralFetcher(web, self.scheduler, cache, self.sources, limit)
+            yield CollateralFetcher(web, self.scheduler, cache, self.sources, within=within)
 
 
 def open_backend(connection: ConnectionOptions, state: Path, environ: Mapping[str, str]) -> Backend:

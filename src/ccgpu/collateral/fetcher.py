@@ -7,6 +7,7 @@ other.
 
 from collections.abc import Callable, Generator
 from functools import partial
+from math import inf
 from typing import Any, Literal
 
 from ccgpu.collateral import kds, ocsp, rim
@@ -40,6 +41,7 @@ class CollateralFetcher:
         cache: None for no cache.
         sources: The addresses of the services.
         time_limit: Seconds to retry one item for.
+        within: Seconds from now on after which no request is made, and none is waited for.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class CollateralFetcher:
         cache: Cache | None = None,
         sources: Sources = PUBLIC,
         time_limit: float = TIME_LIMIT,
+        within: float = inf,
     ) -> None:
         self._web = web
         self._scheduler = scheduler
         self._cache = cache
         self._sources = sources
         self._time_limit = time_limit
+        self._end = self.now() + within
         self._unreachable: set[str] = set()
 
     def fetch(
@@ -152,13 +156,14 @@ class CollateralFetcher:
         """
         attempts = Attempts(item.requests, self._unreachable, self.now())
         expired: CollateralFile | None = None
-        end = self.now() + self._time_limit
+        end = min(self.now() + self._time_limit, self._end)
         while (request := attempts.next()) is not None:
             due = attempts.due[request]
-            if due > end:
+            if due > end or due >= self._end:
                 break
+            get = partial(self._web.get, request, self._end - due)
             try:
-                body = yield Call(partial(self._web.get, request), max(0.0, due - self.now()))
+                body = yield Call(get, max(0.0, due - self.now()))
                 payload = item.parse(body, self.now())
             except NoAnswer as err:
                 if attempts.record_failure(request, err, self.now()):
@@ -170,7 +175,7 @@ class CollateralFetcher:
                 return collateral
             expired = collateral
             attempts.drop(request, "its answer is out of date")
-        return expired or attempts.reasons()
+        return expired or attempts.reasons() or ("the time limit has passed",)
 
     def _store_in_cache(
         self, item: CollateralItem, collateral: CollateralFile, payload: Payload

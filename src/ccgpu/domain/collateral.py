@@ -105,6 +105,9 @@ class MissingCollateral:
     what: str
     reasons: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.what} cannot be had: {'; '.join(self.reasons)}"
+
 
 @dataclass(frozen=True, slots=True)
 class FetchedCollateral:

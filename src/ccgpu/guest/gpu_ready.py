@@ -3,6 +3,7 @@
 It is lost at each boot (NVIDIA, "Deployment Guide for Trusted Environments", `conf-compute -srs`).
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from ccgpu.errors import GuestNotReady
@@ -14,24 +15,38 @@ _SET = ("nvidia-smi", "conf-compute", "-srs", "1")
 _TIMEOUT = 120.0  # seconds; nvidia-smi alone takes several
 
 
-def set_gpu_ready(channel: CommandRunner) -> None:
+def set_gpu_ready(
+    channel: CommandRunner, time_left: Callable[[float], float] = lambda wanted: wanted
+) -> None:
     """Set the GPU ready, unless it is, and read the state again.
+
+    time_left: what is left of so many seconds; raises `TimedOut` if nothing is.
 
     Raises:
         GuestNotReady: It has not become ready.
         GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
     """
-    run = partial(_run_as_root, channel)
+    run = partial(_run_as_root, channel, time_left)
     if _is_ready(run(*probe.COMMANDS["ready"])):
         return
     told = run(*_SET)
-    if not _is_ready(run(*probe.COMMANDS["ready"])):
-        said = _result(told).complaint if told.exit_code else "nvidia-smi reports no error"
-        raise GuestNotReady(f"the GPU has not become ready: {said}")
+    read = run(*probe.COMMANDS["ready"])
+    if not _is_ready(read):
+        raise GuestNotReady(f"the GPU has not become ready: {_why(told, read)}")
 
 
-def _run_as_root(channel: CommandRunner, *argv: str) -> Completed:
-    return channel.run(["sudo", "-n", *argv], timeout=_TIMEOUT)
+def _why(told: Completed, read: Completed) -> str:
+    if told.exit_code:
+        return _result(told).complaint
+    if read.exit_code:
+        return f"its state cannot be read: {_result(read).complaint}"
+    return "nvidia-smi reports no error"
+
+
+def _run_as_root(
+    channel: CommandRunner, time_left: Callable[[float], float], *argv: str
+) -> Completed:
+    return channel.run(["sudo", "-n", *argv], timeout=time_left(_TIMEOUT))
 
 
 def _result(done: Completed) -> probe.CommandResult:

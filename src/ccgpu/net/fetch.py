@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -96,10 +97,16 @@ class Web:
     ) -> None:
         self._client.__exit__(kind, error, traceback)
 
-    def get(self, request: HttpRequestSpec) -> bytes:
-        """The body of the response; raises `NoAnswer` if there is none."""
+    def get(self, request: HttpRequestSpec, patience: float = inf) -> bytes:
+        """The body of the response; raises `NoAnswer` if there is none.
+
+        patience: the most seconds to wait for a connection, and then without data.
+        """
         with _translating_errors():
-            waits: Any = {"connection_timeout": request.connect, "read_timeout": _READ}
+            waits: Any = {
+                "connection_timeout": min(request.connect, patience),
+                "read_timeout": min(_READ, patience),
+            }
             answer = self._client.send_request(_make_request(request), stream=True, **waits)
             with answer:
                 _require_usable(answer)

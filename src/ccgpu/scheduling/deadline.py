@@ -32,6 +32,13 @@ class Deadline:
         """Whether the end has been reached."""
         return self.clock.now() >= self.end
 
+    def at_most(self, seconds: float, doing: str) -> float:
+        """Return `seconds`, or what is left of the time limit; if none is, raise `TimedOut`."""
+        left = min(seconds, self.end - self.clock.now())
+        if left <= 0:
+            raise TimedOut(f"{doing}: the time limit has passed")
+        return left
+
     def require(self, seconds: float, doing: str) -> float:
         """Return `seconds` if that much time is left; else raise `TimedOut`."""
         if self.clock.now() + seconds > self.end:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from pathlib import Path
 
 from ccgpu.attest import required_collateral
@@ -20,6 +21,7 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.collateral.fetcher import CollateralFetcher
 from ccgpu.domain import hostkey
+from ccgpu.domain.collateral import FetchedCollateral
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.evidence import Evidence
@@ -44,7 +46,12 @@ from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.attestation_records import forget_verdict, record_host_key, record_verdict
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.fetch_collateral import fetch_collateral
-from ccgpu.workflows.fresh_evidence import FreshEvidence, collect_evidence, read_boot_id
+from ccgpu.workflows.fresh_evidence import (
+    BOOT_ID_TIMEOUT,
+    FreshEvidence,
+    collect_evidence,
+    read_boot_id,
+)
 from ccgpu.workflows.guest_access import (
     GuestOptions,
     WantedGuest,
@@ -55,9 +62,8 @@ from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.recorded_pcrs import record_pcrs
 
 TIMEOUT = 900.0
-_COLLATERAL_TIME = 60.0  # seconds to retry one item for, if that much is left
 
-# Opens a fetcher that retries one item for so many seconds.
+# Opens a fetcher that makes no request after so many seconds.
 OpenFetcher = Callable[[float], AbstractContextManager[CollateralFetcher]]
 
 
@@ -163,7 +169,7 @@ def attest_guest(
     means: AttestMeans,
     accept: Callable[[Attestation], None] = lambda _: None,
     region: str | None = None,
-    greet: Callable[[Channel], str] = read_boot_id,
+    greet: Callable[[Channel, float], str] = read_boot_id,
 ) -> Attestation:
     """Challenge a guest, judge its evidence, and set the GPU of a good one ready.
 
@@ -174,10 +180,10 @@ def attest_guest(
         means: What it is judged with.
         accept: Called with an accepted verdict, before anything in the guest is changed.
         region: The Azure region of the VM, if it is known.
-        greet: Connects, and returns the id of the boot.
+        greet: Connects within so many seconds, and returns the id of the boot.
     """
     with channels(target) as channel:
-        boot_id = task.reach(partial(greet, channel))
+        boot_id = task.reach(lambda: greet(channel, _greeting_time(task)))
         task.tell("wait", "collecting evidence")
         began = task.now()
         fresh = collect_evidence(task, channel, boot_id, target.vm_id, means.challenges)
@@ -189,6 +195,10 @@ def attest_guest(
         return judged
     with channels(replace(target, host_key=judged.challenge.host_key)) as pinned:
         return _with_ready_gpu(task, judged, pinned)
+
+
+def _greeting_time(task: GuestTask) -> float:
+    return task.time_left(BOOT_ID_TIMEOUT, "connecting to the VM")
 
 
 def _judge(
@@ -205,7 +215,8 @@ def _judge(
         gpus=fresh.evidence.gpus,
         simulated_roots=means.simulated_roots(),
     )
-    evidence, cause = add_collateral(task, brought, means, region)
+    found, cause = fetch_all_collateral(task, brought, means, region)
+    evidence = required_collateral.add_collateral(brought, found)
     fetched = task.now()
     at = datetime.fromtimestamp(fetched, UTC)
     evidence = replace(evidence, claimed=replace(evidence.claimed, made_at=at))
@@ -226,7 +237,8 @@ def _judge(
         raise cause  # what was refused before the verdict never becomes milder
     ended = task.now()
     times = StepTimes(collected - began, fetched - collected, ended - fetched)
-    return Attestation(task.name, fresh.challenge, fresh.boot_id, evidence, appraisal, times)
+    asked = (task.name, fresh.challenge, fresh.boot_id)
+    return Attestation(*asked, evidence, appraisal, times, found.missing)
 
 
 def reference_file(
@@ -238,33 +250,48 @@ def reference_file(
     return record_pcrs(means.record, judged.appraisal, judged.name, image)
 
 
-def add_collateral(
+def fetch_all_collateral(
     task: GuestTask, evidence: Evidence, means: AttestMeans, region: str | None = None
-) -> tuple[Evidence, CcgpuError | None]:
-    """The evidence with its collateral; if it does not say what it needs, that error.
+) -> tuple[FetchedCollateral, CcgpuError | None]:
+    """The collateral of evidence; if that does not say what it needs, that error.
 
     The appraisal then lists the checks that fail.
     """
-    limit = task.time_left(_COLLATERAL_TIME, "the collateral was fetched")
-    with means.fetcher(limit) as fetcher:
+    with means.fetcher(task.time_left(inf, "fetching collateral")) as fetcher:
         try:
             found = fetch_collateral(
                 evidence, fetcher, task.listen, region=region, simulated=means.simulated
             )
         except (EvidenceRejected, EvidenceUnavailable) as err:
-            return evidence, err
+            return FetchedCollateral(), err
     for lack in found.missing:
-        task.note(f"{lack.what} cannot be had: {'; '.join(lack.reasons)}")
-    return required_collateral.add_collateral(evidence, found), None
+        task.note(str(lack))
+    return found, None
 
 
 def _with_ready_gpu(task: GuestTask, judged: Attestation, channel: Channel) -> Attestation:
-    """Set the GPU ready; a failure is kept beside the verdict."""
+    """Set the GPU ready in the boot that was judged; a failure is kept beside the verdict."""
     task.tell("wait", "setting the GPU ready")
     try:
-        task.complete(partial(set_gpu_ready, channel))
+        _require_boot(task, read_boot_id(channel, _greeting_time(task)), judged)
+        time_left = partial(task.time_left, doing="setting the GPU ready")
+        task.complete(partial(set_gpu_ready, channel, time_left))
     except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
         if task.vm is not None:
             err.hint = err.hint or f"`ccgpu doctor {task.name}` looks into the guest"
         return replace(judged, problem=err)
     return replace(judged, gpu_ready=True)
+
+
+def _require_boot(task: GuestTask, boot_id: str, judged: Attestation) -> None:
+    """Refuse a boot that gave no evidence: nothing is known of what it started."""
+    if not boot_id:
+        raise GuestNotReady(
+            "the VM does not tell the id of its boot any more: its GPU is not set ready"
+        )
+    if boot_id != judged.boot_id:
+        again = "run the same command again"
+        raise GuestNotReady(
+            "the VM has been started anew since it was asked: its GPU is not set ready",
+            hint=again if task.vm is None else f"`ccgpu attest {judged.name}` asks it again",
+        )

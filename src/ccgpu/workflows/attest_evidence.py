@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ccgpu.attest import required_collateral
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.evidence import CallerCollateral, Evidence
 from ccgpu.scheduling.deadline import Deadline
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import evidence as files
-from ccgpu.workflows.attest import AttestMeans, add_collateral
+from ccgpu.workflows.attest import AttestMeans, fetch_all_collateral
 from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.verify import VerifyRequest, VerifyResult, verify
 
@@ -41,7 +42,9 @@ def attest_evidence(
     read = files.read_evidence(request.path, request.format_)
     if means.simulated:
         read = replace(read, simulated_roots=means.simulated_roots())
-    completed, cause = add_collateral(task, replace(read, given=CallerCollateral()), means)
+    brought = replace(read, given=CallerCollateral())
+    found, cause = fetch_all_collateral(task, brought, means)
+    completed = required_collateral.add_collateral(brought, found)
     asked = replace(
         request,
         at=datetime.fromtimestamp(task.now(), UTC),

@@ -87,12 +87,12 @@ def attest_host(
     return replace(judged, host=wanted.address)
 
 
-def _greet(target: GuestTarget, pin: HostKeyPin | None, channel: Channel) -> str:
+def _greet(target: GuestTarget, pin: HostKeyPin | None, channel: Channel, timeout: float) -> str:
     """Connect, and compare the host key with the pinned fingerprint; the id of the boot.
 
     The probe that was sent meanwhile is a public script, and has nothing of the user's in it.
     """
-    boot_id = read_boot_id(channel)
+    boot_id = read_boot_id(channel, timeout)
     shown = channel.host_key
     if pin is not None and (shown is None or hostkey.sha256(shown) != pin.digest):
         raise wrong_host_key(target, pin.digest, sent="Nothing but a public script")

@@ -14,6 +14,7 @@ from ccgpu.errors import (
     GuestNotReady,
     GuestUnreachable,
     InvalidFile,
+    TimedOut,
 )
 from ccgpu.guest import collector, probe
 from ccgpu.guest.channel import Channel, CommandRunner, Completed
@@ -22,7 +23,10 @@ from ccgpu.store.challenges import Challenges
 from ccgpu.workflows.guest_task import GuestTask
 
 _SOURCE = Path("the guest's answer")
-_BOOT_ID_TIMEOUT = 60.0  # seconds
+BOOT_ID_TIMEOUT = 60.0  # seconds
+# Seconds that a nonce may be answered in. The script's own limit is shorter, but is not measured
+# while this machine sleeps.
+_NONCE_LIFETIME = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,15 @@ class FreshEvidence:
     boot_id: str
 
 
-def read_boot_id(channel: CommandRunner) -> str:
+def read_boot_id(channel: CommandRunner, timeout: float = BOOT_ID_TIMEOUT) -> str:
     """Connect, and ask the probe for the id of the boot; empty if it does not say.
 
     Raises:
         GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
     """
-    done = channel.run(probe.boot_id_command(), probe.script(), timeout=_BOOT_ID_TIMEOUT)
+    done = channel.run(probe.boot_id_command(), probe.script(), timeout=timeout)
     try:
-        return probe.parse(done.stdout).command("boot-id").text[:64]
+        return "" if done.exit_code else probe.parse(done.stdout).command("boot-id").text[:64]
     except GuestNotReady:
         return ""  # the collector says what is wrong
 
@@ -59,7 +63,7 @@ def collect_evidence(
     user has told, and the host key of this very connection.
 
     Raises:
-        EvidenceUnavailable: The guest gave no evidence.
+        EvidenceUnavailable: The guest gave no evidence, or does not tell which boot it is of.
         GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
         StateUnusable: The challenge cannot be recorded.
     """
@@ -70,9 +74,17 @@ def collect_evidence(
     challenge = ChallengeRecord(secrets.token_bytes(NONCE_BYTES), vm_id, host_key, sent_at)
     challenges.write(challenge)
     argv, script = collector.command_line(challenge.nonce), collector.script()
-    timeout = task.time_left(collector.TIMEOUT, "the evidence was collected")
+    timeout = task.time_left(collector.TIMEOUT, "collecting evidence")
     done = task.complete(partial(channel.run, argv, script, timeout=timeout))
-    return FreshEvidence(_read_answer(done), challenge, boot_id)
+    if task.now() - sent_at.timestamp() > _NONCE_LIFETIME:
+        raise TimedOut(f"the evidence came more than {_NONCE_LIFETIME:.0f} s after its nonce")
+    evidence = _read_answer(done)
+    if not boot_id:
+        raise EvidenceUnavailable(
+            "the VM gave evidence, but does not tell the id of its boot, which a verdict is of",
+            hint="`ccgpu doctor NAME` looks into the guest",
+        )
+    return FreshEvidence(evidence, challenge, boot_id)
 
 
 def _read_answer(done: Completed) -> Evidence:

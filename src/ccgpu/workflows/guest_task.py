@@ -19,6 +19,7 @@ from ccgpu.scheduling.scheduler import Call, Scheduler, Task
 
 T = TypeVar("T")
 _PAUSE = 5.0  # seconds between two attempts to reach a guest
+_LEAST = 1.0  # seconds that an attempt has
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,7 @@ class GuestTask:
 
     def time_left(self, at_most: float, doing: str) -> float:
         """Seconds for the next step; raises `TimedOut` if none are left."""
-        left = min(at_most, self.deadline.end - self.now())
-        if left <= 0:
-            raise TimedOut(f"the time limit passed before {doing}")
-        return left
+        return self.deadline.at_most(at_most, doing)
 
     def reach(self, attempt: Callable[[], T]) -> T:
         """Make attempts until one ends otherwise than with a transient `GuestUnreachable`.
@@ -83,11 +81,11 @@ class GuestTask:
                 if not err.transient or self.now() + _PAUSE > until:
                     raise
                 try:
-                    after = self.deadline.require(_PAUSE, f"reaching {self.name}")
+                    self.deadline.require(_PAUSE + _LEAST, f"reaching {self.name}")
                 except TimedOut:
                     raise err from None
                 self.tell("wait", str(err))
-                self.scheduler.complete(_call(lambda: None, after))
+                self.scheduler.complete(_call(lambda: None, _PAUSE))
 
 
 def _call(request: Callable[[], T], after: float = 0.0) -> Task[T]:

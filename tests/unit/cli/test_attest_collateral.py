@@ -30,6 +30,7 @@ def test_without_what_the_policy_needs_there_is_no_verdict(demo, host, reason, s
     assert done.code == 8, done.err
     assert done.document["verdict"] == "no_verdict"
     assert reason in done.document["reasons"]
+    assert str(status) in done.error["message"]
     assert demo.shell.arm.clock.now() - began < 180
     assert demo.shown["attestation"] is None
     assert demo.shown["state"] == "ready"
@@ -60,7 +61,7 @@ def test_the_time_limit_of_the_command_is_one_of_the_collateral(demo):
     broken = demo.asking(_nobody)
     began = demo.shell.arm.clock.now()
     assert broken("--timeout 20s").code == 8
-    assert demo.shell.arm.clock.now() - began < 60
+    assert demo.shell.arm.clock.now() - began <= 20
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_gpu_is_set_ready_and_read_again():
     [
         (SET, NOT_READY, "reports no error"),
         (Completed(4, b"", b"Insufficient Permissions\n"), NOT_READY, "Insufficient Permissions"),
-        (SET, Completed(9, READY.stdout, b""), "reports no error"),
+        (SET, Completed(9, READY.stdout, b""), "cannot be read"),
         (SET, Completed(0, READY.stdout * 2, b""), "reports no error"),
         (SET, Completed(0, b"ready\n", b""), "reports no error"),
     ],
