@@ -146,6 +146,7 @@ _CLAIMS: dict[str, tuple[Edit, int, str]] = {
 # machine knows them.
 _HARMLESS: dict[str, Edit] = {
     "no-roots": removing("simulated_roots"),
+    "other-roots": putting({"ark": "AAAA", "nvidia-device": "AAAA"}, "simulated_roots"),
     "no-nonce": removing("nonce"),
     "no-vm-id": removing("vm_id"),
     "vm-id:upper-case": lambda made: made.update(vm_id=made["vm_id"].upper()),
