@@ -7,6 +7,7 @@ other.
 
 from collections.abc import Callable, Generator
 from functools import partial
+from random import random
 from typing import Any, Literal
 
 from ccgpu.collateral import kds, ocsp, rim
@@ -40,6 +41,7 @@ class CollateralFetcher:
         cache: None for no cache.
         sources: The addresses of the services.
         time_limit: Seconds to retry one item for.
+        jitter: A number from 0 to 1 for each retry: several that fail together come back apart.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class CollateralFetcher:
         cache: Cache | None = None,
         sources: Sources = PUBLIC,
         time_limit: float = TIME_LIMIT,
+        jitter: Callable[[], float] = random,
     ) -> None:
+        self._jitter = jitter
         self._web = web
         self._scheduler = scheduler
         self._cache = cache
@@ -150,7 +154,7 @@ class CollateralFetcher:
         The last source is the vendor's own. Expired collateral is returned only if no source has
         newer; the appraisal then reports that it has expired.
         """
-        attempts = Attempts(item.requests, self._unreachable, self.now())
+        attempts = Attempts(item.requests, self._unreachable, self.now(), self._jitter)
         expired: CollateralFile | None = None
         end = self.now() + self._time_limit
         while (request := attempts.next()) is not None:

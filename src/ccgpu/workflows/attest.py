@@ -208,7 +208,8 @@ def _judge(
     evidence, cause = add_collateral(task, brought, means, region)
     fetched = task.now()
     at = datetime.fromtimestamp(fetched, UTC)
-    evidence = replace(evidence, claimed=replace(evidence.claimed, made_at=at))
+    claimed = replace(evidence.claimed, made_at=at, sent_at=fresh.challenge.sent_at)
+    evidence = replace(evidence, claimed=claimed)
     inputs = AppraisalInputs(
         at=at,
         nonce=fresh.challenge.nonce,
