@@ -1,7 +1,7 @@
 """A user's machine with a simulated VM that is set up, for tests of `ccgpu attest`."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,13 +78,22 @@ class Attester:
 
         return self.with_backend(change)
 
-    def asking(self, answer: Callable[[Request, FakeService], Response]) -> "Attester":
-        """The same machine, with `answer` between it and the vendors' services."""
+    def asking(
+        self,
+        answer: Callable[[Request, FakeService], Response],
+        mirrors: Mapping[str, str] | None = None,
+    ) -> "Attester":
+        """The same machine, with `answer` between it and the vendors' services.
+
+        mirrors: of the vendors, by Azure region.
+        """
 
         def change(made: Backend) -> Backend:
             vendor = VendorServices(vendors(), self.shell.arm.clock.now)
             between = Between(vendor, answer)
-            return replace(made, web=lambda: Web(made.sources.hosts(), FakeTransport(between)))
+            sources = replace(made.sources, mirrors=mirrors or {})
+            web = lambda: Web(sources.hosts(), FakeTransport(between))  # noqa: E731
+            return replace(made, sources=sources, web=web)
 
         return self.with_backend(change)
 

@@ -112,6 +112,7 @@ class Services:
         """What a command fetches with, on these services."""
         with Web(sources.hosts(), self.transport()) as web:
             kept = None if cache is None else Cache(cache)
+            changes = {"jitter": lambda: 1.0, **changes}
             yield CollateralFetcher(
                 web, Scheduler(self.clock, InlineExecutor()), kept, sources, **changes
             )

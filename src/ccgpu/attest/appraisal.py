@@ -13,7 +13,9 @@ from ccgpu import __version__
 from ccgpu.attest.check import Check, Rule
 from ccgpu.attest.trust_basis import TrustBasis
 from ccgpu.attest.vtpm.event_names import NamedEvent
+from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
+from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 
 Verdict = Literal["accepted", "rejected", "no_verdict"]
@@ -45,7 +47,9 @@ class Appraisal:
     on. `facts`: what the evidence states of itself, meaningful only if accepted. `pcrs`: SHA-256
     PCR values (32 bytes each) of accepted evidence. `origin`: the file of a policy that does not
     ship. `not_read`: parts of the evidence that no check looked at. `rests_on`: the inputs that are
-    taken on trust, each with its source. `events`: the boot as its event log tells it.
+    taken on trust, each with its source. `events`: the boot as its event log tells it. `criteria`:
+    the policy that was applied, with the command line's flags. `reference_values`: the golden PCR
+    values that the caller gave.
     """
 
     verdict: Verdict
@@ -61,6 +65,8 @@ class Appraisal:
     not_read: Sequence[str] = ()
     rests_on: Sequence[TrustBasis] = ()
     events: Sequence[NamedEvent] = ()
+    criteria: Policy | None = None
+    reference_values: ReferenceValues | None = None
 
     @property
     def loosened(self) -> Mapping[str, str]:

@@ -32,6 +32,7 @@ from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.domain.reference_values import ReferenceValues
+from ccgpu.domain.signers import SignedFile
 
 CPU_ABSENT = Rule("evidence.cpu.absent", "there is evidence of the CPU", "the policy, requires")
 GPU_ABSENT = Rule("evidence.gpu.absent", "there is evidence of the GPU", "the policy, requires")
@@ -58,8 +59,9 @@ class AppraisalInputs:
     maker's word. `nonce`, `vm_id`, `host_key` (SHA-256 of the SSH key blob, 32 bytes): the
     challenge as the caller knows it. `challenge_sent`: when this machine recorded that it sent it.
     `recording`: reference values are being written, so that none can be required yet.
-    `policy_origin`: the file of a policy that does not ship. `suppliers`: the source of each kind
-    of collateral, where it is not the evidence's maker alone.
+    `policy_origin`: the file of a policy that does not ship. `signed`: the file that must be
+    signed, if a signer was given. `suppliers`: the source of each kind of collateral, where it is
+    not the evidence's maker alone.
     """
 
     at: datetime
@@ -72,6 +74,7 @@ class AppraisalInputs:
     recording: bool = False
     keys: TokenKeySets = TokenKeySets()  # noqa: RUF009  # frozen
     policy_origin: PolicyOrigin | None = None
+    signed: SignedFile | None = None
     suppliers: Mapping[CollateralKind, TrustSource] = field(default_factory=dict)
 
 
@@ -88,17 +91,16 @@ def appraise(
     cpu_result = _appraise_cpu(evidence, policy, inputs, anchors, challenge, checks)
     # 3. The GPUs, whose nonce may bind the VM's attestation key.
     gpu_nonce = freshness.gpu_nonce(challenge, cpu_result.claims)
-    bound = challenge.binding is not None
-    gpu_results = _appraise_gpus(evidence, policy, inputs, anchors, gpu_nonce, bound, checks)
+    gpu_results = _appraise_gpus(evidence, policy, inputs, anchors, challenge, gpu_nonce, checks)
     # 4. Tokens of attestation services, compared with the results above.
     local = _local_findings(evidence, inputs, challenge, gpu_nonce, cpu_result, gpu_results)
     not_compared = attestation_tokens.verify(
         evidence, policy, inputs.keys, local, inputs.at, checks
     )
-    # 5. The verdict, and everything that qualifies it.
+    # 5. Who vouches for the file, if the caller asks.
+    facts = _caller_facts(inputs, checks)
+    # 6. The verdict, and everything that qualifies it.
     verdict, origin = conclude_verdict(checks.made), inputs.policy_origin
-    sent = inputs.challenge_sent
-    facts = {} if sent is None else {"challenge sent": format_value(sent)}
     return Appraisal(
         verdict,
         checks.made,
@@ -117,7 +119,20 @@ def appraise(
         not_read=cpu_result.not_read,
         rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs)),
         events=cpu_result.events,
+        criteria=policy,
+        reference_values=inputs.reference_values,
     )
+
+
+def _caller_facts(inputs: AppraisalInputs, checks: Checks) -> Mapping[str, str]:
+    """When the challenge was sent, and who has signed the file, if the caller asks for that."""
+    sent = inputs.challenge_sent
+    facts = {} if sent is None else {"challenge sent": format_value(sent)}
+    if inputs.signed is None:
+        return facts
+    from ccgpu.attest.signature import verify  # an appraisal without one needs no more keys
+
+    return {**facts, **verify.verify(inputs.signed, inputs.at, checks)}
 
 
 def _appraise_cpu(
@@ -145,8 +160,8 @@ def _appraise_gpus(
     policy: Policy,
     inputs: AppraisalInputs,
     roots: Roots,
+    challenge: Challenge,
     nonce: bytes | None,
-    bound: bool,
     checks: Checks,
 ) -> GpuResults:
     """The results for the GPUs; empty if the policy does not ask for them, or they are absent."""
@@ -157,6 +172,7 @@ def _appraise_gpus(
         return GpuResults()
     from ccgpu.attest import gpus  # imports lxml, which a verdict on a CPU does not need
 
+    bound = challenge.binding is not None
     context = gpus.GpuContext(policy.gpu, inputs.at, roots, nonce, bound)
     return gpus.appraise(evidence, context, checks)
 

@@ -70,6 +70,8 @@ def _appraise_gpu(
         checks,
         allow_known_nonce=context.policy.unsafe_known_nonce,
     )
+    if part.nonce is not None and context.nonce is not None:
+        checks.record_equal(reports.NONCE_CLAIMED, context.nonce, part.nonce)
     # 3. The reference manifests of driver and VBIOS (TCG Reference Integrity Manifest).
     selected = _select_manifests(report, device, evidence, context, checks)
     known = [each.manifest for each in selected if each.manifest is not None]

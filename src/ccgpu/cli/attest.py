@@ -41,12 +41,12 @@ def attest(
     Example: `ccgpu attest demo --save demo.json`
     """
     runtime: Runtime = ctx.obj
-    single = {"save": files.save, "report": files.report, "record": golden.record}
+    single = files.named() | {"record": golden.record}
     repeat.require_usable(source, **single, verbose=verbose)
     asking = AttestRequest(runtime, connection, source, policy, golden, way, progress_options)
     if repeat.every is not None:
         Repetition(runtime, output, repeat, asking).carry_out()
-    files.require_new(golden.record)
+    files = files.prepare(runtime, golden.record)
     backend = asking.open()
     means = asking.means(backend)
     shown = AnswerOptions(output, files, golden.record, verbose)

@@ -52,3 +52,4 @@ def judge_evidence(
     )
     runtime.answer(shown.output, text, lambda: document)
     result.appraisal.require(shlex.quote(str(path)))
+    shown.files.require_signed()

@@ -70,6 +70,7 @@ def answer_attestation(
     text = lambda: view.as_text(judged, verbose=shown.verbose)  # noqa: E731
     runtime.answer(shown.output, text, lambda: view.as_json(judged))
     judged.require_good()
+    shown.files.require_signed()
 
 
 def _attest_flags(

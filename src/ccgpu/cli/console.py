@@ -43,3 +43,10 @@ def confirm(err: Console, answers: TextIO, question: str) -> bool:
         if answer is not None:
             return answer
         err.out("answer y or n", highlight=False)
+
+
+def ask_secret(question: str) -> str:
+    """Ask for a password at the terminal, without an echo. `EOFError` if the input has ended."""
+    from getpass import getpass
+
+    return getpass(question)

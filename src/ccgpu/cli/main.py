@@ -18,7 +18,7 @@ from ccgpu import __version__
 from ccgpu.cli import failures, process, streams
 from ccgpu.cli.arguments import stderr_wanted
 from ccgpu.cli.commands import Commands
-from ccgpu.cli.console import confirm, console
+from ccgpu.cli.console import ask_secret, confirm, console
 from ccgpu.cli.hints import Hints
 from ccgpu.cli.reporter import Reporter
 from ccgpu.cli.runtime import ConnectionOptions, Runtime
@@ -139,6 +139,7 @@ def process_runtime() -> Runtime:
         backend=lambda connection: _open_backend(connection, state),
         simulated=lambda: _open_simulation(state),
         ask=partial(confirm, err, sys.stdin) if interactive else None,
+        ask_secret=ask_secret if interactive else None,
         lost=partial(streams.lost, sys.stdout),
         stdin=lambda: None if sys.stdin.isatty() else sys.stdin.buffer,
     )

@@ -4,19 +4,23 @@ import hashlib
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.saving import Saving, SignOption, open_saving
 from ccgpu.cli.verify_options import AppraisalOptions
 from ccgpu.domain.overrides import Overrides
 from ccgpu.errors import UsageProblem
+from ccgpu.store.bundles import signature_beside
 
 if TYPE_CHECKING:
+    from ccgpu.attest.appraisal import Appraisal
     from ccgpu.attest.attestation import Attestation
+    from ccgpu.domain.evidence import Evidence
     from ccgpu.views.repeated_verify import RepeatedVerify
     from ccgpu.views.report import ReportSubject
     from ccgpu.views.verdict import AppraisedEvidence
@@ -38,16 +42,26 @@ class OutputFiles:
 
     save: Path | None
     report: Path | None
+    sign: Path | None = None  # the key; the signature is a file beside the bundle
+    saving: Saving | None = None  # once `prepare` has looked at the files
 
-    def require_new(self, record: Path | None = None) -> None:
-        """Refuse files that exist, or have no folder, before anything is done.
+    def prepare(self, runtime: Runtime, record: Path | None = None) -> "OutputFiles":
+        """Refuse files that exist, or have no folder, and keys that cannot sign.
 
         record: a file of golden PCR values that is written, too.
 
         Raises:
-            UsageProblem: One exists or has no folder, or two are the same.
+            UsageProblem: One exists or has no folder, two are the same, there is nothing to sign,
+                or the key's password is wrong.
+            InvalidFile: The key's file holds no key that can sign.
         """
+        self._require_new(record)
+        return replace(self, saving=open_saving(runtime, self.save, self.sign))
+
+    def _require_new(self, record: Path | None) -> None:
         named = {"--save": self.save, "--report": self.report, "--record": record}
+        if self.save is not None and self.sign is not None:
+            named["--sign"] = signature_beside(self.save)
         seen: dict[Path, str] = {}
         for option_name, path in named.items():
             if path is None:
@@ -62,17 +76,32 @@ class OutputFiles:
                 raise UsageProblem(both, hint="name two files")
             seen[path] = option_name
 
+    def named(self) -> dict[str, Path | None]:
+        """The files and the key, by option."""
+        return {"save": self.save, "sign": self.sign, "report": self.report}
+
+    def write_bundle(self, evidence: "Evidence", appraisal: "Appraisal") -> None:
+        """Write the bundle and its signature, if they are asked for."""
+        if self.saving is not None:
+            self.saving.write(evidence, appraisal)
+
+    def require_signed(self) -> None:
+        """Raise what prevented the signature: after the verdict, which outranks it."""
+        if self.saving is not None and self.saving.failed is not None:
+            raise self.saving.failed
+
 
 def _output_files(
     save: Annotated[
         Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
     ] = None,
+    sign: SignOption = None,
     report: Annotated[
         Path | None,
         option("Write the verdict as an HTML page for auditors.", "--report", metavar="FILE"),
     ] = None,
 ) -> OutputFiles:
-    return OutputFiles(save, report)
+    return OutputFiles(save, report, sign)
 
 
 FileArguments = Annotated[OutputFiles, OptionGroup(_output_files)]
@@ -83,15 +112,9 @@ def write_attested(
 ) -> None:
     """Write the files of an attestation, whatever its verdict."""
     from ccgpu.views import attested as view
-    from ccgpu.views import verdict
-    from ccgpu.workflows.verify import VerifyResult, make_bundle
 
     appraised = view.appraised(judged)
-    if files.save is not None:
-        from ccgpu.store import bundles
-
-        result = VerifyResult(judged.appraisal, judged.evidence)
-        bundles.write(files.save, make_bundle(result, verdict.as_json(appraised)))
+    files.write_bundle(judged.evidence, judged.appraisal)
     if files.report is not None:
         from ccgpu.domain import hostkey
         from ccgpu.views.repeated_verify import RepeatedVerify
@@ -124,14 +147,12 @@ def write_verified(
     shown: "AppraisedEvidence",
     again: "RepeatedVerify",
 ) -> None:
-    """Write the files of a verdict, whichever it is."""
-    from ccgpu.views import verdict
-    from ccgpu.workflows.verify import make_bundle
+    """Write the files of a verdict, whichever it is; note if its evidence notes another one."""
+    from ccgpu.views.verdict import differing_note
 
-    if files.save is not None:
-        from ccgpu.store import bundles
-
-        bundles.write(files.save, make_bundle(result, verdict.as_json(shown, runtime.complete)))
+    files.write_bundle(result.evidence, result.appraisal)
+    if (line := differing_note(result.appraisal, result.evidence.noted)) is not None:
+        runtime.note(line)
     if files.report is not None:
         from ccgpu.views.report import ReportSubject
 

@@ -38,6 +38,7 @@ class Reporter:
             runtime,
             err=silent(runtime.err),
             ask=None,
+            ask_secret=None,
             backend=self._open_backend,
             progress=Stream(runtime.err, self._now) if streamed else None,
             stderr=self._stderr,

@@ -130,6 +130,7 @@ class Runtime:
     backend: "Callable[[ConnectionOptions], Backend]"
     simulated: Callable[[], AbstractContextManager[Simulated]]
     ask: "Callable[[str], bool] | None" = None  # asks yes or no; None: no terminal
+    ask_secret: Callable[[str], str] | None = None  # asks without an echo; None: no terminal
     complete: Callable[[str], str] = str  # completes the commands in a text
     stderr: Stderr = Stderr.TEXT
     progress: "Stream | None" = None  # the stream of `--events`

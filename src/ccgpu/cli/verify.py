@@ -44,7 +44,7 @@ def verify(
     if each:
         verify_each(runtime, evidence, given, output, files, simulated=simulated, verbose=verbose)
         return
-    files.require_new(given.golden.record)
+    files = files.prepare(runtime, given.golden.record)
     request = options.verify_request(one_path(evidence), given, simulated=simulated)
     result = work.verify(request, runtime.state)
     read = result.evidence
@@ -57,3 +57,4 @@ def verify(
     text = lambda: view.as_text(shown, verbose=verbose, complete=runtime.complete)  # noqa: E731
     runtime.answer(output, text, lambda: document)
     result.appraisal.require(shlex.quote(str(evidence[0])))
+    files.require_signed()

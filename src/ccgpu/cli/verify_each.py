@@ -39,7 +39,13 @@ def verify_each(
     from ccgpu.workflows import verify as work
     from ccgpu.workflows import verify_each as each
 
-    for_one = {"--record": given.golden.record, "--save": files.save, "--report": files.report}
+    for_one = {
+        "--record": given.golden.record,
+        "--save": files.save,
+        "--sign": files.sign,
+        "--report": files.report,
+        "--signature": given.signature,
+    }
     for option, file in for_one.items():
         if file is not None:
             raise UsageProblem(f"{option} cannot be used with --each", hint="leave out `--each`")

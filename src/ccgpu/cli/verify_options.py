@@ -18,6 +18,7 @@ from ccgpu.cli.identity_options import (
 )
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.pins_options import PinsOption, PinsOptions, RecordOption, collect_pins
+from ccgpu.cli.signature_options import SignatureOption, SignerOption
 from ccgpu.domain.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class AppraisalOptions:
     maa_keys: Path | None
     vm_id: str | None
     host_key: str | None
+    signer: str | None
+    signature: Path | None
     overrides: Overrides
 
 
@@ -145,6 +148,8 @@ def _appraisal_options(
     maa_jwks: Annotated[
         Path | None, _file_option("Key set (JWKS) to check Microsoft's token with.", "--maa-jwks")
     ] = None,
+    signer: SignerOption = None,
+    signature: SignatureOption = None,
     unsafe_short_nonce: Annotated[
         bool,
         typer.Option(
@@ -173,6 +178,8 @@ def _appraisal_options(
     unsafe_trust_bundle_nonce: TrustNonceOption = False,
 ) -> AppraisalOptions:
     golden = collect_pins(pins, record)
+    if signature is not None and signer is None:
+        raise typer.BadParameter("--signature is checked with --signer: say whose it must be")
     overrides = Overrides(
         short_nonce=unsafe_short_nonce,
         skip_ocsp=unsafe_skip_ocsp,
@@ -191,6 +198,8 @@ def _appraisal_options(
         maa_jwks,
         vm_id,
         host_key,
+        signer,
+        signature,
         overrides,
     )
 
@@ -215,6 +224,8 @@ def verify_request(path: Path, given: AppraisalOptions, *, simulated: bool) -> "
         maa_keys=given.maa_keys,
         vm_id=given.vm_id,
         host_key=given.host_key,
+        signer=given.signer,
+        signature=given.signature,
         overrides=given.overrides,
         simulated=simulated,
     )

@@ -4,6 +4,8 @@ The last source is the vendor's own. An unreachable mirror is not used again in 
 because each request would wait for its connection timeout.
 """
 
+from collections.abc import Callable
+
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.net.retry import retry_delay
 
@@ -12,8 +14,13 @@ class Attempts:
     """When each source is due, in order of preference, and why the last request to it failed."""
 
     def __init__(
-        self, requests: tuple[HttpRequestSpec, ...], unreachable: set[str], now: float
+        self,
+        requests: tuple[HttpRequestSpec, ...],
+        unreachable: set[str],
+        now: float,
+        jitter: Callable[[], float],
     ) -> None:
+        self._jitter = jitter
         self._vendor = requests[-1]
         self._unreachable = unreachable
         self._reasons: dict[str, str] = {}
@@ -36,7 +43,9 @@ class Attempts:
             self.drop(request, str(err))
             return False
         self._reasons[request.host] = str(err)
-        self.due[request] = now + retry_delay(self._failures[request], err.retry_after)
+        self.due[request] = now + retry_delay(
+            self._failures[request], err.retry_after, self._jitter()
+        )
         return True
 
     def drop(self, request: HttpRequestSpec, reason: str) -> None:

@@ -8,6 +8,7 @@ other.
 from collections.abc import Callable, Generator
 from functools import partial
 from math import inf
+from random import random
 from typing import Any, Literal
 
 from ccgpu.collateral import kds, ocsp, rim
@@ -42,6 +43,7 @@ class CollateralFetcher:
         sources: The addresses of the services.
         time_limit: Seconds to retry one item for.
         within: Seconds from now on after which no request is made, and none is waited for.
+        jitter: A number from 0 to 1 for each retry: several that fail together come back apart.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class CollateralFetcher:
         sources: Sources = PUBLIC,
         time_limit: float = TIME_LIMIT,
         within: float = inf,
+        jitter: Callable[[], float] = random,
     ) -> None:
+        self._jitter = jitter
         self._web = web
         self._scheduler = scheduler
         self._cache = cache
@@ -154,7 +158,7 @@ class CollateralFetcher:
         The last source is the vendor's own. Expired collateral is returned only if no source has
         newer; the appraisal then reports that it has expired.
         """
-        attempts = Attempts(item.requests, self._unreachable, self.now())
+        attempts = Attempts(item.requests, self._unreachable, self.now(), self._jitter)
         expired: CollateralFile | None = None
         end = min(self.now() + self._time_limit, self._end)
         while (request := attempts.next()) is not None:

@@ -1,12 +1,15 @@
 """The evidence bundle `ccgpu.bundle/1`: evidence and collateral as one JSON document.
 
-A bundle can be verified again offline. Nothing in it is trusted. `policy` and `verdict` are
-recorded for people and never affect a new verdict. Bytes are base64 (RFC 4648, §4), nonces hex.
+A bundle can be verified again offline. Nothing in it is trusted. `tool`, `collector`, `sent_at`,
+`policy`, `policy_content`, `reference_values` and `verdict` are recorded for people and never
+affect a new verdict. Bytes are base64 (RFC 4648, §4), nonces hex in lower case: each value has
+one spelling, so that a changed character never means the same.
 """
 
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -36,9 +39,12 @@ def _from_base64(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return base64.b64decode(value, validate=True)
+        data = base64.b64decode(value, validate=True)
     except ValueError as err:
         raise ValueError(f"is not base64: {err}") from err
+    if base64.b64encode(data).decode() != value:  # RFC 4648, §3.5: the bits of the padding are zero
+        raise ValueError("is base64 in another than its one spelling (RFC 4648, §3.5)")
+    return data
 
 
 def _from_hex(value: object) -> object:
@@ -46,9 +52,12 @@ def _from_hex(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return binascii.unhexlify(value)
+        data = binascii.unhexlify(value)
     except ValueError as err:
         raise ValueError(f"is not hex: {err}") from err
+    if data.hex() != value:
+        raise ValueError("is hex with upper-case letters: write them in lower case")
+    return data
 
 
 Base64 = Annotated[
@@ -62,9 +71,9 @@ Hex = Annotated[
     BeforeValidator(_from_hex),
     # Not `bytes.hex`: pydantic tokenizes the signature of a built-in, which takes it 6 ms.
     PlainSerializer(lambda value: value.hex(), return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"}),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9a-f]{2})*$"}),
 ]
-_GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"  # RFC 9562, §4
+_GUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"  # RFC 9562, §4, as it is written
 
 
 def _x25519(value: bytes) -> bytes:
@@ -151,6 +160,8 @@ class EvidenceBundle(BaseModel):
     schema_: Annotated[Literal["ccgpu.bundle/1"], Field(alias="schema")] = "ccgpu.bundle/1"
     made_at: AwareDatetime
     tool: Annotated[str, Field(max_length=100)]
+    collector: Annotated[str, Field(max_length=100)] | None = None
+    sent_at: AwareDatetime | None = None
     nonce: Hex | None = None
     binding: Literal["ccgpu-bind-v1", "nonce"] = "nonce"
     host_key: Base64 | None = None
@@ -162,6 +173,8 @@ class EvidenceBundle(BaseModel):
     tokens: Tokens = Tokens()
     simulated_roots: dict[str, Base64] | None = None
     policy: str | None = None
+    policy_content: dict[str, Any] | None = None
+    reference_values: dict[str, Any] | None = None
     verdict: dict[str, Any] | None = None
 
     def evidence(self) -> Evidence:
@@ -175,6 +188,8 @@ class EvidenceBundle(BaseModel):
                 self.recipient_key,
                 self.vm_id,
                 self.made_at.astimezone(UTC),
+                self.collector,
+                None if self.sent_at is None else self.sent_at.astimezone(UTC),
             ),
             cpu=None if self.cpu is None else _cpu(self.cpu),
             gpus=tuple(_gpu(each) for each in self.gpus),
@@ -183,7 +198,13 @@ class EvidenceBundle(BaseModel):
             ),
             tokens=evidence.AttestationTokens(self.tokens.nras, self.tokens.maa),
             simulated_roots=self.simulated_roots,
+            noted=_noted(self.verdict or {}),
         )
+
+
+def _noted(verdict: Mapping[str, Any]) -> str | None:
+    noted = verdict.get("verdict")
+    return noted if noted in ("accepted", "rejected", "no_verdict") else None
 
 
 def _cpu(part: Cpu) -> evidence.CpuEvidence:
@@ -203,25 +224,41 @@ def _gpu(part: Gpu) -> evidence.GpuEvidence:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class BundleNotes:
+    """How the evidence was judged when the bundle was made. A later verdict reads none of it.
+
+    policy: its name. policy_content: all of its fields, with the flags of the command line.
+    reference_values: the golden PCR values that were given. verdict: `ccgpu.verdict/1`.
+    """
+
+    policy: str | None = None
+    policy_content: dict[str, Any] | None = None
+    reference_values: dict[str, Any] | None = None
+    verdict: dict[str, Any] | None = None
+
+
 def from_evidence(
     source: Evidence,
     *,
     made_at: datetime,
     tool: str,
-    policy: str | None = None,
-    verdict: Mapping[str, Any] | None = None,
+    notes: BundleNotes | None = None,
 ) -> EvidenceBundle:
     """Convert evidence to a bundle; `EvidenceBundle.evidence` is the inverse."""
+    notes = notes or BundleNotes()
     source = evidence.merge_caller_collateral(source)
     cpu = source.cpu
     return EvidenceBundle(
         made_at=made_at,
         tool=tool,
+        collector=source.claimed.collector,
+        sent_at=source.claimed.sent_at,
         nonce=source.claimed.nonce,
         binding=source.claimed.binding,
         host_key=source.claimed.host_key,
         recipient_key=source.claimed.recipient_key,
-        vm_id=source.claimed.vm_id,
+        vm_id=source.claimed.vm_id and source.claimed.vm_id.lower(),
         cpu=None if cpu is None else _bundle_cpu(cpu),
         gpus=tuple(_bundle_gpu(each) for each in source.gpus),
         collateral=Collateral(
@@ -231,8 +268,10 @@ def from_evidence(
         ),
         tokens=Tokens(nras=source.tokens.nras, maa=source.tokens.maa),
         simulated_roots=None if source.simulated_roots is None else dict(source.simulated_roots),
-        policy=policy,
-        verdict=None if verdict is None else dict(verdict),
+        policy=notes.policy,
+        policy_content=notes.policy_content,
+        reference_values=notes.reference_values,
+        verdict=notes.verdict,
     )
 
 

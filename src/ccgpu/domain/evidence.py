@@ -1,5 +1,6 @@
 """Evidence as it was collected: bytes, neither parsed nor verified."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -139,6 +140,8 @@ class UnverifiedContext:
     recipient_key: X25519 key (32 bytes) or empty.
     vm_id: ARM's `properties.vmId`.
     made_at: The time of the collection.
+    collector: The name and version of the program in the VM that collected it.
+    sent_at: When the nonce was sent, by the client's clock.
     """
 
     nonce: bytes | None = None
@@ -147,6 +150,8 @@ class UnverifiedContext:
     recipient_key: bytes = b""
     vm_id: str | None = None
     made_at: datetime | None = None
+    collector: str | None = None
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,7 @@ class Evidence:
     format: The format of the files.
     collateral: Collateral from the evidence's maker.
     simulated_roots: DER certificates by role, only in simulated evidence.
+    noted: The verdict that the bundle's maker noted. It is shown, and never believed.
     ignored: Files in the folder that were not read.
     given: Collateral from the caller.
     """
@@ -188,6 +194,7 @@ class Evidence:
     collateral: GpuCollateral = field(default_factory=GpuCollateral)
     tokens: AttestationTokens = field(default_factory=AttestationTokens)
     simulated_roots: Mapping[str, bytes] | None = None
+    noted: str | None = None
     ignored: tuple[str, ...] = ()
     given: CallerCollateral = field(default_factory=CallerCollateral)
 
@@ -215,4 +222,20 @@ def merge_caller_collateral(evidence: Evidence) -> Evidence:
 
 
 def _unique(*values: bytes | None) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(each for each in values if each is not None))
+    """The values, each once: of one in DER and in PEM, the first."""
+    found: dict[bytes, bytes] = {}
+    for value in values:
+        if value is not None:
+            found.setdefault(_der(value), value)
+    return tuple(found.values())
+
+
+def _der(value: bytes) -> bytes:
+    """The bytes in PEM of one block (RFC 7468, §2); any other value as it is."""
+    if not value.startswith(b"-----BEGIN ") or value.count(b"-----BEGIN ") != 1:
+        return value
+    body = [line for line in value.splitlines()[1:-1] if not line.startswith(b"-----")]
+    try:
+        return base64.b64decode(b"".join(body), validate=True)
+    except ValueError:
+        return value

@@ -20,6 +20,7 @@ from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.hardware import SimulatedHardware
 from ccgpu.fakeguest.vendors import SimulatedVendors
 
+_TOOL = "simulated guest"
 _RECIPIENT_KEY = "recipient-key"
 _NONCE = re.compile(r"[0-9a-f]{64}")
 
@@ -143,7 +144,8 @@ def collect(hardware: SimulatedHardware, nonce: bytes, own: BoundValues) -> Mapp
     return {
         "schema": "ccgpu.bundle/1",
         "made_at": datetime.fromtimestamp(int(guest.now), UTC).isoformat(),
-        "tool": "simulated guest",
+        "tool": _TOOL,
+        "collector": _TOOL,
         "nonce": nonce.hex(),
         "binding": "ccgpu-bind-v1",
         "host_key": _base64(own.host_key),

@@ -66,7 +66,10 @@ raise SystemExit(sys.modules[{main!r}].main(sys.argv[2:]))
 """
 # What evidence is judged with comes from elsewhere, never from the VM. (A simulated VM names its
 # roots; they count for nothing without `--backend fake`.)
-_NOT_EVIDENCE = ("collateral", "tokens", "policy", "verdict")
+_NOT_EVIDENCE = (
+    *("collateral", "tokens", "sent_at"),
+    *("policy", "policy_content", "reference_values", "verdict"),
+)
 
 
 def command_line(nonce: bytes, *, release: bool = False) -> list[str]:

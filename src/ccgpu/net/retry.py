@@ -17,12 +17,14 @@ _FIRST_RETRY_DELAY = 2.0
 _MAX_RETRY_DELAY = 60.0
 
 
-def retry_delay(attempt: int, after: float | None) -> float:
+def retry_delay(attempt: int, after: float | None, jitter: float = 1.0) -> float:
     """Seconds before the retry after the `attempt`-th failure (from 1).
 
     The delay doubles with each attempt, and is at least `after`, the service's `Retry-After`.
+    `jitter`: from 0, for half of the delay, to 1: requests that failed together are spread.
     """
     backoff: float = min(_FIRST_RETRY_DELAY * 2.0 ** min(attempt - 1, 10), _MAX_RETRY_DELAY)
+    backoff *= (1.0 + jitter) / 2.0
     return max(backoff, after) if after is not None else backoff
 
 

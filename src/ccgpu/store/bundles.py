@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ccgpu.domain.signers import SUFFIX
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic, new_files
 from ccgpu.store.documents import reason
@@ -11,13 +12,20 @@ if TYPE_CHECKING:
     from ccgpu.domain.bundle import EvidenceBundle
 
 
-def write(path: Path, bundle: "EvidenceBundle") -> None:
-    """Write a bundle as JSON to a new file.
+def write(path: Path, bundle: "EvidenceBundle") -> bytes:
+    """Write a bundle as JSON to a new file; returns the bytes that were written.
 
     Raises:
         UsageProblem: the file exists, or cannot be written.
     """
-    new_files.write(path, _encode(bundle))
+    data = _encode(bundle)
+    new_files.write(path, data)
+    return data
+
+
+def signature_beside(path: Path) -> Path:
+    """The file of a bundle's signature: `FILE.sig`."""
+    return path.with_name(path.name + SUFFIX)
 
 
 def replace(path: Path, bundle: "EvidenceBundle") -> None:

@@ -1,7 +1,6 @@
-"""The events of a boot, as text and as JSON. Names and details are the log's, escaped."""
+"""The events of a boot, as text. Names and details are the log's, escaped."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,17 +17,3 @@ def as_text(events: Sequence[NamedEvent]) -> RenderableType:
         what = Text(said if event.replayed else f"{said} (not replayed)")
         table.add_row(Text(f"  PCR {event.pcr}"), Text(event.digest.hex()[:12]), what)
     return Group(Text("the boot, as its event log tells it:"), table)
-
-
-def as_json(events: Sequence[NamedEvent]) -> list[dict[str, Any]]:
-    """The events in the order of the boot; `replayed`: the log leads to the quoted PCR."""
-    return [
-        {
-            "pcr": event.pcr,
-            "what": event.what,
-            "detail": event.detail,
-            "sha256": event.digest.hex(),
-            "replayed": event.replayed,
-        }
-        for event in events
-    ]

@@ -9,6 +9,7 @@ from ccgpu.attest.check import Check
 
 # In the order in which a verdict shows them.
 GROUPS: Mapping[str, str] = {
+    "bundle": "Signature of the bundle",
     "freshness": "Freshness",
     "identity": "Identity",
     "binding": "Binding to VM and host key",

@@ -30,6 +30,11 @@ REMEDIES: Mapping[str, str] = {
     "binding.kind": "collect evidence bound to VM and host key, or use a policy whose binding is"
     " nonce: --policy cpu-only or gpu-only",
     "binding.nonce.size": _ASK,
+    "bundle": "take the bundle and its signature from whom you name as the signer, unchanged",
+    "bundle.signature.absent": "give its signature: `--signature FILE`; or leave `--signer` out",
+    "bundle.signature.namespace": "sign the bundle as such: `ssh-keygen -Y sign -n ccgpu-bundle`",
+    "bundle.signature.signer": "give the key of whoever signed it, if you trust that: `--signer`",
+    "bundle.signature.validity": "ask the signer for a new key, or give the time: `--at TIME`",
     "collateral": _ANEW,
     "collateral.jwks.absent": "fetch the service's key set, and give it: `--nras-jwks FILE` or"
     " `--maa-jwks FILE`",

@@ -17,6 +17,7 @@ from rich.text import Text
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check, format_value
 from ccgpu.attest.trust_basis import TrustSource
+from ccgpu.attest.verdict_document import make_document
 from ccgpu.domain.plain_text import one_line
 from ccgpu.views import boot_events
 from ccgpu.views.check_groups import group_checks
@@ -76,6 +77,16 @@ def headline(appraisal: Appraisal) -> str:
     """The verdict, policy and time, on one line."""
     at = format_value(appraisal.at)
     return f"{verdict_word(appraisal)} by policy {one_line(appraisal.policy)} at {at}"
+
+
+def differing_note(appraisal: Appraisal, noted: str | None) -> str | None:
+    """A line if the evidence's maker noted another verdict than this one."""
+    if noted is None or noted == appraisal.verdict:
+        return None
+    return (
+        f"the maker of the evidence noted another verdict than this one: {_WORDS[noted]}, "
+        "which proves nothing"
+    )
 
 
 def verdict_word(appraisal: Appraisal) -> str:
@@ -178,48 +189,15 @@ def _shorten_hashes(text: str) -> str:
     return one_line(_LONG_HEX.sub(lambda found: f"{found[0][:12]}…{found[0][-4:]}", text))
 
 
-def _policy_file(appraisal: Appraisal) -> dict[str, Any] | None:
-    """The user's policy file; `reserved_name`: it has the name of a policy that ships."""
-    if appraisal.origin is None:
-        return None
-    return {
-        "path": appraisal.origin.path,
-        "sha256": appraisal.origin.sha256,
-        "reserved_name": appraisal.origin.reserved_name,
-        "loosened": dict(appraisal.loosened),
-    }
-
-
 def as_json(appraised: AppraisedEvidence, complete: Callable[[str], str] = str) -> dict[str, Any]:
     """The JSON document `ccgpu.verdict/1`. `complete` completes commands in `to_do`."""
-    appraisal = appraised.appraisal
-    to_do = remedies(appraisal.checks, appraised.source)
+    body = make_document(appraised.appraisal)
+    checks = body.pop("checks")
+    to_do = remedies(appraised.appraisal.checks, appraised.source)
     return {
-        "schema": "ccgpu.verdict/1",
-        "verdict": appraisal.verdict,
-        "simulated": appraisal.simulated,
-        "policy": appraisal.policy,
-        "policy_file": _policy_file(appraisal),
-        "loosened": list(appraisal.loosened),
-        "at": format_value(appraisal.at),
-        "unsafe": list(appraisal.unsafe),
-        "reasons": list(appraisal.reasons),
+        **body,
         "to_do": {id_: complete(text) for id_, text in to_do.items()},
-        "rests_on": [{"what": what, "whose": whose} for what, whose in appraisal.rests_on],
-        "not_proven": list(appraisal.not_proven),
-        "facts": dict(appraisal.facts),
-        "events": boot_events.as_json(appraisal.events),
         "format": appraised.format_,
         "ignored": list(appraised.ignored),
-        "checks": [
-            {
-                "id": check.id,
-                "what": check.what,
-                "ok": check.ok,
-                "expected": check.expected,
-                "actual": check.actual,
-                "source": check.source,
-            }
-            for check in appraisal.checks
-        ],
+        "checks": checks,
     }

@@ -219,7 +219,8 @@ def _judge(
     evidence = required_collateral.add_collateral(brought, found)
     fetched = task.now()
     at = datetime.fromtimestamp(fetched, UTC)
-    evidence = replace(evidence, claimed=replace(evidence.claimed, made_at=at))
+    claimed = replace(evidence.claimed, made_at=at, sent_at=fresh.challenge.sent_at)
+    evidence = replace(evidence, claimed=claimed)
     inputs = AppraisalInputs(
         at=at,
         nonce=fresh.challenge.nonce,

@@ -42,7 +42,7 @@ def record_verdict(
     Raises:
         StateUnusable: It cannot be recorded.
     """
-    from ccgpu.workflows.verify import VerifyResult, make_bundle
+    from ccgpu.workflows.verify import make_bundle
 
     appraisal, challenge = judged.appraisal, judged.challenge
     if appraisal.verdict == "no_verdict":
@@ -65,7 +65,7 @@ def record_verdict(
     )
     place = (cloud.subscription, judged.name)
     attestations = Attestations(cloud.journals.folder)
-    attestations.record(*place, record, make_bundle(VerifyResult(appraisal, judged.evidence), {}))
+    attestations.record(*place, record, make_bundle(judged.evidence, appraisal))
     return replace(judged, bundle=str(attestations.bundle(*place)), until=record.until)
 
 

@@ -1,6 +1,5 @@
 """`verify`: read evidence, policy and collateral from disk, and appraise them. No network."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.attest.identity import CallerContext
 from ccgpu.attest.simulated import simulated_roots
 from ccgpu.attest.trust_basis import collateral_sources
+from ccgpu.attest.verdict_document import make_document
 from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.bundle import EvidenceBundle
 from ccgpu.domain.evidence import Evidence
@@ -20,12 +20,16 @@ from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.domain.reference_values import ReferenceValues
+from ccgpu.domain.signers import SignedFile
 from ccgpu.errors import UsageProblem
 from ccgpu.store import evidence as files
 from ccgpu.store import hostkeys, policies, reference_values
+from ccgpu.store.bundles import signature_beside
 from ccgpu.store.challenges import Challenges
 from ccgpu.store.evidence.limits import read_bytes
+from ccgpu.store.signers import read_signers
 from ccgpu.workflows.recorded_pcrs import record_pcrs
+from ccgpu.workflows.signed_evidence import read_signed
 
 _MAX_KEYS = 1024 * 1024  # bytes of a key set; real ones have 60 to 150 KiB
 
@@ -38,9 +42,10 @@ class VerifyRequest:
     `policy`: a shipped name or a file; None for `default`. `collateral`: a folder.
     `reference_values`: a file of PCR values; `record`: a file to write them to. `nras_keys`,
     `maa_keys`: files of JWKS. `vm_id`: ARM's vmId. `host_key`: a file or a fingerprint.
-    `simulated`: trust the roots that simulated evidence carries. `loaded`, `read`, `given`,
-    `values`: the policy, the evidence, the caller's collateral, and the values of
-    `reference_values`, if they have been read already.
+    `signer`: whose signature the file must have, as `store.signers` reads it; `signature`: its
+    file, None for the one beside the evidence. `simulated`: trust the roots that simulated evidence
+    carries. `loaded`, `read`, `given`, `values`: the policy, the evidence, the caller's collateral,
+    and the values of `reference_values`, if they have been read already.
     """
 
     path: Path
@@ -55,6 +60,8 @@ class VerifyRequest:
     maa_keys: Path | None = None
     vm_id: str | None = None
     host_key: str | None = None
+    signer: str | None = None
+    signature: Path | None = None
     overrides: Overrides = Overrides()  # noqa: RUF009  # frozen
     simulated: bool = False
     loaded: tuple[Policy, PolicyOrigin | None] | None = None
@@ -90,8 +97,8 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
     shipped_or_file, origin = request.loaded or policies.load_with_origin(request.policy)
     policy = shipped_or_file.with_overrides(request.overrides)
     # 2. The evidence, and the caller's collateral.
-    brought = evidence = request.read or files.read_evidence(request.path, request.format_)
-    given = request.given
+    brought, signed = _read(request)
+    evidence, given = brought, request.given
     if given is None and request.collateral is not None:
         given = _read_collateral(request.collateral)
     if given is not None:
@@ -109,6 +116,7 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
         reference_values=request.values or _read_values(request),
         recording=request.record is not None,
         policy_origin=origin,
+        signed=signed,
         keys=TokenKeySets(
             nras=None if request.nras_keys is None else read_bytes(request.nras_keys, _MAX_KEYS),
             maa=None if request.maa_keys is None else read_bytes(request.maa_keys, _MAX_KEYS),
@@ -124,6 +132,20 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
         recorded = request.record
     evidence = replace(evidence, ignored=(*evidence.ignored, *appraisal.not_read))
     return VerifyResult(appraisal, evidence, recorded, caller)
+
+
+def _read(request: VerifyRequest) -> tuple[Evidence, SignedFile | None]:
+    """The evidence, and its signature if one is asked for; else it is named as not read."""
+    if request.signer is not None:
+        signers = read_signers(request.signer)
+        return read_signed(request.path, request.format_, request.signature, signers)
+    if request.read is not None:
+        return request.read, None
+    evidence = files.read_evidence(request.path, request.format_)
+    beside = signature_beside(request.path)
+    if request.path.is_file() and beside.is_file():
+        evidence = replace(evidence, ignored=(*evidence.ignored, beside.name))
+    return evidence, None
 
 
 def _caller_context(
@@ -159,6 +181,8 @@ def read_once(request: VerifyRequest) -> VerifyRequest:
     """
     if request.host_key is not None:
         hostkeys.digest(request.host_key)
+    if request.signer is not None:
+        read_signers(request.signer)
     for keys in (request.nras_keys, request.maa_keys):
         if keys is not None:
             read_bytes(keys)
@@ -209,12 +233,22 @@ def _time(request: VerifyRequest, evidence: Evidence) -> datetime:
     return at
 
 
-def make_bundle(result: VerifyResult, verdict: Mapping[str, Any]) -> EvidenceBundle:
-    """The evidence as a bundle that records the verdict; made when the evidence says, else now."""
+def _dump(values: ReferenceValues) -> dict[str, Any]:
+    """Golden values as their file has them."""
+    return values.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def make_bundle(evidence: Evidence, appraisal: Appraisal) -> EvidenceBundle:
+    """The evidence as a bundle that notes the verdict; made when the evidence says, else now."""
+    policy, values = appraisal.criteria, appraisal.reference_values
     return bundle.from_evidence(
-        result.evidence,
-        made_at=result.evidence.claimed.made_at or result.appraisal.at,
+        evidence,
+        made_at=evidence.claimed.made_at or appraisal.at,
         tool=f"ccgpu {__version__}",
-        policy=result.appraisal.policy,
-        verdict=verdict,
+        notes=bundle.BundleNotes(
+            policy=appraisal.policy,
+            policy_content=None if policy is None else policy.model_dump(mode="json"),
+            reference_values=None if values is None else _dump(values),
+            verdict=make_document(appraisal),
+        ),
     )

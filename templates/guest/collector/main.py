@@ -51,6 +51,7 @@ def collect(nonce: bytes, release: bool, settings: Settings) -> dict[str, Any]:
         "schema": BUNDLE,
         "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "tool": TOOL,
+        "collector": TOOL,
         "nonce": nonce.hex(),
         "binding": BINDING,
         "host_key": encode(host_key),

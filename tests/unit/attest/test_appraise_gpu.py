@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.attest.appraisal import JWKS_ABSENT, UNAVAILABLE, VEK_ABSENT
 from ccgpu.attest.gpu import manifests, ocsp
+from ccgpu.attest.gpu import spdm as reports
 from ccgpu.attest.gpu.verify import KNOWN_NONCES
 from ccgpu.attest.snp import crl
 from ccgpu.domain.evidence import ReportedGpuState
@@ -227,6 +228,14 @@ def test_gpu_evidence_exchanged_after_the_quote_is_rejected():
     exchanged = replace(found, gpus=later.gpus)
 
     assert both(exchanged).reasons == ("vtpm.nonce.other",)
+
+
+def test_the_nonce_beside_a_report_is_the_one_asked_with():
+    found = bound_evidence(vm(), gpu())
+    asked = reports.parse(found.gpus[0].report).nonce
+    for nonce, reasons in ((asked, ()), (asked[::-1], ("gpu.nonce.claimed",))):
+        named = replace(found, gpus=(replace(found.gpus[0], nonce=nonce),))
+        assert both(named).reasons == reasons
 
 
 def test_a_bound_gpu_without_its_vm_is_not_fresh():

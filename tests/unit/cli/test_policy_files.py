@@ -29,7 +29,10 @@ def verify(shell, tmp_path):
     """`verify(policy text)`: the policy file, the text, and the document of a verdict by it."""
     evidence = tmp_path / "bundle.json"
     made = bundle.from_evidence(
-        gpus.bound_evidence(vm(), gpu()), made_at=AT, tool="ccgpu test", policy="x", verdict={}
+        gpus.bound_evidence(vm(), gpu()),
+        made_at=AT,
+        tool="ccgpu test",
+        notes=bundle.BundleNotes(policy="x", verdict={}),
     )
     evidence.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
 

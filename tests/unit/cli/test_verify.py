@@ -31,7 +31,10 @@ def write(tmp_path):
     def put(found: Evidence, name="bundle.json"):
         file = tmp_path / name
         made = bundle.from_evidence(
-            found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"}
+            found,
+            made_at=AT,
+            tool="ccgpu test",
+            notes=bundle.BundleNotes(policy="x", verdict={"verdict": "?"}),
         )
         file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
         return file

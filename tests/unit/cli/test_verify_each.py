@@ -30,7 +30,10 @@ _CODES = {"good": 0, "forged": 9, "bare": 8, "junk": 3}
 
 def _write(folder, name, found):
     made = bundle.from_evidence(
-        found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"}
+        found,
+        made_at=AT,
+        tool="ccgpu test",
+        notes=bundle.BundleNotes(policy="x", verdict={"verdict": "?"}),
     )
     (folder / f"{name}.json").write_text(made.model_dump_json(by_alias=True, exclude_none=True))
 

@@ -83,7 +83,9 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 def _document() -> dict[str, Any]:
     found = gpus.bound_evidence(vm(), gpus.gpu())
-    made = bundle.from_evidence(found, made_at=AT, tool="x", policy="y", verdict={"verdict": "z"})
+    made = bundle.from_evidence(
+        found, made_at=AT, tool="x", notes=bundle.BundleNotes(policy="y", verdict={"verdict": "z"})
+    )
     return dict(json.loads(made.model_dump_json(by_alias=True, exclude_none=True)))
 
 

@@ -165,6 +165,15 @@ def test_retries_wait_at_least_retry_after(services, fetch, status):
     assert [each.at - began for each in services.requests] == [0.0, 11.0, 15.0]
 
 
+def test_requests_that_fail_together_are_repeated_apart(services, fetch):
+    began = services.clock.now()
+    services.publish(_VCEK, WebResponse(b"", 503), WebResponse(_certificate()))
+    services.publish(_CRL, WebResponse(b"", 503), WebResponse(revocation.crl(began, 30)))
+    request = CollateralRequest(chips=(_CHIP,), crls=("Genoa",))
+    fetch(request, jitter=iter((0.0, 0.5)).__next__).require()
+    assert [each.at - began for each in services.requests] == [0.0, 0.0, 1.0, 1.5]
+
+
 def test_retries_end_with_the_time_limit(services, fetch):
     began = services.clock.now()
     services.publish(_VCEK, WebResponse(b"", 429))

@@ -1,5 +1,6 @@
 """`ccgpu.bundle/1`: what goes in comes out, and what is no bundle is refused."""
 
+import base64
 import json
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from ccgpu.domain import bundle
 from ccgpu.domain.bundle import EvidenceBundle
 from ccgpu.domain.evidence import (
     AttestationTokens,
+    CallerCollateral,
     CpuEvidence,
     Evidence,
     GpuCollateral,
@@ -26,7 +28,10 @@ _some = st.none() | st.binary(max_size=40)
 
 def _document(found):
     made = bundle.from_evidence(
-        found, made_at=MADE, tool="ccgpu test", policy="default", verdict={"a": 1}
+        found,
+        made_at=MADE,
+        tool="ccgpu test",
+        notes=bundle.BundleNotes(policy="default", verdict={"a": 1}),
     )
     return json.loads(made.model_dump_json(by_alias=True, exclude_none=True))
 
@@ -56,6 +61,8 @@ _evidence = st.builds(
         st.just(b"") | st.binary(min_size=32, max_size=32),
         st.none() | st.just("390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc"),
         st.just(MADE),
+        st.none() | st.just("ccgpu-collect/1"),
+        st.none() | st.just(MADE),
     ),
     cpu=st.none() | _cpus,
     gpus=st.lists(_gpus, max_size=2).map(tuple),
@@ -82,6 +89,16 @@ def test_evidence_round_trips_through_a_bundle(found):
         ("nonce", "xyz"),
         ("nonce", 5),
         ("nonce", "abc"),
+        ("nonce", "AB"),
+        ("host_key", "QQ"),
+        ("host_key", "QR=="),
+        ("host_key", "QQ==\n"),
+        ("host_key", "QUJ\nD"),
+        ("sent_at", "2026-11-22T12:00:00"),
+        ("collector", "x" * 101),
+        ("policy_content", []),
+        ("verdict", "accepted"),
+        ("vm_id", "390CBCF5-6C67-4D9B-98EF-C3F1699CC8FC"),
         ("host_key", "***"),
         ("made_at", "2026-11-22T12:00:00"),
         ("binding", "other"),
@@ -101,6 +118,37 @@ def test_invalid_bundles_are_refused(field, value):
 
     with pytest.raises(ValidationError):
         EvidenceBundle.model_validate({**document, field: value})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "noted"),
+    [
+        (None, None),
+        ({}, None),
+        ({"verdict": "accepted"}, "accepted"),
+        ({"verdict": "fine"}, None),
+        ({"verdict": ["accepted"]}, None),
+    ],
+)
+def test_the_noted_verdict_is_one_of_three_words(verdict, noted):
+    made = bundle.from_evidence(
+        Evidence("bundle"), made_at=MADE, tool="x", notes=bundle.BundleNotes(verdict=verdict)
+    )
+    assert made.evidence().noted == noted
+
+
+def test_a_certificate_in_der_and_in_pem_stands_once_in_a_bundle():
+    der = bytes(range(256)) * 4
+    body = base64.encodebytes(der)
+    pem = b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n"
+    broken = pem.replace(body[:8], b"********")
+    for first, others in ((der, (pem, pem + pem, b"x")), (pem, (der, broken, b"x"))):
+        found = Evidence(
+            "bundle", cpu=CpuEvidence(veks=others), given=CallerCollateral(veks=(first,))
+        )
+        made = bundle.from_evidence(found, made_at=MADE, tool="x")
+        assert made.cpu is not None
+        assert (made.cpu.vek, made.cpu.veks) == (first, others[1:])
 
 
 def test_the_schema_knows_every_field():

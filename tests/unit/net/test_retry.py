@@ -34,6 +34,13 @@ def test_retry_delays_double_up_to_a_minute(attempt, wish, seconds):
     assert retry_delay(attempt, wish) == seconds
 
 
+@given(st.integers(1, 10_000), _WISHES, st.floats(0, 1))
+def test_jitter_shortens_a_delay_by_half_at_most_and_never_below_retry_after(attempt, wish, jitter):
+    whole, seconds = retry_delay(attempt, wish), retry_delay(attempt, wish, jitter)
+    assert retry_delay(attempt, None) / 2 <= seconds <= whole
+    assert seconds >= (wish or 0.0)
+
+
 @given(_COUNTS)
 def test_poll_delays_without_retry_after_grow_within_bounds(polls):
     assert (

@@ -19,6 +19,9 @@ SIGNATURE = Rule("gpu.signature", "the report is signed by the key of the leaf",
 NONCE_UNASKED = Rule("gpu.nonce.unasked", "the nonce of the GPU is known", _FRESH)
 NONCE_SIZE = Rule("gpu.nonce.size", "a GPU is asked with 32 bytes", _FRESH)
 NONCE_OTHER = Rule("gpu.nonce.other", "the report answers what was asked, in full", _FRESH)
+NONCE_CLAIMED = Rule(
+    "gpu.nonce.claimed", "the nonce that stands beside the report is the one asked with", _FRESH
+)
 NONCE_KNOWN = Rule("gpu.nonce.known", "the nonce is not one that NVIDIA published", _FRESH)
 FWID_ABSENT = Rule("gpu.fwid.absent", "the report says which firmware made it", _DICE)
 FWID = Rule("gpu.fwid", "leaf and report are of one firmware", _DICE)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ccgpu.domain.evidence import Evidence
 from ccgpu.store.evidence import bounds, folder, single, thim
-from ccgpu.store.evidence.limits import invalid_evidence
+from ccgpu.store.evidence.limits import invalid_evidence, read_bytes
 
-__all__ = ["add_collateral", "check_evidence", "read_evidence"]
+__all__ = ["add_collateral", "check_evidence", "parse_evidence", "read_evidence"]
 
 
 def read_evidence(path: Path, format_: str | None = None) -> Evidence:
@@ -21,7 +21,17 @@ def read_evidence(path: Path, format_: str | None = None) -> Evidence:
     Raises:
         InvalidFile: It is in no known format, not in this one, damaged, or beyond a bound.
     """
-    evidence = folder.read_folder(path) if path.is_dir() else single.read_file(path)
+    if path.is_dir():
+        return _require_format(path, folder.read_folder(path), format_)
+    return parse_evidence(path, read_bytes(path), format_)
+
+
+def parse_evidence(path: Path, data: bytes, format_: str | None = None) -> Evidence:
+    """As `read_evidence`, of a file that was read already: a signature is over its bytes."""
+    return _require_format(path, single.parse_file(path, data), format_)
+
+
+def _require_format(path: Path, evidence: Evidence, format_: str | None) -> Evidence:
     if format_ not in (None, evidence.format):
         raise invalid_evidence(path, f"is in the format {evidence.format}, not {format_}")
     return check_evidence(path, evidence)

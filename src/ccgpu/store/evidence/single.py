@@ -6,7 +6,7 @@ from ccgpu.domain.evidence import AttestationTokens, CpuEvidence, Evidence
 from ccgpu.errors import InvalidFile
 from ccgpu.store.evidence import documents
 from ccgpu.store.evidence.kinds import Kind, kind_of, load_json
-from ccgpu.store.evidence.limits import LimitExceeded, invalid_evidence, read_bytes
+from ccgpu.store.evidence.limits import LimitExceeded, invalid_evidence
 
 # Kinds that are no evidence alone, in words.
 _PIECES: dict[Kind, str] = {
@@ -29,9 +29,8 @@ _PIECES: dict[Kind, str] = {
 }
 
 
-def read_file(path: Path) -> Evidence:
-    """The evidence in a file. `InvalidFile` if it is in no known format."""
-    data = read_bytes(path)
+def parse_file(path: Path, data: bytes) -> Evidence:
+    """The evidence in a file of these bytes. `InvalidFile` if it is in no known format."""
     kind = detect_kind(path, path.name, data)
     match kind:
         case "hcl":

@@ -1,0 +1,1 @@
+"""Signatures of bundles, as `ssh-keygen -Y` and cosign make them. Pure."""
