@@ -25,7 +25,7 @@ from support.hostile_guests import Document, HostileGuest, saying
 from support.slow import mostly_slow
 
 _MAN_IN_THE_MIDDLE = bytes.fromhex("0000000b7373682d6564323535313900000020") + b"\x5a" * 32
-_BOUND = ("hcl.user-data.other", "vtpm.nonce.other", "gpu.nonce.other")
+_BOUND = ("hcl.user-data.other", "vtpm.nonce.other", "gpu.nonce.other", "gpu.nonce.claimed")
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,15 @@ REFUSALS = [
     ),
     Refusal("10-relay-with-our-key", _relay(key="ours"), ("policy.vm-id",)),
     Refusal("11-cpu-of-the-other", _relay(key="ours", gpu="ours"), ("policy.vm-id",)),
-    Refusal("11-gpu-of-the-other", _gpu_of_other, ("vtpm.nonce.other", "gpu.nonce.other")),
+    Refusal(
+        "11-gpu-of-the-other",
+        _gpu_of_other,
+        ("vtpm.nonce.other", "gpu.nonce.other", "gpu.nonce.claimed"),
+    ),
     Refusal("11-gpu-swapped-on-the-way", _gpu_swapped_on_the_way, ("vtpm.nonce.other",)),
-    Refusal("11-gpu-asked-by-the-other", _gpu_asked_by_other, ("gpu.nonce.other",)),
+    Refusal(
+        "11-gpu-asked-by-the-other", _gpu_asked_by_other, ("gpu.nonce.other", "gpu.nonce.claimed")
+    ),
     Refusal("12-two-chips", _of_two_chips, ("evidence.report.other",)),
     Refusal(
         "13-user-data-prefix",
@@ -277,7 +283,7 @@ def test_06_an_answer_that_comes_too_late_gives_no_verdict(attester: Attester) -
 def test_10_the_case_of_a_vm_id_does_not_matter(attester: Attester) -> None:
     def answer(pair: Pair, nonce: bytes) -> Document:
         vm_id = pair.demo.guest.machine.vm_id.upper()
-        return saying(pair.honest(vm_id=vm_id).answer(nonce), vm_id=vm_id)
+        return saying(pair.honest(vm_id=vm_id).answer(nonce), vm_id=vm_id.lower())
 
     assert _answered(attester, Refusal("10-case", answer, ()))().code == 0
 

@@ -137,6 +137,10 @@ _CLAIMS: dict[str, tuple[Edit, int, str]] = {
     "no-gpu-state": (removing("gpus", 0, "state_document"), REJECTED, "policy.gpu"),
     "two-gpus": (lambda made: made["gpus"].append(made["gpus"][0]), REJECTED, "policy.gpu.count"),
     "schema": (putting("ccgpu.bundle/2", "schema"), UNAVAILABLE, "schema"),
+    "vm-id:upper-case": (
+        lambda made: made.update(vm_id=made["vm_id"].upper()),
+        *(UNAVAILABLE, "vm_id"),
+    ),
     "unknown-field": (putting(1, "more"), UNAVAILABLE, "more"),
     "own-collateral": (putting({}, "collateral"), UNAVAILABLE, "more than evidence"),
     "own-verdict": (putting({"verdict": "accepted"}, "verdict"), UNAVAILABLE, "more than evidence"),
@@ -149,7 +153,6 @@ _HARMLESS: dict[str, Edit] = {
     "other-roots": putting({"ark": "AAAA", "nvidia-device": "AAAA"}, "simulated_roots"),
     "no-nonce": removing("nonce"),
     "no-vm-id": removing("vm_id"),
-    "vm-id:upper-case": lambda made: made.update(vm_id=made["vm_id"].upper()),
     "no-host-key": removing("host_key"),
     "long-ago": putting("2001-01-01T00:00:00Z", "made_at"),
     "in-the-future": putting("2051-01-01T00:00:00Z", "made_at"),
