@@ -1,6 +1,7 @@
 """The parts of the chain of trust, and the checks by which each of them stands or falls.
 
-Every reason code of the verifier concerns one part at least.
+Every reason code of the verifier concerns one part at least. Those of the bundle's signature, which
+is over the whole file, concern all.
 """
 
 from dataclasses import dataclass

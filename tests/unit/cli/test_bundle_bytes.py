@@ -73,7 +73,10 @@ def test_a_piece_that_is_cut_or_goes_on_is_never_accepted(path):
     saved = saved_bundle()
     data = dict(saved.fields())[path]
     for changed in {data[:-1], data + b"\0", data + data[-1:], b""} - {data}:
-        assert saved.judge(saved.exchanged(path, changed)) != "accepted"
+        verdict = saved.judge(saved.exchanged(path, changed))
+        same_pem = path == ("cpu", "chain") and changed.strip() == data.strip()
+        callers = path == ("host_key",) and not changed  # absent: what the caller gives counts
+        assert verdict != "accepted" or same_pem or callers
 
 
 @pytest.mark.parametrize("path", mostly_slow(_PATHS, 12))

@@ -53,7 +53,9 @@ def test_the_names_on_an_answer_do_not_make_it_ours(bench, other):
 
 def test_our_cpu_with_the_gpu_of_the_other_is_refused(bench, other):
     mixed = {**collect(bench), "gpus": collect(other)["gpus"]}
-    assert judge(bench, mixed).reasons == ("vtpm.nonce.other", "gpu.nonce.other")
+    assert judge(bench, mixed).reasons == (
+        *("vtpm.nonce.other", "gpu.nonce.other", "gpu.nonce.claimed"),
+    )
 
 
 def test_the_cpu_of_the_other_with_our_gpu_is_refused(bench, other):
