@@ -118,8 +118,8 @@ def _appraisal_options(
         typer.Option(
             metavar="TIME",
             callback=_check_time,
-            help="Verify as of this time (RFC 3339). Default: now. `bundle`: the time that the "
-            "evidence claims, to re-check an old verdict; listed as unsafe.",
+            help="Verify as of this time (RFC 3339). Default: now; for simulated evidence, its "
+            "own. `bundle`: the time that the evidence claims, to re-check an old verdict; listed as unsafe.",
             show_default=False,
             rich_help_panel=_PANEL,
         ),
@@ -214,6 +214,7 @@ def verify_request(path: Path, given: AppraisalOptions, *, simulated: bool) -> "
     return VerifyRequest(
         path,
         parse_time(given.at),
+        simulated_time=given.at is None,
         policy=given.policy,
         format_=given.form and given.form.value,
         nonce=given.nonce,

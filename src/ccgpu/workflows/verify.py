@@ -39,6 +39,7 @@ class VerifyRequest:
     """What the user asks for: the evidence at `path`, and all else that the verdict depends on.
 
     `at`: the time of the verdict; None for when the evidence was made, by its maker's word.
+    `simulated_time`: the latter for simulated evidence, too: a simulation has a clock of its own.
     `policy`: a shipped name or a file; None for `default`. `collateral`: a folder.
     `reference_values`: a file of PCR values; `record`: a file to write them to. `nras_keys`,
     `maa_keys`: files of JWKS. `vm_id`: ARM's vmId. `host_key`: a file or a fingerprint.
@@ -50,6 +51,7 @@ class VerifyRequest:
 
     path: Path
     at: datetime | None
+    simulated_time: bool = False
     policy: str | None = None
     format_: str | None = None
     nonce: bytes | None = None
@@ -112,7 +114,7 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
         vm_id=caller.vm_id,
         host_key=caller.host_key,
         challenge_sent=caller.sent_at,
-        at_of_maker=request.at is None,
+        at_of_maker=_is_makers_time(request, evidence),
         reference_values=request.values or _read_values(request),
         recording=request.record is not None,
         policy_origin=origin,
@@ -225,12 +227,18 @@ def _read_collateral(path: Path) -> Evidence:
 
 
 def _time(request: VerifyRequest, evidence: Evidence) -> datetime:
-    at = request.at or evidence.claimed.made_at
+    at = evidence.claimed.made_at if _is_makers_time(request, evidence) else request.at
     if at is None:
         raise UsageProblem(
             "the evidence does not say when it was made", hint="give a time: `--at TIME`"
         )
     return at
+
+
+def _is_makers_time(request: VerifyRequest, evidence: Evidence) -> bool:
+    """Whether the verdict is of the time that the evidence's maker names."""
+    own = request.simulated_time and request.simulated and evidence.simulated_roots is not None
+    return request.at is None or (own and evidence.claimed.made_at is not None)
 
 
 def _dump(values: ReferenceValues) -> dict[str, Any]:

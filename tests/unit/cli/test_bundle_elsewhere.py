@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,18 @@ def test_a_bundle_has_all_that_the_verdict_needs(other):
         assert done.document[name] == saved.answer[name]
     told = {name: fact for name, fact in saved.answer["facts"].items() if name != "challenge sent"}
     assert done.document["facts"] == told
+
+
+def test_simulated_evidence_is_judged_at_its_own_time(other):
+    """Whoever gives no time has not the simulation's clock; real evidence is judged as of now."""
+    saved = saved_bundle()
+    words = re.sub(r"--at \S+", "", saved.words)
+    done = other(f"verify b.json --backend fake {words} -o json")
+    assert done.code == 0, done.err
+    assert done.document["at"] == saved.answer["at"]
+    assert done.document["checks"] == saved.answer["checks"]
+    assert done.document["unsafe"] == ["at_bundle"]
+    assert other(f"verify b.json {words} -o json").document["unsafe"] == []
 
 
 def test_a_bundle_notes_how_it_was_judged(other):
