@@ -119,7 +119,8 @@ def _appraisal_options(
             metavar="TIME",
             callback=_check_time,
             help="Verify as of this time (RFC 3339). Default: now; for simulated evidence, its "
-            "own. `bundle`: the time that the evidence claims, to re-check an old verdict; listed as unsafe.",
+            "own. `bundle`: the time that the evidence claims, to re-check an old verdict; listed "
+            "as unsafe.",
             show_default=False,
             rich_help_panel=_PANEL,
         ),
