@@ -38,12 +38,12 @@ def preview(
     keys = Keys(runtime.state, wanted.spec.name, runtime.home)
     options = CreateOptions(keys.planned, skip_preflight=how.skip_preflight, given=wanted.given)
     access = how.way.access(cloud, wanted.spec.name) if how.attested else None
-    planned = planning.preview(cloud, wanted.spec, options, access)
+    planned, expected = planning.preview_with_forecast(cloud, wanted.spec, options, access)
     for note in planned.notes if output == OutputOptions(OutputFormat.TEXT) else ():
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)
     place, needs = planned.candidate.placement, planned.candidate.needs
-    parts = (planned.plan, place, needs, prices.price_of_plan(cloud.prices, planned))
+    parts = (planned.plan, place, needs, prices.price_of_plan(cloud.prices, planned), expected)
     runtime.answer(
         output,
         lambda: view.as_text(*parts, simulated=cloud.simulated),
