@@ -56,7 +56,7 @@ COMMANDS = {
     "doctor": Entry(
         "doctor",
         "doctor",
-        "Check your set-up before anything costs; with NAME, look into that VM.",
+        "Check your set-up before anything costs, or look into a VM.",
     ),
     "ssh": Entry("ssh", "ssh", "Open a shell in the VM."),
     "exec": Entry("exec", "exec_", "Run a command in the VM, and exit with its exit code."),

@@ -25,7 +25,7 @@ def doctor(
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
-    """Check your set-up before anything costs; with NAME, look into that VM.
+    """Check your set-up before anything costs, or look into a VM.
 
     Without NAME: sign-in, subscription, permissions, quota, image, this machine, and what will stop
     working, for the spec that you give. It only reads. Exit 0 only if `create` would pass its
@@ -37,7 +37,7 @@ def doctor(
     Example: `ccgpu doctor -f vm.yaml`, later `ccgpu doctor demo --fix`
     """
     if request.name is None:
-        check_and_tell(ctx.obj, request, output, connection, way, fix=fix)
+        check_and_tell(ctx.obj, request, output, connection, (way, progress_options), fix=fix)
         return
     target = guest_target(request.name, request)
     looking = GuestExamination(fix, way, progress_options)

@@ -1,6 +1,7 @@
 """The plan of a create, for `ccgpu plan` and `create --dry-run`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ccgpu.cli.access_options import UNKNOWN_WAY, WayOptions
 from ccgpu.cli.runtime import ConnectionOptions, OutputFormat, OutputOptions, Runtime
@@ -43,12 +44,13 @@ def preview(
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)
     place, needs = planned.candidate.placement, planned.candidate.needs
-    parts = (planned.plan, place, needs, prices.price_of_plan(cloud.prices, planned), expected)
+    parts = (planned.plan, place, needs, prices.price_of_plan(cloud.prices, planned))
+    shown: dict[str, Any] = {"expected": expected, "simulated": cloud.simulated}
     runtime.answer(
         output,
-        lambda: view.as_text(*parts, simulated=cloud.simulated),
+        lambda: view.as_text(*parts, **shown),
         lambda: with_sign_in(
-            view.as_json(*parts, *more, simulated=cloud.simulated),
+            view.as_json(*parts, *more, **shown),
             cloud.session.signed_in_with,
         ),
     )

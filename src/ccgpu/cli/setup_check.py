@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ccgpu.cli.access_options import WayOptions
+from ccgpu.cli.options import ProgressOptions
 from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 from ccgpu.cli.spec_options import SpecRequest
 from ccgpu.errors import CcgpuError, UsageProblem
@@ -19,17 +20,16 @@ def check_and_tell(
     request: SpecRequest,
     output: OutputOptions,
     connection: ConnectionOptions,
-    way: WayOptions,
+    how: tuple[WayOptions, ProgressOptions],
     *,
     fix: bool,
 ) -> None:
     """Check the set-up, print the findings, and raise the error of the first that has failed."""
     from ccgpu.domain.finding import require_good_findings
-    from ccgpu.scheduling.clock import RealClock
     from ccgpu.store.keys import Keys
     from ccgpu.views import set_up as view
     from ccgpu.views.signed_in import with_sign_in
-    from ccgpu.workflows.check_setup.check import SetupQuestion, check_setup
+    from ccgpu.workflows.check_setup.check import TIMEOUT, SetupQuestion, check_setup
     from ccgpu.workflows.check_setup.local_machine import LocalMachine
 
     if fix:
@@ -37,13 +37,16 @@ def check_and_tell(
             "--fix mends the inside of a VM, and no VM is named",
             hint="`ccgpu doctor NAME --fix`",
         )
-    backend = runtime.backend(connection)
+    (way, progress_options), backend = how, runtime.backend(connection)
     requested = _requested(request)
     name = _NAME if isinstance(requested, CcgpuError) else requested.spec.name
     keys = Keys(runtime.state, name, runtime.home)
     machine = LocalMachine(keys, bool(os.environ.get("SSH_AUTH_SOCK")), backend.require_channel)
-    question = SetupQuestion(requested, machine, RealClock().now, way.access)
-    report = view.with_commands(check_setup(backend.connect, question), runtime.complete)
+    question = SetupQuestion(requested, machine, backend.scheduler.clock.now, way.access)
+    with progress_options.shown(runtime) as progress:
+        timeout = progress_options.timeout or TIMEOUT
+        report = check_setup(backend.connect, question, timeout, progress)
+    report = view.with_commands(report, runtime.complete)
     runtime.answer(
         output,
         lambda: view.as_text(report),

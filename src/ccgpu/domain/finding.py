@@ -1,12 +1,12 @@
 """Findings of a check of the user's set-up: what is right, what is not, and what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ccgpu.domain.forecast import Ending
-from ccgpu.errors import CcgpuError
+from ccgpu.domain.forecast import ExpectedEnd
+from ccgpu.errors import CcgpuError, Denied, InvalidFile, NotFound, TimedOut
 
 
 class FindingState(StrEnum):
@@ -37,9 +37,18 @@ class SetupReport:
     """
 
     findings: tuple[Finding, ...]
-    endings: tuple[Ending, ...]
+    endings: tuple[ExpectedEnd, ...]
     at: datetime
     signed_in_with: str | None = None
+
+
+_MEND = "mend what the message names, then check again"
+_REMEDIES: Mapping[type[CcgpuError], str] = {
+    InvalidFile: "correct the field that the message names: `ccgpu schema spec` describes it",
+    Denied: "grant the action that the message names: `ccgpu role` prints all that are needed",
+    NotFound: "create it, or correct its name in the spec",
+    TimedOut: "check again, with more time: `--timeout 30m`",
+}
 
 
 def good(step: str, message: str) -> Finding:
@@ -58,8 +67,10 @@ def unknown(step: str, message: str, remedy: str | None = None) -> Finding:
 
 
 def failed(step: str, error: CcgpuError) -> Finding:
-    """A check that has failed with this error; its hint is the remedy."""
-    return Finding(step, FindingState.FAILED, str(error), error.hint, error)
+    """A check that has failed with this error; its hint is the remedy, else that of its class."""
+    remedies = (text for kind, text in _REMEDIES.items() if isinstance(error, kind))
+    remedy = error.hint or next(remedies, _MEND)
+    return Finding(step, FindingState.FAILED, str(error), remedy, error)
 
 
 def require_good_findings(findings: Iterable[Finding]) -> None:

@@ -16,7 +16,7 @@ UPDATE = "update ccgpu: `pipx upgrade ccgpu`, or as you have installed it"
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ExpectedEnd:
     """Something that ends.
 
     on: the first day on which it does not work any more; None if that is not known. then: what
@@ -55,15 +55,15 @@ class ImageEnd:
     field: str
 
 
-def by_date(endings: Iterable[Ending]) -> tuple[Ending, ...]:
+def by_date(endings: Iterable[ExpectedEnd]) -> tuple[ExpectedEnd, ...]:
     """The endings in order; those without a date come last."""
     return tuple(sorted(endings, key=lambda one: (one.on is None, one.on or date.max, one.what)))
 
 
-def driver_endings(table: DriverTable, driver: Driver | None, source: str) -> list[Ending]:
+def driver_endings(table: DriverTable, driver: Driver | None, source: str) -> list[ExpectedEnd]:
     """The end of the table itself, and that of the signer of a driver's manifest."""
     endings = [
-        Ending(
+        ExpectedEnd(
             f"ccgpu's table of drivers, read on {table.as_of},",
             table.review_by,
             "later drivers and expiries are not in it",
@@ -73,7 +73,7 @@ def driver_endings(table: DriverTable, driver: Driver | None, source: str) -> li
     ]
     if driver is not None:
         endings.append(
-            Ending(
+            ExpectedEnd(
                 f"the signer of the manifest of driver {driver.version}",
                 driver.signer_expires,
                 "`verify` rejects the driver, unless NVIDIA signs the manifest anew",
@@ -84,9 +84,9 @@ def driver_endings(table: DriverTable, driver: Driver | None, source: str) -> li
     return endings
 
 
-def image_ending(end: ImageEnd) -> Ending:
+def image_ending(end: ImageEnd) -> ExpectedEnd:
     """The end of an image version, after which no VM can be created from it."""
     on = end.on.astimezone(UTC).date()
     then = "no new VM can be made from it; existing VMs run on"
     remedy = "use a newer version: `--image IMAGE`"
-    return Ending(f"the image version {end.version}", on, then, f"Azure, {end.field}", remedy)
+    return ExpectedEnd(f"the image version {end.version}", on, then, f"Azure, {end.field}", remedy)

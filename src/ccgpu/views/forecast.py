@@ -7,10 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ccgpu.domain.forecast import Ending
+from ccgpu.domain.forecast import ExpectedEnd
 from ccgpu.domain.plain_text import one_line
 
-Forecast = Sequence[Ending]
+Forecast = Sequence[ExpectedEnd]
 
 
 def as_text(endings: Forecast) -> RenderableType:

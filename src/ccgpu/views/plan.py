@@ -31,8 +31,8 @@ def as_text(
     placement: Placement,
     needs: Sequence[QuotaNeed],
     price: Price,
-    expected: Forecast,
     *,
+    expected: Forecast = (),
     simulated: bool,
 ) -> RenderableType:
     """Region, image, price, the steps with their reasons, their count, quota, and the forecast."""
@@ -44,7 +44,8 @@ def as_text(
     ]
     if needs:
         parts += [Text("\nquota after it:"), _quota_table(needs)]
-    parts += [Text(""), forecasts.as_text(expected)]
+    if expected:
+        parts += [Text(""), forecasts.as_text(expected)]
     return Group(*parts)
 
 
@@ -71,10 +72,10 @@ def as_json(
     placement: Placement,
     needs: Sequence[QuotaNeed],
     price: Price,
-    expected: Forecast,
     remembered: Sequence[str] = (),
     warnings: Sequence[str] = (),
     *,
+    expected: Forecast = (),
     simulated: bool,
 ) -> dict[str, Any]:
     """The JSON document; `remembered` are the fields that come from the last create."""

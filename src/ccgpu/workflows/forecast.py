@@ -8,20 +8,20 @@ from ccgpu.azure.account import Account
 from ccgpu.azure.long_running import send_alone
 from ccgpu.azure.run import Run
 from ccgpu.domain.drivers import Driver
-from ccgpu.domain.forecast import UPDATE, Ending, by_date, driver_endings, image_ending
+from ccgpu.domain.forecast import UPDATE, ExpectedEnd, by_date, driver_endings, image_ending
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.errors import AzureRefused
+from ccgpu.errors import AzureRefused, TimedOut
 from ccgpu.store import driver_table, policies
 
 
-def shipped_endings(spec: VmSpec | None) -> Iterator[Ending]:
+def shipped_endings(spec: VmSpec | None) -> Iterator[ExpectedEnd]:
     """The ends of what ships with ccgpu: the tables of drivers and of bulletins.
 
     spec: whose driver's manifest is looked up; None for none.
     """
     yield from driver_endings(driver_table.shipped(), driver_of(spec), driver_table.PATH)
     for name, read, review_by, source in shipped_data(policies.load()):
-        yield Ending(
+        yield ExpectedEnd(
             f"ccgpu's data of {name}, read on {read},",
             review_by.date(),
             "later ones are not in it",
@@ -30,7 +30,9 @@ def shipped_endings(spec: VmSpec | None) -> Iterator[Ending]:
         )
 
 
-def forecast(run: Run, spec: VmSpec, region: str, image: Mapping[str, str]) -> tuple[Ending, ...]:
+def forecast(
+    run: Run, spec: VmSpec, region: str, image: Mapping[str, str]
+) -> tuple[ExpectedEnd, ...]:
     """What ends, by date: what ships, and the image of a placement (`region`, `image`).
 
     An end that Azure does not tell now is listed without a date.
@@ -39,9 +41,11 @@ def forecast(run: Run, spec: VmSpec, region: str, image: Mapping[str, str]) -> t
     read = partial(Account(run.cloud.arm).image_end, region, image)
     try:
         end = send_alone(run, read, "reading when the image ends")
-    except AzureRefused as err:
+    except (AzureRefused, TimedOut) as err:
         then = f"Azure does not tell now ({err})"
-        endings.append(Ending(f"the image {spec.image}", None, then, "Azure", "ask again later"))
+        endings.append(
+            ExpectedEnd(f"the image {spec.image}", None, then, "Azure", "ask again later")
+        )
     else:
         endings += [] if end is None else [image_ending(end)]
     return by_date(endings)

@@ -6,12 +6,14 @@ Each check is made even if others fail. Those of Azure need a sign-in; those of 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.domain.access import Access
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.finding import Finding, SetupReport, failed, good, unknown, warned
-from ccgpu.domain.forecast import Ending, by_date
+from ccgpu.domain.forecast import ExpectedEnd, by_date
 from ccgpu.domain.given import RequestedSpec
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import CcgpuError
@@ -20,6 +22,7 @@ from ccgpu.workflows.check_setup.local_machine import LocalMachine
 from ccgpu.workflows.forecast import driver_of, forecast, shipped_endings
 from ccgpu.workflows.prices import price_of_spec
 
+TIMEOUT = 600.0  # seconds, for reads alone
 _OF_ACCOUNT = ("subscription", "clock", "providers")
 _OF_SPEC = ("preflight", "permissions", "references", "region", "image", "ssh-from")
 _NO_SIGN_IN = "not looked at: it needs a sign-in"
@@ -44,13 +47,18 @@ class SetupQuestion:
         return None if isinstance(self.requested, CcgpuError) else self.requested.spec
 
 
-def check_setup(connect: Callable[[], AzureContext], question: SetupQuestion) -> SetupReport:
-    """Make all checks."""
+def check_setup(
+    connect: Callable[[], AzureContext],
+    question: SetupQuestion,
+    timeout: float = TIMEOUT,
+    listen: Listener = ignore_event,
+) -> SetupReport:
+    """Make all checks, those of Azure within `timeout` seconds."""
     findings = [_check_spec(question.requested), *question.machine.findings(question.spec)]
     endings = by_date(shipped_endings(question.spec))
     try:
         cloud = connect()
-        run = Run.begin(cloud, preflight.TIMEOUT)
+        run = Run.begin(cloud, timeout, listen)
         findings.append(account.check_sign_in(run))
     except CcgpuError as err:
         findings.append(failed("sign-in", err))
@@ -83,13 +91,13 @@ def _check_account(run: Run) -> Iterator[Finding]:
 
 def _check_wish(
     run: Run, question: SetupQuestion
-) -> tuple[list[Finding], tuple[Ending, ...] | None]:
+) -> tuple[list[Finding], tuple[ExpectedEnd, ...] | None]:
     """The checks of a spec at Azure, and the forecast if there is a placement."""
     requested = question.requested
     if isinstance(requested, CcgpuError):
         return [unknown(step, _NO_SPEC) for step in _OF_SPEC], None
     spec, keys = requested.spec, question.machine.keys
-    access = question.access(run.cloud, spec.name)
+    access = partial(question.access, run.cloud, spec.name)
     done = preflight.Preflight.run(run, requested, keys, access)
     planned = done.planned
     passes = planned is not None
@@ -100,7 +108,7 @@ def _check_wish(
         *_guarded("region", lambda: preflight.check_regions(run, spec, passes=passes)),
         *_guarded("image", lambda: preflight.check_images(run, spec, planned)),
         *_guarded("ssh-from", lambda: [preflight.check_ssh_source(run, spec)]),
-        _check_price(run, spec),
+        *_guarded("price", lambda: [_check_price(run, spec)]),
     ]
     if planned is None:
         return findings, None
@@ -126,7 +134,9 @@ def _check_price(run: Run, spec: VmSpec) -> Finding:
     return good("price", f"{spec.regions[0]}: {price.summary}")
 
 
-def _check_data(spec: VmSpec | None, endings: Iterable[Ending], at: datetime) -> Iterator[Finding]:
+def _check_data(
+    spec: VmSpec | None, endings: Iterable[ExpectedEnd], at: datetime
+) -> Iterator[Finding]:
     """What will stop working soon, and what is known of the spec's driver."""
     told = False
     for one in endings:

@@ -3,7 +3,7 @@
 The exit code of a preflight that fails is that of `create`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,10 +27,8 @@ from ccgpu.workflows.capacity import find_capacity, wanted_vm
 from ccgpu.workflows.create.attested import require_way
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome
 from ccgpu.workflows.create.effective_spec import with_ssh_source
-from ccgpu.workflows.create.planning import preview
+from ccgpu.workflows.create.planning import preview_during
 from ccgpu.workflows.create.references import read_references
-
-TIMEOUT = 600.0  # seconds, for reads alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,14 @@ class Preflight:
     planned: CreateOutcome | None = None
 
     @classmethod
-    def run(cls, run: Run, requested: RequestedSpec, keys: Keys, access: Access) -> "Preflight":
+    def run(
+        cls, run: Run, requested: RequestedSpec, keys: Keys, access: Callable[[], Access]
+    ) -> "Preflight":
         """Make the plan of a create; nothing is written."""
-        options = CreateOptions(keys.planned, timeout=TIMEOUT, given=requested.given)
+        options = CreateOptions(keys.planned, given=requested.given)
         try:
-            require_way(requested.spec, access)
-            planned = preview(run.cloud, requested.spec, options)
+            require_way(requested.spec, access())
+            planned = preview_during(run, requested.spec, options)
         except CcgpuError as err:
             return cls(failed("preflight", err))
         place = planned.candidate.placement
@@ -70,7 +70,7 @@ def check_regions(run: Run, spec: VmSpec, *, passes: bool) -> Iterator[Finding]:
 
     A region that cannot hold the VM is a failure only if the preflight does not pass.
     """
-    verdicts = find_capacity(run.cloud, wanted_vm(spec), None, spec.regions)
+    verdicts = find_capacity(run.cloud, wanted_vm(spec), None, spec.regions, run.listen)
     for one in verdicts:
         if one.zone != spec.zone:
             continue
