@@ -1,6 +1,5 @@
 """`ccgpu doctor` without a name: the check of the user's set-up."""
 
-import os
 from typing import TYPE_CHECKING
 
 from ccgpu.cli.access_options import WayOptions
@@ -10,6 +9,7 @@ from ccgpu.cli.spec_options import SpecRequest
 from ccgpu.errors import CcgpuError, UsageProblem
 
 if TYPE_CHECKING:
+    from ccgpu.azure.context import AzureContext
     from ccgpu.domain.given import RequestedSpec
 
 _NAME = "set-up-check"  # of a spec that has no name; no deployment is made under it
@@ -31,6 +31,7 @@ def check_and_tell(
     from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.check_setup.check import TIMEOUT, SetupQuestion, check_setup
     from ccgpu.workflows.check_setup.local_machine import LocalMachine
+    from ccgpu.workflows.guest_access import GuestOptions
 
     if fix:
         raise UsageProblem(
@@ -41,8 +42,13 @@ def check_and_tell(
     requested = _requested(request)
     name = _NAME if isinstance(requested, CcgpuError) else requested.spec.name
     keys = Keys(runtime.state, name, runtime.home)
-    machine = LocalMachine(keys, bool(os.environ.get("SSH_AUTH_SOCK")), backend.require_channel)
-    question = SetupQuestion(requested, machine, backend.scheduler.clock.now, way.access)
+    machine = LocalMachine(keys, backend.require_channel)
+
+    def guest(cloud: "AzureContext") -> GuestOptions:
+        access = way.access(cloud, name)
+        return GuestOptions(backend.channels, access, keys, backend.require_channel)
+
+    question = SetupQuestion(requested, machine, backend.scheduler.clock.now, guest)
     with progress_options.shown(runtime) as progress:
         timeout = progress_options.timeout or TIMEOUT
         report = check_setup(backend.connect, question, timeout, progress)

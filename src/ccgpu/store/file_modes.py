@@ -1,7 +1,6 @@
 """Looks at ccgpu's own files and at SSH keys: who may read and write them. It changes nothing."""
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,6 @@ from ccgpu.errors import StateUnusable
 FOLDER, FILE = 0o700, 0o600
 _GROUP_OR_OTHERS = 0o077
 _WRITE = 0o022
-# PROTOCOL.key of OpenSSH: the magic, then the length and the name of the cipher.
-_OPENSSH = b"openssh-key-v1\0"
-_NO_CIPHER = b"\x00\x00\x00\x04none"
-_ARMOR = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.+?)-----END", re.DOTALL)
-_MAX_KEY = 64 * 1024
 
 
 class LooseFile(NamedTuple):
@@ -65,23 +59,6 @@ def loose_files(state: Path) -> Iterator[LooseFile]:
 def loose_key(private: Path) -> LooseFile | None:
     """The private key if others may use it: ssh does not use such a key."""
     return _loose(private, FILE, _GROUP_OR_OTHERS)
-
-
-def has_passphrase(private: Path) -> bool:
-    """Whether a private key is encrypted; raises `OSError` if it cannot be read."""
-    with private.open("rb") as file:
-        raw = file.read(_MAX_KEY)
-    match = _ARMOR.search(raw)
-    if match is None:
-        return b"ENCRYPTED" in raw  # PEM: "Proc-Type: 4,ENCRYPTED", "BEGIN ENCRYPTED PRIVATE KEY"
-    import base64
-    import binascii
-
-    try:
-        decoded = base64.b64decode(match[1])
-    except binascii.Error:
-        return False
-    return not decoded.startswith(_OPENSSH + _NO_CIPHER)
 
 
 def _loose(path: Path, wanted: int, forbidden: int) -> LooseFile | None:

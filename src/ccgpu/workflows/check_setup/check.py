@@ -10,16 +10,17 @@ from functools import partial
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
-from ccgpu.domain.access import Access
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.finding import Finding, SetupReport, failed, good, unknown, warned
 from ccgpu.domain.forecast import ExpectedEnd, by_date
 from ccgpu.domain.given import RequestedSpec
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import CcgpuError
+from ccgpu.store import policies
 from ccgpu.workflows.check_setup import account, preflight
 from ccgpu.workflows.check_setup.local_machine import LocalMachine
 from ccgpu.workflows.forecast import driver_of, forecast, shipped_endings
+from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.prices import price_of_spec
 
 TIMEOUT = 600.0  # seconds, for reads alone
@@ -33,13 +34,13 @@ _NO_SPEC = "not looked at: it needs a valid spec"
 class SetupQuestion:
     """What is checked: the spec, or why it is refused; this machine; and the way to the VM.
 
-    now: this machine's time. access: how a private VM would be reached, by the subscription.
+    now: this machine's time. guest: how the VM would be looked into.
     """
 
     requested: RequestedSpec | CcgpuError
     machine: LocalMachine
     now: Callable[[], float]
-    access: Callable[[AzureContext, str], Access]
+    guest: Callable[[AzureContext], GuestOptions]
 
     @property
     def spec(self) -> VmSpec | None:
@@ -96,9 +97,9 @@ def _check_wish(
     requested = question.requested
     if isinstance(requested, CcgpuError):
         return [unknown(step, _NO_SPEC) for step in _OF_SPEC], None
-    spec, keys = requested.spec, question.machine.keys
-    access = partial(question.access, run.cloud, spec.name)
-    done = preflight.Preflight.run(run, requested, keys, access)
+    spec = requested.spec
+    guest = partial(question.guest, run.cloud)
+    done = preflight.Preflight.run(run, requested, guest, policies.load())
     planned = done.planned
     passes = planned is not None
     findings = [

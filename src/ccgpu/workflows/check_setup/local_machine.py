@@ -1,12 +1,12 @@
 """The checks of this machine: the state folder, OpenSSH, and the SSH key of a new VM."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ccgpu.domain.finding import Finding, failed, good, unknown, warned
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.errors import CcgpuError, GuestUnreachable, StateUnusable
+from ccgpu.errors import CcgpuError, StateUnusable
 from ccgpu.store import file_modes
 from ccgpu.store.keys import Keys
 
@@ -17,13 +17,12 @@ STATE, SSH, KEY, MODES = "state-folder", "ssh", "ssh-key", "file-modes"
 class LocalMachine:
     """This machine.
 
-    keys: those of the deployment. has_agent: whether an SSH agent runs. require_channel: raises an
-    error if OpenSSH is missing.
+    keys: those of the deployment. require_channel: raises an error if OpenSSH is missing, or if
+    none of these private keys can be used without a question.
     """
 
     keys: Keys
-    has_agent: bool
-    require_channel: Callable[[], None]
+    require_channel: Callable[[Sequence[Path]], None]
 
     def findings(self, spec: VmSpec | None) -> Iterator[Finding]:
         """The findings, in order."""
@@ -32,7 +31,11 @@ class LocalMachine:
             yield from self._modes()
         except OSError as err:
             yield unknown(MODES, f"{err.filename} cannot be looked at: {err.strerror}")
-        yield self._ssh()
+        ssh = self._ssh()
+        yield ssh
+        if ssh.error is not None:
+            yield unknown(KEY, "not looked at: it needs OpenSSH")
+            return
         try:
             yield self._key(spec)
         except CcgpuError as err:
@@ -62,7 +65,7 @@ class LocalMachine:
 
     def _ssh(self) -> Finding:
         try:
-            self.require_channel()
+            self.require_channel(())
         except CcgpuError as err:
             return failed(SSH, err)
         return good(SSH, "ssh and scp are installed")
@@ -84,17 +87,8 @@ class LocalMachine:
         if loose := file_modes.loose_key(private):
             text = f"{loose.message}, so ssh refuses the key"
             return failed(KEY, StateUnusable(text, hint=loose.command))
-        if file_modes.has_passphrase(private):
-            return self._with_passphrase(private)
+        self.require_channel((private,))
         return good(KEY, f"{private}")
-
-    def _with_passphrase(self, private: Path) -> Finding:
-        text = f"{private} has a passphrase, and `create` cannot ask for it"
-        remedy = f"`ssh-add {private}`"
-        if self.has_agent:
-            return warned(KEY, f"{text}: it has to be in the agent", f"{remedy}, unless it is")
-        hint = f'`eval "$(ssh-agent)" && ssh-add {private}`, or give another key: `--ssh-key FILE`'
-        return failed(KEY, GuestUnreachable(f"{text}; no agent runs", hint=hint))
 
 
 def _is_private_key(path: Path, state: Path) -> bool:

@@ -9,10 +9,10 @@ from functools import partial
 
 from ccgpu.azure.long_running import send_together
 from ccgpu.azure.run import Run
-from ccgpu.domain.access import Access
 from ccgpu.domain.candidate import Availability, CandidateVerdict
 from ccgpu.domain.finding import Finding, failed, good, unknown, warned
 from ccgpu.domain.given import RequestedSpec
+from ccgpu.domain.policy import Policy
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import (
     AzureRefused,
@@ -22,13 +22,13 @@ from ccgpu.errors import (
     Problem,
     QuotaExceeded,
 )
-from ccgpu.store.keys import Keys
 from ccgpu.workflows.capacity import find_capacity, wanted_vm
-from ccgpu.workflows.create.attested import require_way
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome
 from ccgpu.workflows.create.effective_spec import with_ssh_source
+from ccgpu.workflows.create.later_stages import require_later_stages
 from ccgpu.workflows.create.planning import preview_during
 from ccgpu.workflows.create.references import read_references
+from ccgpu.workflows.guest_access import GuestOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,14 @@ class Preflight:
 
     @classmethod
     def run(
-        cls, run: Run, requested: RequestedSpec, keys: Keys, access: Callable[[], Access]
+        cls, run: Run, requested: RequestedSpec, guest: Callable[[], GuestOptions], policy: Policy
     ) -> "Preflight":
         """Make the plan of a create; nothing is written."""
-        options = CreateOptions(keys.planned, given=requested.given)
         try:
-            require_way(requested.spec, access())
-            planned = preview_during(run, requested.spec, options)
+            options = guest()
+            request = CreateOptions(options.keys.planned, given=requested.given)
+            planned = preview_during(run, requested.spec, request)
+            require_later_stages(planned.effective_spec.spec, planned.plan, options, policy)
         except CcgpuError as err:
             return cls(failed("preflight", err))
         place = planned.candidate.placement
