@@ -102,12 +102,21 @@ class Session:
         It is the `ipaddr` claim of the access token (Microsoft identity platform, access token
         claims). In a workload's token the claim may be the address of a machine of Azure.
         """
+        claims = self._claims()
+        is_user = claims.get("idtyp") == "user" or "scp" in claims
+        return _ip_address(claims.get("ipaddr")) if is_user else None
+
+    def tenant(self) -> str | None:
+        """The tenant of the access token (its `tid` claim); None if the token does not say."""
+        tenant = self._claims().get("tid")
+        return tenant if isinstance(tenant, str) else None
+
+    def _claims(self) -> dict[str, Any]:
+        """The claims of an access token."""
         with translating_errors("signing in"):
             answers.note_response()  # the credential's requests do not use our pipeline
             token = self._credential.get_token(self.environment.scope).token
-        claims = _token_claims(token)
-        is_user = claims.get("idtyp") == "user" or "scp" in claims
-        return _ip_address(claims.get("ipaddr")) if is_user else None
+        return _token_claims(token)
 
 
 def _token_claims(token: str) -> dict[str, Any]:

@@ -54,7 +54,9 @@ COMMANDS = {
     "extend": Entry("extend", "extend", "Set when a deployment's lease ends, counted from now."),
     "delete": Entry("delete", "delete", "Delete everything that a deployment owns."),
     "doctor": Entry(
-        "doctor", "doctor", "Look into a VM: whether it is ready, and what will go wrong."
+        "doctor",
+        "doctor",
+        "Check your set-up before anything costs, or look into a VM.",
     ),
     "ssh": Entry("ssh", "ssh", "Open a shell in the VM."),
     "exec": Entry("exec", "exec_", "Run a command in the VM, and exit with its exit code."),

@@ -1,6 +1,7 @@
 """The plan of a create, for `ccgpu plan` and `create --dry-run`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ccgpu.cli.access_options import UNKNOWN_WAY, WayOptions
 from ccgpu.cli.runtime import ConnectionOptions, OutputFormat, OutputOptions, Runtime
@@ -38,17 +39,18 @@ def preview(
     keys = Keys(runtime.state, wanted.spec.name, runtime.home)
     options = CreateOptions(keys.planned, skip_preflight=how.skip_preflight, given=wanted.given)
     access = how.way.access(cloud, wanted.spec.name) if how.attested else None
-    planned = planning.preview(cloud, wanted.spec, options, access)
+    planned, expected = planning.preview_with_forecast(cloud, wanted.spec, options, access)
     for note in planned.notes if output == OutputOptions(OutputFormat.TEXT) else ():
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)
     place, needs = planned.candidate.placement, planned.candidate.needs
     parts = (planned.plan, place, needs, prices.price_of_plan(cloud.prices, planned))
+    shown: dict[str, Any] = {"expected": expected, "simulated": cloud.simulated}
     runtime.answer(
         output,
-        lambda: view.as_text(*parts, simulated=cloud.simulated),
+        lambda: view.as_text(*parts, **shown),
         lambda: with_sign_in(
-            view.as_json(*parts, *more, simulated=cloud.simulated),
+            view.as_json(*parts, *more, **shown),
             cloud.session.signed_in_with,
         ),
     )

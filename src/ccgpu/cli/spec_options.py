@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu.cli.option_groups import OptionGroup
-from ccgpu.cli.options import FileOption, option
+from ccgpu.cli.options import FileOption, OptionalName, option
 from ccgpu.cli.spec_flags import SpecFlags
 from ccgpu.domain.spec.vm import VmSpec
 
@@ -51,7 +51,7 @@ class SpecRequest:
             default_name=default_name,
         )
 
-    def resolve(self, recall: "Recall") -> "RequestedSpec":
+    def resolve(self, recall: "Recall", *, default_name: str | None = None) -> "RequestedSpec":
         """The spec, starting from what `recall` returns for its name, and the given fields."""
         from ccgpu.store import specs
 
@@ -61,6 +61,7 @@ class SpecRequest:
             template=self.template,
             sets=self.sets,
             flags=self.flags,
+            default_name=default_name,
             recall=recall,
         )
 
@@ -113,11 +114,26 @@ def _request(
     return SpecRequest(name, file, template, tuple(set_ or ()), _FLAGS.values(flags))
 
 
-def _with_flags(collect: Any) -> Any:
-    """`collect` with the flags of all fields in its signature, in place of `**flags`."""
+def _add_flags(collect: Any) -> None:
+    """Put the flags of all fields into the signature of `collect`, in place of `**flags`."""
     *own, _ = inspect.signature(collect).parameters.values()
     collect.__signature__ = inspect.Signature([*own, *_FLAGS.parameters()])
-    return collect
 
 
-SpecArguments = Annotated[SpecRequest, OptionGroup(_with_flags(_request))]
+def _with_checked_name(collect: Any) -> Any:
+    """`collect` whose NAME is that of a deployment, and is completed like one."""
+
+    def collect_checked(**given: Any) -> SpecRequest:
+        request: SpecRequest = collect(**given)
+        return request
+
+    name, *others = inspect.signature(collect).parameters.values()
+    signature = inspect.Signature([name.replace(annotation=OptionalName), *others])
+    collect_checked.__signature__ = signature  # type: ignore[attr-defined]
+    return collect_checked
+
+
+_add_flags(_request)
+SpecArguments = Annotated[SpecRequest, OptionGroup(_request)]
+# For a command that acts on the deployment NAME, and without NAME looks at a spec.
+TargetOrSpecArguments = Annotated[SpecRequest, OptionGroup(_with_checked_name(_request))]

@@ -19,7 +19,9 @@ from ccgpu.fakearm.images import (
     MARKETPLACE,
     Image,
     configured_image,
+    image_end,
     private_image,
+    require_supported,
 )
 from ccgpu.fakearm.wire import Body, FakeGap, Response
 
@@ -65,6 +67,13 @@ def get_platform_version(call: ArmCall) -> Response:
     image = _find_platform_image(call).resolve(call.names[6])
     if image is None:
         raise errors.not_found("Artifact: VMImage was not found.")
+    _, _, publisher, _, offer, sku, _ = call.names
+    urn = (publisher, offer, sku, image.exact)
+    require_supported(call.world.settings, *urn)
+    end = image_end(call.world.settings, *urn)
+    status = {"imageState": "Active"}
+    if end is not None:
+        status = {"imageState": "ScheduledForDeprecation", "scheduledDeprecationTime": end}
     return Response(
         200,
         {
@@ -84,7 +93,7 @@ def get_platform_version(call: ArmCall) -> Response:
                     {"name": "SecurityType", "value": image.security},
                     {"name": "DiskControllerTypes", "value": "SCSI, NVMe"},
                 ],
-                "imageDeprecationStatus": {"imageState": "Active"},
+                "imageDeprecationStatus": status,
             },
         },
     )

@@ -5,7 +5,10 @@ handlers in `catalog` let clients read images.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from ccgpu.fakearm import errors
 from ccgpu.fakearm.settings import Settings
@@ -47,6 +50,7 @@ def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+DEPRECATED = "Deprecated"
 _JAMMY = ("22.04.202604100", "22.04.202606120", "22.04.202608050")
 _NOBLE = ("24.04.202606070", "24.04.202607310", "24.04.202609150")
 # Publisher, offer, sku: Azure/az-cgpu-onboarding names the confidential ones and pins two of
@@ -96,7 +100,10 @@ def find_image(world: World, reference: Body, region: str) -> Image:
     elif identifier := reference.get("id"):
         found = _private_image_version(world, str(identifier), region)
     else:
-        return _marketplace_image(reference)
+        image = _marketplace_image(reference)
+        parts = (str(reference[key]) for key in ("publisher", "offer", "sku"))
+        require_supported(world.settings, *parts, image.exact)
+        return image
     if found is None:
         raise errors.Refused(
             404,
@@ -128,6 +135,38 @@ def _marketplace_image(reference: Body) -> Image:
             target="imageReference",
         )
     return found
+
+
+def image_end(settings: Settings, *parts: str) -> str | None:
+    """When a marketplace image ends, or Deprecated; None if nothing is announced."""
+    wanted = ":".join(parts).lower()
+    ends: dict[str, str] = settings.value("image_ends")
+    return next((end for urn, end in ends.items() if urn.lower() == wanted), None)
+
+
+def find_end_problems(ends: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """What is wrong with the setting `image_ends`."""
+    why = f"must be a time with its zone, such as 2027-06-30T00:00:00+00:00, or {DEPRECATED}"
+    return [((str(urn),), why) for urn, end in ends.items() if not _is_end(end)]
+
+
+def _is_end(value: Any) -> bool:
+    try:
+        return value == DEPRECATED or datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def require_supported(settings: Settings, *parts: str) -> None:
+    """Refuse a deprecated version, as its GET and a VM's PUT do."""
+    if image_end(settings, *parts) == DEPRECATED:
+        publisher, offer, sku, version = parts
+        raise errors.Refused(
+            404,
+            "ImageVersionDeprecated",
+            f"VM Image from publisher: {publisher} with - Offer: {offer}, Sku: {sku}, Version: "
+            f"{version} is deprecated.",
+        )
 
 
 def _community_image(identifier: str, region: str) -> Image | None:

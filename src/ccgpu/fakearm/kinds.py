@@ -25,9 +25,10 @@ SUBNET = f"{VNET}/subnets"
 SECURITY_RULE = f"{NSG}/securityRules"
 
 RESOURCES_API = "2025-04-01"
-# The SDK packages in use have no clients for these two: the newest stable versions.
+# The SDK packages in use have no clients for these three: the newest stable versions.
 SUBSCRIPTIONS_API = "2022-12-01"
 IDENTITY_API = "2024-11-30"
+AUTHORIZATION_API = "2022-04-01"  # of permissions alone
 NETWORK_API = "2026-03-01"
 COMPUTE_API = "2026-04-01"
 DISK_API = "2026-03-02"

@@ -26,6 +26,7 @@ _LOCATION_ACTIONS = {
     "diskoperations/*": "Microsoft.Compute/locations/diskOperations",
     "usages": "Microsoft.Compute/locations/usages",
 }
+_PERMISSIONS = "Microsoft.Authorization/permissions/read"
 _RULE = f"{kinds.NSG}/securityRules"
 _PLATFORM = "publishers/*/artifacttypes/*/offers/*/skus/*/versions"
 _PLATFORM_ACTION = "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions"
@@ -86,6 +87,10 @@ def _subscription_actions() -> Actions:
     groups, group = "subscriptions/*/resourcegroups", f"{_SUBSCRIPTION}/resourceGroups"
     providers = f"{_SUBSCRIPTION}/providers/read"
     return {
+        **{
+            ("GET", f"{place}microsoft.authorization/permissions"): _PERMISSIONS
+            for place in (IN_SUBSCRIPTION, IN_GROUP)
+        },
         ("GET", "subscriptions/*"): f"{_SUBSCRIPTION}/read",
         ("GET", "subscriptions/*/providers"): providers,
         **{("GET", f"{IN_SUBSCRIPTION}{name.lower()}"): providers for name in PROVIDERS},

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ccgpu.fakearm.guest_settings import GUEST_SCENARIOS, convert_text, find_guest_problems
-from ccgpu.fakearm.registration import STATES
+from ccgpu.fakearm.images import find_end_problems
+from ccgpu.fakearm.registration import STATES, SUBSCRIPTION_STATES
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import DEFAULTS, NCC_SIZE
 
@@ -76,6 +77,12 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     },
     **{name: {"guest": settings} for name, settings in GUEST_SCENARIOS.items()},
     **{f"vendors-{state}": {"vendors": state} for state in VENDOR_STATES[1:]},
+    "subscription-disabled": {"subscription_state": "Disabled"},
+    "image-ends": {
+        "image_ends": {
+            "Canonical:ubuntu-24_04-lts:cvm:24.04.202609150": "2027-06-30T00:00:00+00:00"
+        }
+    },
     "prices-down": {"prices": {"service": "down"}},
     "never-boots": {"durations": {"vm.boot": 1e9}},
     "slow": {"durations": {"vm.create": 2400, "vm.boot": 600, "vm.delete": 900}},
@@ -206,9 +213,12 @@ def _check_text_list(values: Any) -> list[SettingProblem]:
     return [] if listed else [SettingProblem((), "must be a list of texts")]
 
 
-def _check_vendors(value: Any) -> list[SettingProblem]:
-    known = f"must be one of {', '.join(VENDOR_STATES)}"
-    return [] if value in VENDOR_STATES else [SettingProblem((), known)]
+def _choice_check(*known: str) -> Callable[[Any], list[SettingProblem]]:
+    def check(value: Any) -> list[SettingProblem]:
+        why = f"must be one of {', '.join(known)}"
+        return [] if value in known else [SettingProblem((), why)]
+
+    return check
 
 
 def _check_actions(values: Any) -> list[SettingProblem]:
@@ -288,7 +298,9 @@ _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]]
     "principal": _check_actions,
     "foreign_principal": _check_actions,
     "survivors": _check_text_list,
-    "vendors": _check_vendors,
+    "subscription_state": _choice_check(*SUBSCRIPTION_STATES),
+    "image_ends": find_end_problems,
+    "vendors": _choice_check(*VENDOR_STATES),
     "prices": _check_prices,
     "timeline": _check_timeline,
     "reported": _check_reported,

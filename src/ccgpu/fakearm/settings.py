@@ -78,6 +78,8 @@ DEFAULTS: dict[str, Any] = {
     "allocation_error": None,
     # A create that fails after it was accepted may leave its OS disk (azurerm#7516).
     "failed_create_leaves_disk": True,
+    # Enabled, Warned, PastDue, Disabled or Deleted; the last two refuse every write.
+    "subscription_state": "Enabled",
     "providers": {
         "Microsoft.Compute": "Registered",
         "Microsoft.Network": "Registered",
@@ -85,6 +87,8 @@ DEFAULTS: dict[str, Any] = {
         "Microsoft.ManagedIdentity": "Registered",
         "Microsoft.KeyVault": "NotRegistered",
     },
+    # Marketplace images that end: "publisher:offer:sku:version" -> a time, or Deprecated.
+    "image_ends": {},
     # Private and shared galleries: "group/gallery/image" or "gallery/image" -> image.
     "galleries": {
         "ccgpu-images/golden/ubuntu-cvm": {

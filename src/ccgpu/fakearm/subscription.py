@@ -3,7 +3,7 @@
 from functools import partial
 
 from ccgpu.fakearm import errors, kinds, operations
-from ccgpu.fakearm.call import IN_SUBSCRIPTION, ArmCall, Route, Routes, page_response
+from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, ArmCall, Route, Routes, page_response
 from ccgpu.fakearm.wire import Body, Response
 
 TENANT_ID = "00000000-0000-4000-8000-00000000000a"
@@ -22,7 +22,7 @@ def get_subscription(call: ArmCall) -> Response:
             "subscriptionId": subscription,
             "tenantId": TENANT_ID,
             "displayName": "Simulated subscription",
-            "state": "Enabled",
+            "state": call.world.settings.value("subscription_state"),
             "subscriptionPolicies": {
                 "locationPlacementId": "Public_2014-09-01",
                 "quotaId": "PayAsYouGo_2014-09-01",
@@ -30,6 +30,19 @@ def get_subscription(call: ArmCall) -> Response:
             },
         },
     )
+
+
+def list_permissions(call: ArmCall) -> Response:
+    """What the caller may do, one entry for each role; every grant is for the subscription."""
+    foreign = call.world.subscription != call.world.home
+    granted = call.world.settings.value("foreign_principal" if foreign else "principal")
+    entry = {
+        "actions": ["*"] if granted is None else granted,
+        "notActions": [],
+        "dataActions": [],
+        "notDataActions": [],
+    }
+    return Response(200, {"value": [entry]})
 
 
 def _provider_body(call: ArmCall, namespace: str, state: str) -> Body:
@@ -95,6 +108,12 @@ PROVIDERS = (
 )
 ROUTES: Routes = {
     ("GET", "subscriptions/*"): Route(get_subscription, kinds.SUBSCRIPTIONS_API),
+    **{
+        ("GET", f"{place}microsoft.authorization/permissions"): Route(
+            list_permissions, kinds.AUTHORIZATION_API
+        )
+        for place in (IN_SUBSCRIPTION, IN_GROUP)
+    },
     ("GET", "subscriptions/*/providers"): Route(
         list_providers, kinds.RESOURCES_API, frozenset({"$skiptoken"})
     ),

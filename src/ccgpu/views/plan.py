@@ -13,7 +13,9 @@ from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.price import Price
 from ccgpu.domain.resource import name_of
 from ccgpu.domain.spec_words import in_spec_words
+from ccgpu.views import forecast as forecasts
 from ccgpu.views import price as prices
+from ccgpu.views.forecast import Forecast
 from ccgpu.views.signs import SIGNS, STYLES, kind_name
 
 _DONE = {
@@ -30,9 +32,10 @@ def as_text(
     needs: Sequence[QuotaNeed],
     price: Price,
     *,
+    expected: Forecast = (),
     simulated: bool,
 ) -> RenderableType:
-    """Region, image and price, the steps with their reasons, their count, and the quota."""
+    """Region, image, price, the steps with their reasons, their count, quota, and the forecast."""
     parts = [
         _placement_table(placement, price, simulated),
         Text(""),
@@ -41,6 +44,8 @@ def as_text(
     ]
     if needs:
         parts += [Text("\nquota after it:"), _quota_table(needs)]
+    if expected:
+        parts += [Text(""), forecasts.as_text(expected)]
     return Group(*parts)
 
 
@@ -70,6 +75,7 @@ def as_json(
     remembered: Sequence[str] = (),
     warnings: Sequence[str] = (),
     *,
+    expected: Forecast = (),
     simulated: bool,
 ) -> dict[str, Any]:
     """The JSON document; `remembered` are the fields that come from the last create."""
@@ -85,6 +91,7 @@ def as_json(
         "price": prices.document(price),
         "remembered": list(remembered),
         "warnings": list(warnings),
+        "forecast": forecasts.document(expected),
         "simulated": simulated,
     }
 

@@ -53,4 +53,13 @@ def _public_blob(public: Path) -> bytes | None:
 
 def _blobs(vm: Body) -> set[bytes]:
     """The public keys that the VM was created with, in wire format."""
-    return {sshkey.parse(line).blob for line in ssh_public_keys(vm)}
+    found = map(_blob, ssh_public_keys(vm))
+    return {blob for blob in found if blob is not None}
+
+
+def _blob(line: str) -> bytes | None:
+    """A public key in wire format; None for one that `create` only plans to generate."""
+    try:
+        return sshkey.parse(line).blob
+    except ValueError:
+        return None

@@ -5,7 +5,7 @@ import pytest
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeGap
 from ccgpu.fakearm.images import COMMUNITY, MARKETPLACE
 from ccgpu.fakearm.skus import SIZES
-from support.arm import REGION, resource_path
+from support.arm import REGION, resource_path, vm_body, vm_path
 
 PROVIDER = f"/subscriptions/{FAKE_SUBSCRIPTION}/providers/Microsoft.Compute"
 SKUS = f"{PROVIDER}/skus"
@@ -190,3 +190,19 @@ def test_galleries_return_images_and_versions(az, where):
 def test_community_image_is_limited_to_its_regions(az):
     path = GALLERIES["community"].replace("/eastus2/", "/centralus/")
     assert az.refusal("GET", path, api="2026-03-03") == (404, "NotFound")
+
+
+def test_a_version_that_ends_says_when_and_a_deprecated_one_is_not_found(az):
+    path = f"{versions()}/24.04.202609150"
+    urn = "Canonical:ubuntu-24_04-lts:cvm:24.04.202609150"
+    at = "2027-06-30T00:00:00+00:00"
+    az.arm.settings.set("image_ends", value={urn.lower(): at})
+    status = az.get(path)["properties"]["imageDeprecationStatus"]
+    assert status == {"imageState": "ScheduledForDeprecation", "scheduledDeprecationTime": at}
+    az.arm.settings.set("image_ends", value={urn: "Deprecated"})
+    answer = az.send("GET", path)
+    assert (answer.status, answer.body["error"]["code"]) == (404, "ImageVersionDeprecated")
+    assert az.status(f"{versions()}/24.04.202607310") == 200
+    az.network()
+    refused = az.send("PUT", vm_path(), vm_body())
+    assert (refused.status, refused.body["error"]["code"]) == (404, "ImageVersionDeprecated")

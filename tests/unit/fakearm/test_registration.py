@@ -69,3 +69,33 @@ def test_a_scenario_names_providers_and_states_that_are_known():
         ("providers", "Microsoft.Sql"),
         ("providers", "Microsoft.Compute"),
     ]
+
+
+def test_a_disabled_subscription_refuses_writes_and_allows_reads_and_deletes(az):
+    az.group()
+    az.complete("PUT", NSG, nsg_body())
+    scenarios.apply(az.arm, "subscription-disabled")
+    subscription = az.get(f"/subscriptions/{FAKE_SUBSCRIPTION}", api="2022-12-01")
+    assert subscription["state"] == "Disabled"
+    answer = az.send("PUT", DISK, disk_body())
+    assert (answer.status, answer.body["error"]["code"]) == (409, "ReadOnlyDisabledSubscription")
+    assert az.status(NSG) == 200
+    az.complete("DELETE", NSG)
+
+
+@pytest.mark.parametrize("state_", ["Enabled", "Warned", "PastDue"])
+def test_other_states_of_the_subscription_refuse_nothing(az, state_):
+    az.group()
+    az.arm.settings.set("subscription_state", value=state_)
+    az.complete("PUT", NSG, nsg_body())
+
+
+def test_permissions_are_listed_at_the_subscription_and_its_groups(az):
+    az.group()
+    for scope in (f"/subscriptions/{FAKE_SUBSCRIPTION}", group_path()):
+        path = f"{scope}/providers/Microsoft.Authorization/permissions"
+        (role,) = az.get(path, api="2022-04-01")["value"]
+        assert (role["actions"], role["notActions"]) == (["*"], [])
+    az.arm.settings.set("principal", value=["Microsoft.Compute/*"])
+    answer = az.send("GET", path, api="2022-04-01")
+    assert (answer.status, answer.body["error"]["code"]) == (403, "AuthorizationFailed")

@@ -7,6 +7,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.access import Access
 from ccgpu.domain.desired import RunTags, desired_resources
 from ccgpu.domain.events import ignore_event
+from ccgpu.domain.forecast import ExpectedEnd
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.lease import with_run_tags
 from ccgpu.domain.plan import ForeignResource, Plan, make_plan
@@ -30,6 +31,7 @@ from ccgpu.workflows.discovery.snapshot import (
     read_deployment_settled,
     unwanted_resources,
 )
+from ccgpu.workflows.forecast import forecast
 
 
 def preview(
@@ -39,7 +41,24 @@ def preview(
 
     access: how the VM is reached at the end; None if it is not attested.
     """
+    return preview_during(Run.begin(cloud, options.timeout, ignore_event), spec, options, access)
+
+
+def preview_with_forecast(
+    cloud: AzureContext, spec: VmSpec, options: CreateOptions, access: Access | None = None
+) -> tuple[CreateOutcome, tuple[ExpectedEnd, ...]]:
+    """As `preview`, and what of the VM will stop working, and when."""
     run = Run.begin(cloud, options.timeout, ignore_event)
+    planned = preview_during(run, spec, options, access)
+    place = planned.candidate.placement
+    return planned, forecast(run, planned.effective_spec.spec, place.region, place.image)
+
+
+def preview_during(
+    run: Run, spec: VmSpec, options: CreateOptions, access: Access | None = None
+) -> CreateOutcome:
+    """As `preview`, as a part of the command `run`."""
+    cloud = run.cloud
     unfitted = CreateRequest(run, with_existing_group(run, spec, options.given), options)
     actual = read_actual(unfitted)
     request = unfitted.fitted_to(actual)

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from ccgpu.azure.long_running import NOT_FOUND_CODES
 from ccgpu.domain.capacity import place_name
-from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, RunTags
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.in_place import never_provisioned
@@ -22,8 +21,6 @@ from ccgpu.domain.tries import FailedTry
 from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.apply import apply_plan
-from ccgpu.workflows.create.accepted_driver import require_accepted_driver
-from ccgpu.workflows.create.attested import require_way
 from ccgpu.workflows.create.capacity_wait import CapacityWait
 from ccgpu.workflows.create.context import (
     CreateContext,
@@ -32,6 +29,7 @@ from ccgpu.workflows.create.context import (
 )
 from ccgpu.workflows.create.effective_spec import announce_defaults
 from ccgpu.workflows.create.failure import rollback_and_raise
+from ccgpu.workflows.create.later_stages import created_vm, require_later_stages
 from ccgpu.workflows.create.placement import Candidate, with_location
 from ccgpu.workflows.create.planning import (
     expiry,
@@ -52,7 +50,6 @@ from ccgpu.workflows.discovery.snapshot import (
     possible_ids,
 )
 from ccgpu.workflows.expiry_tags import set_expiry
-from ccgpu.workflows.login_identity import login_candidates
 from ccgpu.workflows.prices import announce_price
 
 _MAX_PLANS = 3  # plans for one region; a change by another client requires a new one
@@ -144,12 +141,7 @@ def _extend_implicit_resources(request: CreateRequest, outcome: CreateOutcome) -
 
 
 def _creates_vm(done: Plan) -> bool:
-    return _created_vm(done) is not None
-
-
-def _created_vm(plan: Plan) -> Resource | None:
-    resources = (step.resource for step in plan.of(Action.CREATE, Action.REPLACE))
-    return next((one for one in resources if one.kind is Kind.VM), None)
+    return created_vm(done) is not None
 
 
 def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual) -> CreateOutcome:
@@ -199,19 +191,10 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
 
 
 def _require_later_stages(request: CreateRequest, todo: Plan) -> None:
-    """Refuse what a later stage would refuse: a VM out of reach, or with a rejected driver."""
-    guest, options = request.options.guest, request.options
-    if guest is None or not options.wait:
-        return
-    if options.attest is not None:
-        require_way(request.spec, guest.access)
-    vm = _created_vm(todo)
-    if vm is None:
-        return
-    if guest.access.by_private_address or not request.spec.private:
-        guest.require(login_candidates(vm.body, guest.access, guest.keys))
-    if options.attest is not None:
-        require_accepted_driver(request.spec, options.attest.policy)
+    options = request.options
+    if options.guest is not None and options.wait:
+        policy = None if options.attest is None else options.attest.policy
+        require_later_stages(request.spec, todo, options.guest, policy)
 
 
 def _warn_once(request: CreateRequest, todo: Plan, warned: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,35 @@
+"""What a later stage of a create would refuse: it is refused before anything is made."""
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.policy import Policy
+from ccgpu.domain.resource import Resource
+from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.workflows.create.accepted_driver import require_accepted_driver
+from ccgpu.workflows.create.attested import require_way
+from ccgpu.workflows.guest_access import GuestOptions
+from ccgpu.workflows.login_identity import login_candidates
+
+
+def require_later_stages(
+    spec: VmSpec, todo: Plan, guest: GuestOptions, policy: Policy | None
+) -> None:
+    """Refuse a VM out of reach, one that cannot be logged in to, or one with a rejected driver.
+
+    policy: what the VM is attested by; None if it is not attested.
+    """
+    if policy is not None:
+        require_way(spec, guest.access)
+    vm = created_vm(todo)
+    if vm is None:
+        return
+    if guest.access.by_private_address or not spec.private:
+        guest.require(login_candidates(vm.body, guest.access, guest.keys))
+    if policy is not None:
+        require_accepted_driver(spec, policy)
+
+
+def created_vm(plan: Plan) -> Resource | None:
+    """The VM that the plan makes; None if it makes none."""
+    resources = (step.resource for step in plan.of(Action.CREATE, Action.REPLACE))
+    return next((one for one in resources if one.kind is Kind.VM), None)
