@@ -217,7 +217,6 @@ _OPERATIONS = [
     FaultKind(
         f"failed-{code}",
         *(respond(faults.failed_operation(code)), faults.is_poll, codes),
-        transient=codes == frozenset({6}),  # there is room in a zone
         same_as=_REPRESENTATIVES[codes].replace(f"failed-{code}", ""),
     )
     for code, codes in _OPERATION_CODES.items()
