@@ -174,9 +174,7 @@ REFUSALS = [
         ("vtpm.nonce.other", "gpu.nonce.other", "gpu.nonce.claimed"),
     ),
     Refusal("11-gpu-swapped-on-the-way", _gpu_swapped_on_the_way, ("vtpm.nonce.other",)),
-    Refusal(
-        "11-gpu-asked-by-the-other", _gpu_asked_by_other, ("gpu.nonce.other", "gpu.nonce.claimed")
-    ),
+    Refusal("11-gpu-asked-by-the-other", _gpu_asked_by_other, ("gpu.nonce.other",)),
     Refusal("12-two-chips", _of_two_chips, ("evidence.report.other",)),
     Refusal(
         "13-user-data-prefix",

@@ -63,6 +63,8 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "LinkedAuthorizationFailed": (403, Denied),
     "RequestDisallowedByPolicy": (403, AzureRefused),
     "ScopeLocked": (409, AzureRefused),
+    "ReadOnlyDisabledSubscription": (409, AzureRefused),
+    "ImageVersionDeprecated": (404, NotFound),
     "VMAgentStatusCommunicationError": (200, AzureRefused),
     "TooManyRequests": (429, AzureUnavailable),
     "AvailabilityZoneNotSupported": (400, AzureRefused),

@@ -184,7 +184,7 @@ def test_a_start_without_capacity_is_retried_without_replacing(shell):
     _ok(shell, f"create demo {_FROM}")
     assert (_vm_id(shell, "demo"), shell("show demo -o json").document["state"]) == (
         before,
-        "ready",
+        "attested",
     )
 
 

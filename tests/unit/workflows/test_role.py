@@ -64,11 +64,11 @@ def _run_all_commands(shell: Shell, flags: str) -> list[CommandResult]:
     wanted = f"demo --region eastus2 --ssh-from 203.0.113.7/32 {flags}"
     full = {"eastus2": NO_ROOM}
     lines: list[str | object] = [f"plan {wanted}", lambda: _capacity(shell, full)]
-    lines += [f"create {wanted} --keep-on-failure", lambda: _capacity(shell, {})]
+    lines += [f"create {wanted} --no-attest --keep-on-failure", lambda: _capacity(shell, {})]
     lines += [
         lambda: _stray_disk(shell),
         "delete demo --yes",
-        f"create {wanted} --ttl 2h",
+        f"create {wanted} --no-attest --ttl 2h",
         "list",
         "show demo",
         "logs demo --serial",
