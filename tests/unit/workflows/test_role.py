@@ -130,11 +130,18 @@ def test_the_printed_role_allows_every_command(shell: Shell, spec: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", _FLAGS)
 def test_every_action_of_the_printed_role_is_needed(tmp_path: Path, spec: str) -> None:
-    """The exception is a read whose absence only delays an error until ARM reports it."""
-    flags = _FLAGS[spec]
+    """The exception is a read whose absence only delays an error until ARM reports it.
+
+    Each action is dropped for the first spec whose role has it, and one in four of the others.
+    """
+    flags, earlier = _FLAGS[spec], set[str]()
+    for name in list(_FLAGS)[: list(_FLAGS).index(spec)]:
+        earlier |= set(_role(_prepare_shell(tmp_path / name), _FLAGS[name]))
     everything = _role(_prepare_shell(tmp_path / "all"), flags)
     spare = []
     for number, dropped in enumerate(everything):
+        if dropped in earlier and number % 4:
+            continue
         shell = _prepare_shell(tmp_path / str(number))
         granted = [action for action in everything if action != dropped]
         shell.arm.settings.set("principal", value=granted)
