@@ -135,6 +135,8 @@ def test_a_signal_ends_the_command_the_connection_and_the_process(sshd, number):
     sshd.start()
     seconds = str(60 + number)  # by which its process is found
     use = (
+        # Who starts the tests may ignore Ctrl-C: a process in the background of a shell does.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from ccgpu.cli import process; process.begin(); channel.run(['true'], timeout=20);"
         f"print('ready', flush=True); channel.run(['sleep', '{seconds}'], timeout=60)"
     )
