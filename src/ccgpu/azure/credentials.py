@@ -10,6 +10,7 @@ variables (AZURE_TOKEN_CREDENTIALS and others) work as documented. There are two
 """
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,8 +81,17 @@ class ChainMember:
             name or getattr(credential, "_credential_name", None) or type(credential).__name__
         )
         self._credential_name = self.name  # azure-identity's own messages name it so
-        self.attempt: Attempt | None = None
+        self._attempts = threading.local()  # several requests may sign in at the same time
         self.succeeded = False
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """How the last attempt of this thread failed; None if it has not."""
+        return getattr(self._attempts, "last", None)
+
+    @attempt.setter
+    def attempt(self, value: Attempt | None) -> None:
+        self._attempts.last = value
 
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         """The member's token; an exception is recorded in `attempt` and raised."""

@@ -5,15 +5,16 @@
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.core.credentials import AccessTokenInfo
-from azure.core.exceptions import ServiceRequestError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from ccgpu.azure.credentials import NamedCredential, default_credential
+from ccgpu.azure.credentials import ChainMember, NamedCredential, default_credential
 from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.session import ENVIRONMENTS
 from ccgpu.errors import NotSignedIn, UsageProblem
@@ -248,3 +249,40 @@ def test_tokens_have_an_expiry(az: Az) -> None:
     info: AccessTokenInfo = _credential().get_token_info(_SCOPE)
     assert info.expires_on > time.time()  # noqa: TID251  # the SDK's clock
     assert json.dumps(info.expires_on)
+
+
+def test_a_failed_sign_in_of_one_thread_is_not_lost_to_another() -> None:
+    """`list` sends several requests at once, and each signs in."""
+    failed, other_began = threading.Event(), threading.Event()
+
+    class Meets:
+        """Fails in the first thread, and lets the second begin before the first tells it."""
+
+        def get_token_info(self, *_: str, **__: Any) -> AccessTokenInfo:
+            if failed.is_set():
+                other_began.set()
+            failed.set()
+            raise ClientAuthenticationError("ERROR: Failed to resolve (host='login.example')")
+
+    class Chain(Meets):
+        def __init__(self, member: ChainMember) -> None:
+            self.member = member
+
+        def get_token_info(self, *scopes: str, **more: Any) -> AccessTokenInfo:
+            first = not failed.is_set()
+            try:
+                return self.member.get_token_info(*scopes, **more)
+            finally:
+                if first:
+                    other_began.wait(10)
+
+    member = ChainMember(Meets(), "AzureCliCredential")
+    credential = NamedCredential(Chain(member), [member])  # type: ignore[arg-type]
+    told: list[str] = []
+    first = threading.Thread(target=lambda: told.append(str(_failure(credential))))
+    first.start()
+    failed.wait(10)
+    member.attempt = None  # what the second thread does when it begins
+    _failure(credential)
+    first.join(10)
+    assert "AzureCliCredential: the name login.example cannot be resolved" in told[0]
