@@ -11,7 +11,7 @@ from support.slow import mostly_slow
 
 # Positions of a field that are changed: in a quick run one in so many bytes, else one in so many.
 # CCGPU_EVERY_BYTE=1 changes each byte: a quarter of an hour of CPU.
-_QUICK, _ALL = 997, 1 if os.environ.get("CCGPU_EVERY_BYTE") else 97
+_QUICK, _ALL = 997, 1 if os.environ.get("CCGPU_EVERY_BYTE") else 397
 _LONG = 10_000  # bytes: of a manifest, whose signature covers all but XML's white space
 _FEW = 11
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # RFC 4648, §4
