@@ -276,7 +276,7 @@ def _with_ready_gpu(task: GuestTask, judged: Attestation, channel: Channel) -> A
     try:
         _require_boot(task, read_boot_id(channel, _greeting_time(task)), judged)
         time_left = partial(task.time_left, doing="setting the GPU ready")
-        task.complete(partial(set_gpu_ready, channel, time_left))
+        task.complete(partial(set_gpu_ready, channel, judged.boot_id, time_left))
     except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
         if task.vm is not None:
             err.hint = err.hint or f"`ccgpu doctor {task.name}` looks into the guest"
