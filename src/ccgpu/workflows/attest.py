@@ -227,6 +227,7 @@ def _judge(
         vm_id=fresh.challenge.vm_id,
         host_key=hostkey.sha256(fresh.challenge.host_key),
         challenge_sent=fresh.challenge.sent_at,
+        answers_earlier=means.challenges.is_earlier(claimed.nonce, fresh.challenge.nonce),
         reference_values=None if means.pins is None else means.pins.values,
         recording=means.record is not None,
         policy_origin=means.origin,
