@@ -112,6 +112,17 @@ class AttestMeans:
                 hint="take another policy, such as default; `ccgpu verify` judges a GPU alone",
             )
 
+    def require_golden_values(self, name: str) -> None:
+        """Refuse a policy that needs golden PCR values if none are given; raises `UsageProblem`."""
+        cpu = self.policy.cpu
+        if cpu is not None and cpu.require_pins and self.pins is None:
+            raise UsageProblem(
+                f"policy {self.policy.name} needs golden PCR values, and rejects every VM without",
+                hint="give those of a VM of the same image: `--pins FILE`; or create with "
+                f"`--no-attest`, and record them: `ccgpu attest {name} --policy {self.policy_name} "
+                "--record FILE`",
+            )
+
 
 def attest(
     cloud: AzureContext,
