@@ -24,8 +24,8 @@ def preview(
     output: OutputOptions,
     connection: ConnectionOptions,
     how: HowPlanned,
-) -> None:
-    """Print the plan of a create."""
+) -> bool:
+    """Print the plan of a create; returns whether it changes anything."""
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.views.signed_in import with_sign_in
@@ -54,3 +54,4 @@ def preview(
             cloud.session.signed_in_with,
         ),
     )
+    return bool(planned.plan.changes)
