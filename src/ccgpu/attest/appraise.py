@@ -15,6 +15,7 @@ from ccgpu.attest import (
     data_age,
     freshness,
     reference_pcrs,
+    workload_policy,
 )
 from ccgpu.attest.appraisal import Appraisal, conclude_verdict
 from ccgpu.attest.attestation_tokens import LocalFindings, TokenKeySets
@@ -123,6 +124,7 @@ def appraise(
         not_read=cpu_result.not_read,
         rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs)),
         events=cpu_result.events,
+        workloads=cpu_result.workloads,
         criteria=policy,
         reference_values=inputs.reference_values,
     )
@@ -155,7 +157,14 @@ def _appraise_cpu(
     if evidence.cpu is None:
         checks.record(CPU_ABSENT, False, "evidence", None)
         return CpuResult()
-    context = CpuContext(policy.cpu, inputs.at, roots, inputs.reference_values, inputs.recording)
+    context = CpuContext(
+        policy.cpu,
+        inputs.at,
+        roots,
+        inputs.reference_values,
+        inputs.recording,
+        policy.workloads,
+    )
     return cpu.appraise(evidence, evidence.cpu, context, challenge, checks)
 
 
@@ -223,6 +232,7 @@ def _not_proven(
     lines += _unproven_inputs(evidence, policy, inputs)
     if policy.cpu is not None:
         lines += _unproven_boot(inputs, cpu_result)
+        lines += workload_policy.not_proven(evidence, policy, cpu_result.pcrs)
         lines += _OUT_OF_SCOPE
     return (*lines, *(_OUT_OF_SCOPE_GPU if policy.gpu is not None else ()))
 

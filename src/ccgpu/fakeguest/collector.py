@@ -160,7 +160,7 @@ def collect(hardware: SimulatedHardware, nonce: bytes, own: BoundValues) -> Mapp
             "pcrs": {str(index): value.hex() for index, value in hardware.pcrs.items()},
             "event_log": _base64(log),
             "thim": _base64(thim),
-            **({} if workloads is None else {"workload_log": _base64(workloads)}),
+            **({"workload_log": _base64(workloads)} if workloads else {}),
         },
         "gpus": [
             {

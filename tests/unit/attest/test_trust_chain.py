@@ -65,6 +65,8 @@ def test_what_a_failed_check_concerns_failed_and_what_rests_on_it_does_not_hold(
         ("hcl.user-data.other", "claims identity"),
         ("vtpm.nonce.other", "quote nonce"),
         ("policy.pins.pcr", "quote"),
+        ("workloads.log.replay", "workloads"),
+        ("policy.workloads.others", "workloads"),
         ("freshness.nonce.other", "nonce gpu-nonce"),
         ("ocsp.revoked", "nvidia-authorities gpu-leaf ocsp rim-signer"),
         ("gpu.chain.root", "nvidia-root nvidia-authorities gpu-leaf"),
@@ -141,6 +143,11 @@ def test_a_policy_that_looks_at_the_gpu_alone_leaves_the_cpu_open():
     assert states["gpu-report"] == states["measurements"] == "holds"
     assert states["gpu-nonce"] == "open", "the nonce is the word of the evidence's maker"
     assert {states[each.key] for each in PARTS if each.column == "cpu"} == {"open"}
+
+
+def test_workloads_are_open_where_there_is_no_log_of_them():
+    states = _states(Judge()(vms.nonce_evidence(vm())), 0)
+    assert (states["quote"], states["workloads"]) == ("holds", "open")
 
 
 def test_revocation_that_was_not_looked_at_is_open():
