@@ -85,7 +85,7 @@ def appraise(
     evidence: Evidence, policy: Policy, inputs: AppraisalInputs, roots: Roots | None = None
 ) -> Appraisal:
     """Appraise `evidence` by `policy`. `roots` replaces the pinned ones, in simulations only."""
-    anchors = roots or TRUST_ANCHORS
+    anchors, at = roots or TRUST_ANCHORS, inputs.at
     checks = Checks()
     # 1. Freshness and identity: what the evidence has to answer (RFC 9334, §10).
     caller = CallerContext(
@@ -99,9 +99,7 @@ def appraise(
     gpu_results = _appraise_gpus(evidence, policy, inputs, anchors, challenge, gpu_nonce, checks)
     # 4. Tokens of attestation services, compared with the results above.
     local = _local_findings(evidence, inputs, challenge, gpu_nonce, cpu_result, gpu_results)
-    not_compared = attestation_tokens.verify(
-        evidence, policy, inputs.keys, local, inputs.at, checks
-    )
+    not_compared = attestation_tokens.verify(evidence, policy, inputs.keys, local, at, checks)
     # 5. Who vouches for the file, if the caller asks.
     facts = _caller_facts(inputs, checks)
     # 6. The verdict, and everything that qualifies it.
@@ -110,11 +108,11 @@ def appraise(
         verdict,
         checks.made,
         origin.display_name(policy.name) if origin else policy.name,
-        inputs.at,
+        at,
         not_proven=(
             *_not_proven(evidence, policy, inputs, cpu_result),
             *not_compared,
-            *data_age.age_warnings(policy, inputs.at),
+            *data_age.age_warnings(policy, at),
         ),
         unsafe=(*policy.unsafe, *((AT_BUNDLE,) if inputs.at_of_maker else ())),
         simulated=anchors.simulated,

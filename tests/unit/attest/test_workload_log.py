@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,41 @@ def test_a_text_may_hold_any_character_but_nul():
 
 _GOOD = encode(event()).decode()
 _LONG = "x" * workload_log.MAX_LINE
-_MODEL_CHANGES = [
+_VALUES: list[tuple[str, Any]] = [
+    ("schema", "ccgpu.workload-event/2"),
+    ("schema", None),
+    ("name", ""),
+    ("name", "Chat"),
+    ("name", "-chat"),
+    ("name", "a" * 64),
+    ("name", "chat\n"),
+    ("name", 1),
+    ("image", ""),
+    ("image", "a b"),
+    ("image", "a\x1b[2J"),
+    ("image", "a" * 513),
+    ("image", ["a"]),
+    ("image_digest", "d1" * 32),
+    ("image_digest", f"sha256:{'D1' * 32}"),
+    ("image_digest", f"sha256:{'d1' * 31}"),
+    ("image_digest", f"sha256:{'d1' * 32}\n"),
+    ("command", "run"),
+    ("command", None),
+    ("command", {"run": "x"}),
+    ("command", ["run", 1]),
+    ("command", [["run"]]),
+    ("mounts", "a:b"),
+    ("mounts", [None]),
+    ("environment", {"A": "B"}),
+    ("environment", ["A=B"]),
+    ("environment", [""]),
+    ("environment", ["A B"]),
+    ("environment", ["a" * 257]),
+    ("model", "example/small-model"),
+    ("model", []),
+    ("model", False),
+]
+_MODEL_CHANGES: list[dict[str, Any]] = [
     {"commit": "0123"},
     {"commit": MODEL["commit"].upper()},
     {"repository": ""},
@@ -79,79 +114,61 @@ _MODEL_CHANGES = [
     {"manifest": None},
 ]
 _REFUSED: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "lines"),
-    "no line feed": (_GOOD.encode(), "lines"),
-    "text after the last": (f"{_GOOD}\n{{".encode(), "lines"),
-    "a blank line": (f"{_GOOD}\n\n".encode(), "json"),
-    "a line feed of Windows": (f"{_GOOD}\r\n".encode(), "canonical"),
-    "no JSON": (b"chat\n", "json"),
-    "not UTF-8": (b"\xff\n", "json"),
-    "no object": (b"[]\n", "json"),
-    "null": (b"null\n", "json"),
+    "empty": (b"", "workloads.log.lines"),
+    "no line feed": (_GOOD.encode(), "workloads.log.lines"),
+    "text after the last": (f"{_GOOD}\n{{".encode(), "workloads.log.lines"),
+    "a blank line": (f"{_GOOD}\n\n".encode(), "workloads.log.json"),
+    "a line feed of Windows": (f"{_GOOD}\r\n".encode(), "workloads.log.canonical"),
+    "no JSON": (b"chat\n", "workloads.log.json"),
+    "not UTF-8": (b"\xff\n", "workloads.log.json"),
+    "no object": (b"[]\n", "workloads.log.json"),
+    "null": (b"null\n", "workloads.log.json"),
     "a key twice": (
         _GOOD.replace('{"command"', '{"model":null,"command"').encode() + b"\n",
-        "json",
+        "workloads.log.json",
     ),
-    "an escaped NUL": (log_of(event(command=["\0"])), "json"),
-    "half a surrogate pair": (log_of(event(command=["\ud800"])), "json"),
-    "not a number": (_GOOD.replace('"chat"', "NaN").encode() + b"\n", "json"),
-    "a space": (_GOOD.replace('":', '": ', 1).encode() + b"\n", "canonical"),
-    "other order": (json.dumps(event(), separators=(",", ":")).encode() + b"\n", "canonical"),
+    "an escaped NUL": (log_of(event(command=["\0"])), "workloads.log.json"),
+    "half a surrogate pair": (log_of(event(command=["\ud800"])), "workloads.log.json"),
+    "not a number": (_GOOD.replace('"chat"', "NaN").encode() + b"\n", "workloads.log.json"),
+    "a space": (_GOOD.replace('":', '": ', 1).encode() + b"\n", "workloads.log.canonical"),
+    "other order": (
+        json.dumps(event(), separators=(",", ":")).encode() + b"\n",
+        "workloads.log.canonical",
+    ),
     "not ASCII": (
         encode(event(command=["é"])).decode().replace("\\u00e9", "é").encode() + b"\n",
-        "canonical",
+        "workloads.log.canonical",
     ),
-    "escapes that need not be": (_GOOD.replace("chat", "\\u0063hat").encode() + b"\n", "canonical"),
+    "escapes that need not be": (
+        _GOOD.replace("chat", "\\u0063hat").encode() + b"\n",
+        "workloads.log.canonical",
+    ),
     "upper-case escapes": (
         encode(event(command=["é"])).replace(b"u00e9", b"u00E9") + b"\n",
-        "canonical",
+        "workloads.log.canonical",
     ),
-    "a long line": (log_of(event(command=[_LONG])), "size"),
-    "many lines": (log_of(event()) * (workload_log.MAX_EVENTS + 1), "size"),
-    "large": (bytes(workload_log.MAX_BYTES + 1), "size"),
-    "a member more": (log_of(event(more=1)), "members"),
-    "a member less": (log_of({k: v for k, v in event().items() if k != "mounts"}), "members"),
-    "a member more of a model": (log_of(event(model={**MODEL, "more": "x"})), "members"),
-    "a member less of a model": (log_of(event(model={"repository": "a/b"})), "members"),
+    "a long line": (log_of(event(command=[_LONG])), "workloads.log.size"),
+    "many lines": (log_of(event()) * (workload_log.MAX_EVENTS + 1), "workloads.log.size"),
+    "large": (bytes(workload_log.MAX_BYTES + 1), "workloads.log.size"),
+    "a member more": (log_of(event(more=1)), "workloads.log.members"),
+    "a member less": (
+        log_of({k: v for k, v in event().items() if k != "mounts"}),
+        "workloads.log.members",
+    ),
+    "a member more of a model": (
+        log_of(event(model={**MODEL, "more": "x"})),
+        "workloads.log.members",
+    ),
+    "a member less of a model": (
+        log_of(event(model={"repository": "a/b"})),
+        "workloads.log.members",
+    ),
     **{
-        f"{member}: {value!r}"[:60]: (log_of(event(**{member: value})), "value")
-        for member, value in [
-            ("schema", "ccgpu.workload-event/2"),
-            ("schema", None),
-            ("name", ""),
-            ("name", "Chat"),
-            ("name", "-chat"),
-            ("name", "a" * 64),
-            ("name", "chat\n"),
-            ("name", 1),
-            ("image", ""),
-            ("image", "a b"),
-            ("image", "a\x1b[2J"),
-            ("image", "a" * 513),
-            ("image", ["a"]),
-            ("image_digest", "d1" * 32),
-            ("image_digest", f"sha256:{'D1' * 32}"),
-            ("image_digest", f"sha256:{'d1' * 31}"),
-            ("image_digest", f"sha256:{'d1' * 32}\n"),
-            ("command", "run"),
-            ("command", None),
-            ("command", {"run": "x"}),
-            ("command", ["run", 1]),
-            ("command", [["run"]]),
-            ("mounts", "a:b"),
-            ("mounts", [None]),
-            ("environment", {"A": "B"}),
-            ("environment", ["A=B"]),
-            ("environment", [""]),
-            ("environment", ["A B"]),
-            ("environment", ["a" * 257]),
-            ("model", "example/small-model"),
-            ("model", []),
-            ("model", False),
-        ]
+        f"{member}: {value!r}"[:60]: (log_of(event(**{member: value})), "workloads.log.value")
+        for member, value in _VALUES
     },
     **{
-        f"model {changes}"[:60]: (log_of(event(model={**MODEL, **changes})), "value")
+        f"model {changes}"[:60]: (log_of(event(model={**MODEL, **changes})), "workloads.log.value")
         for changes in _MODEL_CHANGES
     },
 }
@@ -162,7 +179,7 @@ def test_a_log_in_another_form_is_refused(case):
     data, rule = _REFUSED[case]
     with pytest.raises(Malformed) as caught:
         workload_log.parse(data)
-    assert caught.value.rule.id == f"workloads.log.{rule}"
+    assert caught.value.rule.id == rule
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
 
