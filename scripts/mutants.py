@@ -84,7 +84,6 @@ GROUPS = (
     Group("gpu ocsp", ("gpu/ocsp*.py",), "gpu"),
     Group("signature", ("signature/*.py",), "signature"),
     Group("tokens", ("tokens/*.py",), "tokens"),
-    Group("signature", ("signature/*.py",), "signature"),
 )
 
 
