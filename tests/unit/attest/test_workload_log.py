@@ -184,6 +184,48 @@ def test_a_log_in_another_form_is_refused(case):
     assert len(str(caught.value)) < 600
 
 
+_SAID = [
+    (b"{}", "lines that each end in a line feed", "b'{}'"),
+    (b"", "lines that each end in a line feed", "no line"),
+    (log_of(event(schema="x/2")), "schema ccgpu.workload-event/1", "'x/2'"),
+    (log_of(event(model="m")), "model: an object or null", "'m'"),
+    (log_of(event(name="A b")), "name: [a-z0-9][a-z0-9-]{0,62}", "'A b'"),
+    (log_of(event(command="run")), "command: a list of texts", "'run'"),
+    (log_of(event(command=[7])), "each of command: a text", "7"),
+    (log_of(event(environment=["A=B"])), "each of environment: [!-<>-~]{1,256}", "'A=B'"),
+    (log_of(event(mounts="\x1b" * 99)), "mounts: a list of texts", ascii("\x1b" * 99)[:100]),
+    (b'{"b":1, "a":2}\n', "sorted keys, no space, ASCII", 'b\'{"b":1, "a":2}\''),
+    (b'{"a":1,"a":1}\n', "no object has a duplicate key", "'a' twice"),
+    (
+        log_of({"b": 1, "schema": "x"}),
+        "an event with command, environment, image, image_digest, model, mounts, name, schema",
+        "'missing or unknown: b, command, environment, image, image_digest, model, mounts, name'",
+    ),
+    (
+        log_of(event(model={**MODEL, "size": 1})),
+        "a model with commit, manifest, repository",
+        "'missing or unknown: size'",
+    ),
+    (log_of(event()) * 257, "at most 256 events", "257"),
+    (bytes(1024 * 1024 + 1), "at most 1048576 bytes", "1048577 bytes"),
+    (b"x" * 65537 + b"\n", "at most 65536 bytes of an event", "65537 bytes"),
+]
+
+
+@pytest.mark.parametrize(("data", "expected", "actual"), _SAID)
+def test_a_refusal_says_what_is_wrong(data, expected, actual):
+    with pytest.raises(Malformed) as caught:
+        workload_log.parse(data)
+    assert (caught.value.expected, str(caught.value.actual)) == (expected, actual)
+
+
+def test_checks_that_were_made_before_do_not_count():
+    log, checks = log_of(event()), Checks()
+    checks.record(workload_log.REPLAY, False, "another", "matter")
+    found = workload_log.verify(log, {13: _pcr(log)}, checks, required=False)
+    assert isinstance(found, Verified)
+
+
 def test_the_limits_can_be_reached():
     line = encode(event())
     wide = encode(event(command=["x" * (workload_log.MAX_LINE - len(encode(event(command=[""]))))]))
