@@ -44,7 +44,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PRINTABLE = re.compile(r"[!-~]{1,512}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_VARIABLE = re.compile(r"[!-<>-~]{1,256}")  # the name of a variable alone: no `=`, no value
+_VARIABLE = re.compile(r"[!-<>-~]+")  # the name of a variable alone: no `=`, no value
 _MEMBERS = {
     *("schema", "name", "image", "image_digest", "command", "mounts", "model", "environment"),
 }

@@ -100,7 +100,6 @@ _VALUES: list[tuple[str, Any]] = [
     ("environment", ["A=B"]),
     ("environment", [""]),
     ("environment", ["A B"]),
-    ("environment", ["a" * 257]),
     ("model", "example/small-model"),
     ("model", []),
     ("model", False),
@@ -192,7 +191,7 @@ _SAID = [
     (log_of(event(name="A b")), "name: [a-z0-9][a-z0-9-]{0,62}", "'A b'"),
     (log_of(event(command="run")), "command: a list of texts", "'run'"),
     (log_of(event(command=[7])), "each of command: a text", "7"),
-    (log_of(event(environment=["A=B"])), "each of environment: [!-<>-~]{1,256}", "'A=B'"),
+    (log_of(event(environment=["A=B"])), "each of environment: [!-<>-~]+", "'A=B'"),
     (log_of(event(mounts="\x1b" * 99)), "mounts: a list of texts", ascii("\x1b" * 99)[:100]),
     (b'{"b":1, "a":2}\n', "sorted keys, no space, ASCII", 'b\'{"b":1, "a":2}\''),
     (b'{"a":1,"a":1}\n', "no object has a duplicate key", "'a' twice"),
@@ -232,7 +231,7 @@ def test_the_limits_can_be_reached():
     assert len(wide) == workload_log.MAX_LINE
     assert len(workload_log.parse(wide + b"\n").events) == 1
     assert len(workload_log.parse((line + b"\n") * workload_log.MAX_EVENTS).events) == 256
-    longest = event("a" * 63, image="a" * 512, environment=["a" * 256])
+    longest = event("a" * 63, image="a" * 512, environment=["a" * 999])
     assert len(workload_log.parse(log_of(longest)).events) == 1
 
 
