@@ -7,6 +7,7 @@ the image that was found at its place.
 from dataclasses import dataclass
 
 from ccgpu.domain.workload.known_answers import KnownAnswers
+from ccgpu.domain.workload.known_images import KnownImages
 from ccgpu.domain.workload.values import (
     OUTPUTS,
     HealthCheck,
@@ -48,7 +49,7 @@ class ContainerPlan:
     files: tuple[PlanFile, ...]
     model: PinnedModel | None
     health: HealthCheck | None
-    known_answers: KnownAnswers | None
+    known_answers: KnownAnswers | KnownImages | None
     restart: RestartPolicy
     outputs: str | None
     gpu: bool

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ccgpu.domain.workload import words
-from ccgpu.domain.workload.known_answers import AnswerProtocol
 from ccgpu.domain.workload.values import WorkloadKind
 
 SCHEMA = "ccgpu.workload-template/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# model: the model's folder in the container. model_name: ORG/NAME. port: the first of `ports`.
+# model: the model's folder in the container. model_name: ORG/NAME. port: the first of `ports`, which
+# a parameter of this name may change. outputs: the folder of the results in the container.
 BUILT_IN = frozenset({"model", "model_name", "port", "outputs"})
 PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 MAX_DEADLINE = 40 * 60  # Azure/az-cgpu-onboarding waits as long for a model to be loaded
@@ -85,7 +85,9 @@ class TemplateAnswers(BaseModel):
 
     model_config = _CONFIG
 
-    protocol: Annotated[AnswerProtocol, Field(description="completions or images.")]
+    protocol: Annotated[
+        Literal["completions", "images"], Field(description="completions or images.")
+    ]
 
 
 class TemplateSecret(BaseModel):
@@ -188,8 +190,11 @@ def _contradictions(template: WorkloadTemplate) -> Iterator[str]:
     conditions = {part.when for part in template.command if isinstance(part, ConditionalWords)}
     if unknown := conditions - template.parameters.keys():
         yield f"has words for {sorted(unknown)[0]}, which is no parameter"
-    if taken := BUILT_IN & template.parameters.keys():
+    if taken := (BUILT_IN - {"port"}) & template.parameters.keys():
         yield f"may not call a parameter {sorted(taken)[0]}"
+    port = template.parameters.get("port")
+    if port is not None and (port.type != "integer" or not template.ports):
+        yield "has a parameter port that is no integer, or no port that it could be"
     if template.health is not None and not template.ports:
         yield "has a health check, and no port to ask at"
     if template.known_answers is not None and template.health is None:

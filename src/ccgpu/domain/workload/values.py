@@ -85,11 +85,16 @@ class PlanInput:
 
 @dataclass(frozen=True, slots=True)
 class PinnedModel:
-    """A model at one commit. manifest: `sha256:` and the digest of its `ModelManifest`."""
+    """A model at one commit.
+
+    manifest: `sha256:` and the digest of its `ModelManifest`. weights_gb: of its files of weights
+    (10^9 bytes).
+    """
 
     repository: str
     commit: str
     manifest: str
+    weights_gb: float
 
     @property
     def folder(self) -> str:
