@@ -20,6 +20,7 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── CapacityUnavailable      6   try another zone, region, or time
     ├── StateUnusable                4   the state folder cannot be read or written
     ├── CopyFailed                   4   a file could not be copied into or out of the VM
+    ├── ModelUnavailable             4   a model could not be looked up, or is not as it is listed
     ├── LeftBehind                   7   created resources still exist, or may still exist
     │   └── RemovalDenied            4   because a permission is missing
     ├── EvidenceUnavailable          8   no verdict: evidence or collateral is missing
@@ -208,6 +209,12 @@ class StateUnusable(CcgpuError):
 
 class CopyFailed(CcgpuError):
     """A file could not be read or written, here or in the VM. The connection worked."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class ModelUnavailable(CcgpuError):
+    """A model could not be looked up at huggingface.co, or its files are not those listed there."""
 
     exit_code: ClassVar[int] = 4
 

@@ -9,10 +9,10 @@ It runs in a container and is one file: standard library, and `torch`, `transfor
     {"messages": [{"role", "content"}, …]}     the last message is learned, by the chat template
 
 Method: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021): beside a frozen
-matrix W a product B·A of rank r is learned, and W·x + (α/r)·B·A·x is used; B starts at zero.
-Results: `adapter_model.safetensors`, `adapter_config.json`, and `metrics.json` with the loss of each
-epoch, and of the data set before and after. Exit code: 0; 1 if the data set or the model cannot be
-used, or if the loss is not a number.
+matrix W a product B·A of rank r is learned, and W·x + 2·B·A·x is used; B starts at zero.
+Results: `adapter_model.safetensors`, `adapter_config.json`, and `metrics.json` with the loss of
+each epoch, and of the data set before and after. Exit code: 0; 1 if the data set or the model
+cannot be used, or if the loss is not a number.
 """
 
 import argparse
@@ -20,7 +20,12 @@ import json
 import math
 import random
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+Example = dict[str, Any]  # {"given", "learned"} or {"messages"}
+Row = tuple[list[int], list[int]]  # tokens, and what is learned of them
 
 MAX_LINE = 4 * 1024 * 1024
 _IGNORED = -100  # torch: cross_entropy leaves out targets with this value
@@ -30,7 +35,7 @@ class Unusable(Exception):
     """The data set or the model cannot be used; the text says why."""
 
 
-def read_examples(folder):
+def read_examples(folder: str) -> list[Example]:
     """The examples of all files, in order: (what is given, what is learned) or a chat.
 
     Raises:
@@ -43,7 +48,7 @@ def read_examples(folder):
     return examples
 
 
-def _file_examples(file):
+def _file_examples(file: Path) -> Iterator[Example]:
     try:
         with file.open("rb") as stream:
             for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE + 1), b""), 1):
@@ -53,7 +58,7 @@ def _file_examples(file):
         raise Unusable(f"{file} cannot be read: {err.strerror}") from err
 
 
-def parse_example(line, place):
+def parse_example(line: bytes, place: str) -> Example:
     """One example: {"given", "learned"}, or {"messages"}."""
     if len(line) > MAX_LINE:
         raise Unusable(f"{place}: the line is longer than {MAX_LINE} bytes")
@@ -75,14 +80,14 @@ def parse_example(line, place):
     raise Unusable(f"{place}: needs text, prompt and completion, or messages")
 
 
-def _string(values, name, place):
+def _string(values: dict[str, Any], name: str, place: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value:
         raise Unusable(f"{place}: {name} must be a text")
     return value
 
 
-def _messages(messages, place):
+def _messages(messages: Any, place: str) -> list[dict[str, str]]:
     usable = isinstance(messages, list) and len(messages) >= 2
     if not usable or not all(isinstance(each, dict) for each in messages):
         raise Unusable(f"{place}: messages must be a list of two or more objects")
@@ -94,14 +99,14 @@ def _messages(messages, place):
     return [{"role": each["role"], "content": each["content"]} for each in messages]
 
 
-def encode(tokenizer, example, max_length):
+def encode(tokenizer: Any, example: Example, max_length: int) -> Row:
     """The tokens of an example and the targets: tokens that are given are not learned."""
     if "messages" in example:
         given = tokenizer.apply_chat_template(
             example["messages"][:-1], tokenize=False, add_generation_prompt=True
         )
         whole = tokenizer.apply_chat_template(example["messages"], tokenize=False)
-        learned = whole[len(given) :] if whole.startswith(given) else whole
+        learned = whole.removeprefix(given)
         given = given if whole.startswith(given) else ""
     else:
         given, learned = example["given"], example["learned"]
@@ -115,14 +120,14 @@ def encode(tokenizer, example, max_length):
     return tokens, targets
 
 
-def batches(count, size, epoch, seed):
+def batches(count: int, size: int, epoch: int, seed: int) -> list[list[int]]:
     """The indices of each step of an epoch; the order depends on seed and epoch alone."""
     order = list(range(count))
     random.Random(f"{seed} {epoch}").shuffle(order)  # noqa: S311  # an order, and no secret
     return [order[start : start + size] for start in range(0, count, size)]
 
 
-def adapter_config(given, targets):
+def adapter_config(given: argparse.Namespace, targets: Iterable[str]) -> dict[str, Any]:
     """`adapter_config.json` of PEFT."""
     return {
         "peft_type": "LORA",
@@ -139,43 +144,40 @@ def adapter_config(given, targets):
     }
 
 
-def matching_layers(names, wanted):
+def matching_layers(names: Iterable[str], wanted: str) -> dict[str, str]:
     """The names of layers that end with a wanted name, and the wanted names that match.
 
     Raises:
         Unusable: none matches.
     """
     ends = [each for each in wanted.split(",") if each]
-    found = {
-        name: end
-        for name in names
-        for end in ends
-        if name == end or name.endswith(f".{end}")
-    }
+    found = {name: end for name in names for end in ends if name == end or name.endswith(f".{end}")}
     if not found:
         raise Unusable(f"the model has no linear layer that ends with {' or '.join(ends)}")
     return found
 
 
-def with_adapters(model, given):
+def with_adapters(model: Any, given: argparse.Namespace) -> tuple[dict[str, Any], set[str]]:
     """Put an adapter beside each wanted linear layer; returns them by the layer's name."""
     import torch
 
-    class Adapted(torch.nn.Module):
+    class Adapted(torch.nn.Module):  # type: ignore[misc]  # torch is not installed here
         """A frozen linear layer and its adapter."""
 
-        def __init__(self, layer):
+        def __init__(self, layer: Any) -> None:
             super().__init__()
             self.layer = layer
             where = layer.weight.device
-            self.lora_a = torch.nn.Parameter(torch.empty(given.rank, layer.in_features, device=where))
+            self.lora_a = torch.nn.Parameter(
+                torch.empty(given.rank, layer.in_features, device=where)
+            )
             self.lora_b = torch.nn.Parameter(
                 torch.zeros(layer.out_features, given.rank, device=where)
             )
             torch.nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
 
-        def forward(self, values):
-            """W·x + (α/r)·B·A·x, with α = 2r."""
+        def forward(self, values: Any) -> Any:
+            """W·x + 2·B·A·x: PEFT's lora_alpha is twice the rank."""
             low = values.to(self.lora_a.dtype) @ self.lora_a.T @ self.lora_b.T
             return self.layer(values) + 2.0 * low.to(values.dtype)
 
@@ -192,7 +194,7 @@ def with_adapters(model, given):
     return adapters, set(found.values())
 
 
-def padded(torch, rows, device):
+def padded(torch: Any, rows: Sequence[Row], device: str) -> Iterator[Any]:
     """Tokens, mask and targets of a step, filled up to the longest row."""
     longest = max(len(tokens) for tokens, _ in rows)
     tokens = [[*t, *([0] * (longest - len(t)))] for t, _ in rows]
@@ -201,13 +203,13 @@ def padded(torch, rows, device):
     return (torch.tensor(each, device=device) for each in (tokens, masks, targets))
 
 
-def loss_of(model, torch, rows, device):
+def loss_of(model: Any, torch: Any, rows: Sequence[Row], device: str) -> Any:
     """The mean loss of the rows."""
     tokens, masks, targets = padded(torch, rows, device)
     return model(input_ids=tokens, attention_mask=masks, labels=targets).loss
 
 
-def mean_loss(model, torch, rows, size, device):
+def mean_loss(model: Any, torch: Any, rows: Sequence[Row], size: int, device: str) -> float:
     """The loss of the whole data set, without learning."""
     with torch.no_grad():
         steps = [rows[start : start + size] for start in range(0, len(rows), size)]
@@ -216,7 +218,7 @@ def mean_loss(model, torch, rows, size, device):
         )
 
 
-def train(given):
+def train(given: argparse.Namespace) -> dict[str, Any]:
     """Learn, and write the results; returns the metrics."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -241,11 +243,10 @@ def train(given):
     adapters, targets = with_adapters(model, given)
     learned = [p for each in adapters.values() for p in (each.lora_a, each.lora_b)]
     optimizer = torch.optim.AdamW(learned, lr=given.learning_rate)
-    metrics = {"examples": len(rows), "skipped": len(examples) - len(rows)}
+    metrics: dict[str, Any] = {"examples": len(rows), "skipped": len(examples) - len(rows)}
     metrics["loss_before"] = mean_loss(model, torch, rows, given.batch_size, device)
     metrics["epochs"] = [
-        _epoch(model, torch, rows, epoch, optimizer, given, device)
-        for epoch in range(given.epochs)
+        _epoch(model, torch, rows, epoch, optimizer, given, device) for epoch in range(given.epochs)
     ]
     metrics["loss_after"] = mean_loss(model, torch, rows, given.batch_size, device)
     if not math.isfinite(metrics["loss_after"]):
@@ -254,7 +255,15 @@ def train(given):
     return metrics
 
 
-def _epoch(model, torch, rows, epoch, optimizer, given, device):
+def _epoch(
+    model: Any,
+    torch: Any,
+    rows: Sequence[Row],
+    epoch: int,
+    optimizer: Any,
+    given: argparse.Namespace,
+    device: str,
+) -> float:
     """One pass over the data set; returns its mean loss."""
     total = 0.0
     for step in batches(len(rows), given.batch_size, epoch, given.seed):
@@ -270,7 +279,12 @@ def _epoch(model, torch, rows, epoch, optimizer, given, device):
     return mean
 
 
-def save(given, adapters, targets, metrics):
+def save(
+    given: argparse.Namespace,
+    adapters: dict[str, Any],
+    targets: set[str],
+    metrics: dict[str, Any],
+) -> None:
     """Write the adapter, its configuration and the metrics, the last one last."""
     from safetensors.torch import save_file
 
@@ -285,7 +299,7 @@ def save(given, adapters, targets, metrics):
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 
 
-def arguments(words):
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", required=True, help="folder of the model")
@@ -303,7 +317,7 @@ def arguments(words):
     return parser.parse_args(words)
 
 
-def main(words=None):
+def main(words: Sequence[str] | None = None) -> int:
     """Fine-tune; the exit code."""
     try:
         metrics = train(arguments(words))

@@ -22,9 +22,11 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Protocol
 
 MAX_BODY = 64 * 1024
 MAX_PROMPT = 8000  # characters
@@ -55,7 +57,7 @@ class Wanted:
     guidance: float | None
 
 
-def parse_wanted(values, max_images):
+def parse_wanted(values: Any, max_images: int) -> Wanted:
     """The request in the JSON `values`.
 
     Raises:
@@ -82,7 +84,7 @@ def parse_wanted(values, max_images):
     )
 
 
-def _text(values, name, *, required):
+def _text(values: dict[str, Any], name: str, *, required: bool) -> str:
     value = values.get(name)
     if value is None and not required:
         return ""
@@ -93,7 +95,7 @@ def _text(values, name, *, required):
     return value
 
 
-def _whole(values, name, default, limits):
+def _whole(values: dict[str, Any], name: str, default: int, limits: tuple[int, int]) -> int:
     value = values.get(name)
     if value is None:
         return default
@@ -102,14 +104,14 @@ def _whole(values, name, default, limits):
     return value
 
 
-def _number(values, name, limits):
+def _number(values: dict[str, Any], name: str, limits: tuple[float, float]) -> float:
     value = values[name]
     if type(value) not in (int, float) or not limits[0] <= value <= limits[1]:
         raise BadRequest(f"{name} must be a number from {limits[0]} to {limits[1]}")
     return float(value)
 
 
-def _size(text):
+def _size(text: Any) -> tuple[int, int]:
     sides = text.split("x") if isinstance(text, str) else []
     usable = len(sides) == 2 and all(side.isascii() and side.isdecimal() for side in sides)
     if usable:
@@ -121,10 +123,17 @@ def _size(text):
     )
 
 
+class Painter(Protocol):
+    """Makes images."""
+
+    def paint(self, wanted: Wanted) -> list[tuple[bytes, int]]:
+        """Each image as PNG, with its seed."""
+
+
 class DiffusersPainter:
     """Paints with a pipeline of diffusers, on the GPU."""
 
-    def __init__(self, folder, dtype):
+    def __init__(self, folder: str, dtype: str) -> None:
         import torch
         from diffusers import AutoPipelineForText2Image
 
@@ -140,7 +149,7 @@ class DiffusersPainter:
         ).to("cuda")
         self._pipeline.set_progress_bar_config(disable=True)
 
-    def paint(self, wanted):
+    def paint(self, wanted: Wanted) -> list[tuple[bytes, int]]:
         """The images as PNG, each with a seed of its own: the wanted one, and those after it."""
         seeds = [(wanted.seed + index) % (SEEDS[1] + 1) for index in range(wanted.count)]
         # A generator on the CPU gives the same numbers on every GPU.
@@ -159,7 +168,7 @@ class DiffusersPainter:
         return [(_png(image), seed) for image, seed in zip(images, seeds, strict=True)]
 
 
-def _png(image):
+def _png(image: Any) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()
@@ -170,28 +179,31 @@ class ImageServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address, name, max_images):
-        super().__init__(address, Handler)
+    def __init__(self, address: tuple[str, int], name: str, max_images: int) -> None:
+        super().__init__(address, ImageHandler)
         self.model_name = name
         self.max_images = max_images
-        self.painter = None
+        self.painter: Painter | None = None
         self.turn = threading.Lock()
 
-    def paint(self, wanted):
+    def paint(self, wanted: Wanted) -> list[tuple[bytes, int]]:
         """The images of a request, when it is its turn."""
         with self.turn:
+            if self.painter is None:
+                raise RuntimeError("the model is being loaded")
             return self.painter.paint(wanted)
 
 
-class Handler(BaseHTTPRequestHandler):
+class ImageHandler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     server_version = "ccgpu-images"
     sys_version = ""
     protocol_version = "HTTP/1.1"
     timeout = _READ_TIMEOUT
+    server: "ImageServer"
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         """/health and /v1/models."""
         if self.path == "/health":
             is_up = self.server.painter is not None
@@ -202,7 +214,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(404, f"there is no {self.path[:80]!r} here")
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         """/v1/images/generations."""
         started = time.monotonic()
         body = self._body()
@@ -218,7 +230,7 @@ class Handler(BaseHTTPRequestHandler):
         spent = time.monotonic() - started
         print(f"request of {len(body)} bytes: {status} after {spent:.1f} s", flush=True)
 
-    def _generate(self, body):
+    def _generate(self, body: bytes) -> int:
         try:
             wanted = parse_wanted(json.loads(body), self.server.max_images)
         except BadRequest as err:
@@ -236,7 +248,7 @@ class Handler(BaseHTTPRequestHandler):
         ]
         return self._answer(200, {"created": int(time.time()), "data": data})
 
-    def _body(self):
+    def _body(self) -> bytes | None:
         """The body; None after a refusal."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
@@ -247,12 +259,12 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _refuse(self, status, message, *, close=False):
+    def _refuse(self, status: int, message: str, *, close: bool = False) -> int:
         kind = "server_error" if status >= 500 else "invalid_request_error"
         self.close_connection = self.close_connection or close
         return self._answer(status, {"error": {"message": message, "type": kind, "code": status}})
 
-    def _answer(self, status, document):
+    def _answer(self, status: int, document: dict[str, Any]) -> int:
         raw = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -263,11 +275,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
         return status
 
-    def log_message(self, format, *args):  # noqa: A002  # the base class names it so
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
         """Nothing: paths and addresses are nobody's business."""
 
 
-def load(server, make_painter):
+def load(server: ImageServer, make_painter: Callable[[], Painter]) -> None:
     """Load the model, or end the process with code 1: the unit then starts it again."""
     started = time.monotonic()
     try:
@@ -278,26 +290,26 @@ def load(server, make_painter):
     print(f"the model is loaded after {time.monotonic() - started:.0f} s", flush=True)
 
 
-def arguments(words):
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", required=True, help="folder of the model")
     parser.add_argument("--name", required=True, help="name of the model in answers")
     parser.add_argument("--host", default="0.0.0.0", help="of the container")  # noqa: S104
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument(
-        "--dtype", choices=("float16", "bfloat16", "float32"), default="float16"
-    )
+    parser.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
     parser.add_argument("--max-images", type=int, default=4)
     return parser.parse_args(words)
 
 
-def main(words=None, make_painter=None):
+def main(
+    words: Sequence[str] | None = None, make_painter: Callable[[], Painter] | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     given = arguments(words)
     server = ImageServer((given.host, given.port), given.name, given.max_images)
 
-    def stop(*_):
+    def stop(*_: object) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)

@@ -27,6 +27,12 @@ COMMANDS = {
     "drivers": Entry(
         "drivers", "drivers", "List the GPU drivers that can be attested, and until when."
     ),
+    "models": Entry(
+        "models", "models", "List the models that are known, whether they fit, and what runs them."
+    ),
+    "workloads": Entry(
+        "workloads", "workloads", "List what can run in a VM, or show the parameters of one."
+    ),
     "validate": Entry("validate", "validate", "Check spec files and report every problem."),
     "plan": Entry("plan", "plan", "Show what `create` would do, without doing it."),
     "capacity": Entry(

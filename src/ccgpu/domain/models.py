@@ -26,7 +26,7 @@ _YES_NO = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class ModelSpeed:
-    """A published speed of one request on this hardware in confidential mode, in tokens a second."""
+    """A published speed of one request on this hardware in confidential mode."""
 
     tokens_per_second: float
     source: str
@@ -117,7 +117,7 @@ def parse_models(values: Mapping[str, Any]) -> ModelTable:
 
     Raises:
         ValueError: the file is not such a table: a field is missing, unknown or of another type, a
-            model is listed twice, or one that is named as an alternative is missing or does not fit.
+            model is listed twice, or one that is an alternative is missing or does not fit.
     """
     if values.get("schema") != SCHEMA:
         raise ValueError(f"is not {SCHEMA}")
@@ -139,11 +139,11 @@ def _contradictions(table: ModelTable) -> Iterator[str]:
     for each in table.models:
         instead = None if each.use_instead is None else table.find(each.use_instead)
         if each.use_instead is not None and (instead is None or not instead.fits()):
-            yield f"names {each.use_instead} as an alternative, which it does not have, or does not fit"
+            yield f"names {each.use_instead}, which it does not have, or which does not fit"
         if not each.workloads and each.use_instead is None:
             yield f"has no workload for {each.repository}, and no alternative"
         if each.fits() != bool(each.workloads):
-            yield f"has workloads for {each.repository} although it does not fit, or none although it does"
+            yield f"has workloads for {each.repository}, and it does not fit, or the reverse"
 
 
 def _entry(values: Mapping[str, Any]) -> ModelEntry:

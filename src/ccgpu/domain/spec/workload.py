@@ -49,6 +49,15 @@ def _distinct_names(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _only_for_any_image(field: str) -> "FieldRule[Workload]":
+    return FieldRule(
+        (field,),
+        (("use",), (field,)),
+        lambda workload: workload.use != ANY_IMAGE and bool(getattr(workload, field)),
+        "is only for use: image; other workloads say it themselves",
+    )
+
+
 ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 ParameterText = Annotated[
     str,
@@ -163,17 +172,9 @@ class Workload(Section):
             lambda workload: workload.use == ANY_IMAGE and workload.image is None,
             "is needed for use: image; or choose a workload with use",
         ),
-        *(
-            FieldRule(
-                (field,),
-                (("use",), (field,)),
-                lambda workload, field=field: (
-                    workload.use != ANY_IMAGE and bool(getattr(workload, field))
-                ),
-                "is only for use: image; other workloads say it themselves",
-            )
-            for field in ("kind", "ports", "health")
-        ),
+        _only_for_any_image("kind"),
+        _only_for_any_image("ports"),
+        _only_for_any_image("health"),
         FieldRule(
             ("health",),
             (("use",), ("health",), ("ports",)),

@@ -34,7 +34,9 @@ _LEAST = 5.0  # tokens a second, of small models, whose speed is bounded by laun
 _MOST = 20.0
 
 
-def known_answers(port: int, name: str, entry: ModelEntry | None, weights_gb: float | None) -> KnownAnswers:
+def known_answers(
+    port: int, name: str, entry: ModelEntry | None, weights_gb: float | None
+) -> KnownAnswers:
     """The check of a server of text. name: of the model in requests. entry: of the table.
 
     weights_gb: of the model's files; None if they are not known.

@@ -168,8 +168,9 @@ def _tokens_per_second(answer: CheckAnswer) -> float | None:
     """The speed of a readable answer, by the server's own count."""
     usage = json.loads(answer.body).get("usage")
     count = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    usable = type(count) is int and 0 < count <= _LONG_TOKENS and answer.seconds > 0
-    return count / answer.seconds if usable else None
+    if not isinstance(count, int) or not 0 < count <= _LONG_TOKENS or answer.seconds <= 0:
+        return None
+    return count / answer.seconds
 
 
 def _text_problems(first: str, second: str) -> list[str]:

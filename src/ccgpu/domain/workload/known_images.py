@@ -116,6 +116,8 @@ def _problems(image: _Image) -> list[str]:
 def _difference(one: _Image, other: _Image) -> float:
     """The mean absolute difference of two images of one size."""
     total = sum(
-        abs(a - b) for row, second in zip(one, other, strict=True) for a, b in zip(row, second, strict=True)
+        abs(a - b)
+        for row, second in zip(one, other, strict=True)
+        for a, b in zip(row, second, strict=True)
     )
     return total / (_SIZE * _SIZE)

@@ -12,7 +12,7 @@ from ccgpu.domain.workload.answers import known_answers
 from ccgpu.domain.workload.container import ContainerPlan
 from ccgpu.domain.workload.known_answers import KnownAnswers
 from ccgpu.domain.workload.known_images import KnownImages
-from ccgpu.domain.workload.template import PLACE, ConditionalWords, WorkloadTemplate
+from ccgpu.domain.workload.template import PLACE, WorkloadTemplate
 from ccgpu.domain.workload.values import (
     INPUTS,
     MODEL_INSIDE,
@@ -225,7 +225,9 @@ class _Resolution:
         return None if beside is None else beside + weights
 
 
-def _ports(workload: Workload, template: WorkloadTemplate, values: Mapping[str, str]) -> tuple[int, ...]:
+def _ports(
+    workload: Workload, template: WorkloadTemplate, values: Mapping[str, str]
+) -> tuple[int, ...]:
     """The ports: the parameter `port` in place of the template's first one."""
     own = workload.ports or template.ports
     given = values.get("port", "")

@@ -15,8 +15,8 @@ from ccgpu.domain.workload.values import WorkloadKind
 
 SCHEMA = "ccgpu.workload-template/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# model: the model's folder in the container. model_name: ORG/NAME. port: the first of `ports`, which
-# a parameter of this name may change. outputs: the folder of the results in the container.
+# model: the model's folder in the container. model_name: ORG/NAME. port: the first of `ports`,
+# which a parameter of this name may change. outputs: the folder of the results in the container.
 BUILT_IN = frozenset({"model", "model_name", "port", "outputs"})
 PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 MAX_DEADLINE = 40 * 60  # Azure/az-cgpu-onboarding waits as long for a model to be loaded
@@ -136,7 +136,7 @@ class WorkloadTemplate(BaseModel):
     parameters: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], TemplateParameter],
         Field(description="Parameters, by name."),
-    ] = {}  # noqa: RUF012  # pydantic copies it
+    ] = {}
     options: Annotated[
         tuple[Word, ...], Field(description="Further options of the engine's run command.")
     ] = ()
@@ -147,12 +147,12 @@ class WorkloadTemplate(BaseModel):
     environment: Annotated[
         dict[Annotated[str, AfterValidator(words.variable_name)], Text],
         Field(description="Environment variables; nothing secret."),
-    ] = {}  # noqa: RUF012  # pydantic copies it
+    ] = {}
     library_path: Annotated[
         Text | None,
         Field(
-            description="LD_LIBRARY_PATH of the image. Where the VM has a faster OpenSSL, it is put "
-            "in front of it; without this field it is not."
+            description="LD_LIBRARY_PATH of the image. The VM's faster OpenSSL is put in front of "
+            "it; without this field it is not used."
         ),
     ] = None
     files: Annotated[tuple[TemplateFile, ...], Field(description="Files of its own.")] = ()
@@ -169,7 +169,7 @@ class WorkloadTemplate(BaseModel):
     inputs: Annotated[
         dict[TemplatePath, str],
         Field(description="Folders in the container that the user has to fill, and with what."),
-    ] = {}  # noqa: RUF012  # pydantic copies it
+    ] = {}
     outputs: Annotated[TemplatePath | None, Field(description="Folder of its results.")] = None
     stop_seconds: Annotated[
         int, Field(ge=1, le=600, description="How long it may take to stop.")
@@ -183,24 +183,28 @@ class WorkloadTemplate(BaseModel):
 
 
 def _contradictions(template: WorkloadTemplate) -> Iterator[str]:
-    known = BUILT_IN | template.parameters.keys()
-    for text in _texts(template):
-        if unknown := set(PLACE.findall(text)) - known:
-            yield f"uses {{{sorted(unknown)[0]}}}, which is no parameter"
-    conditions = {part.when for part in template.command if isinstance(part, ConditionalWords)}
-    if unknown := conditions - template.parameters.keys():
-        yield f"has words for {sorted(unknown)[0]}, which is no parameter"
-    if taken := (BUILT_IN - {"port"}) & template.parameters.keys():
-        yield f"may not call a parameter {sorted(taken)[0]}"
-    port = template.parameters.get("port")
-    if port is not None and (port.type != "integer" or not template.ports):
-        yield "has a parameter port that is no integer, or no port that it could be"
+    yield from _parameter_contradictions(template)
     if template.health is not None and not template.ports:
         yield "has a health check, and no port to ask at"
     if template.known_answers is not None and template.health is None:
         yield "has known answers, and no health check that says when to ask"
     if template.kind is WorkloadKind.SERVER and template.health is None:
         yield "is a server, and has no health check"
+
+
+def _parameter_contradictions(template: WorkloadTemplate) -> Iterator[str]:
+    own = template.parameters.keys()
+    used = {name for text in _texts(template) for name in PLACE.findall(text)}
+    if unknown := used - BUILT_IN - own:
+        yield f"uses {{{min(unknown)}}}, which is no parameter"
+    conditions = {part.when for part in template.command if isinstance(part, ConditionalWords)}
+    if unknown := conditions - own:
+        yield f"has words for {min(unknown)}, which is no parameter"
+    if taken := (BUILT_IN - {"port"}) & own:
+        yield f"may not call a parameter {min(taken)}"
+    port = template.parameters.get("port")
+    if port is not None and (port.type != "integer" or not template.ports):
+        yield "has a parameter port that is no integer, or no port that it could be"
 
 
 def _texts(template: WorkloadTemplate) -> Iterator[str]:

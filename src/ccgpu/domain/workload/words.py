@@ -22,7 +22,19 @@ _REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _REVISION = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}"
 COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 # Folders of a container that a mount would break, or that reach out of it.
-_TAKEN = ("/proc", "/sys", "/dev", "/run", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/usr", "/var/run")
+_TAKEN = (
+    "/proc",
+    "/sys",
+    "/dev",
+    "/run",
+    "/etc",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/usr",
+    "/var/run",
+)
 _SECRET_WORDS = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY", re.ASCII)
 _POINTERS = ("_FILE", "_PATH")  # a variable that names a file holds no secret
 
