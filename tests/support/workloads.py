@@ -21,7 +21,9 @@ def pinned(repository: str = "HuggingFaceH4/zephyr-7b-beta", gb: float = 14.5) -
     return PinnedModel(repository, COMMIT, f"sha256:{'ab' * 32}", gb)
 
 
-def plan_of(use: str, *, openssl: bool = True, model: Any = "default", **fields: Any) -> ContainerPlan:
+def plan_of(
+    use: str, *, openssl: bool = True, model: Any = "default", **fields: Any
+) -> ContainerPlan:
     """The plan of a shipped workload with these fields of the section; inputs are made up."""
     template = workload_templates.load(use)
     if use == "image":

@@ -37,7 +37,9 @@ def _file(**changes):
 def test_the_bytes_are_canonical_and_the_digest_is_of_them():
     made = make_manifest("a/b", _COMMIT, {"config.json": _FILE})
     assert made.to_bytes() == (
-        b'{"commit":"' + _COMMIT.encode() + b'","files":[{"path":"config.json","sha256":"'
+        b'{"commit":"'
+        + _COMMIT.encode()
+        + b'","files":[{"path":"config.json","sha256":"'
         + b"ab" * 32
         + b'","size":3}],"repository":"a/b","schema":"ccgpu.model-manifest/1"}'
     )

@@ -12,7 +12,23 @@ from ccgpu.store import workload_templates
 from support.workloads import plan_of
 
 _EVERY = workload_templates.names()
-_AWKWARD = ["", " ", "a b", '"', "'", "\\", "$HOME", "%n", "a\nb", "a\tb", ";", "#", "{x}", "ä", "@x"]
+_AWKWARD = [
+    "",
+    " ",
+    "a b",
+    '"',
+    "'",
+    "\\",
+    "$HOME",
+    "%n",
+    "a\nb",
+    "a\tb",
+    ";",
+    "#",
+    "{x}",
+    "ä",
+    "@x",
+]
 
 
 @pytest.mark.parametrize("use", _EVERY)
@@ -100,4 +116,3 @@ def test_every_word_reaches_the_program(words):
 def test_a_nul_is_refused():
     with pytest.raises(ValueError, match="NUL"):
         command_line(("/bin/x", "a\0"))
-

@@ -39,10 +39,15 @@ class SpeedFloor:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """A request of the check: POST `body` as JSON to `path` at the port of the health check."""
+    """A request of the check: POST `body` as JSON to `path` at the port of the health check.
+
+    seconds: how long to wait for the answer. limit: the bytes of the answer that are needed.
+    """
 
     path: str
     body: Mapping[str, Any]
+    seconds: float
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class KnownAnswers:
             "seed": 0,
             "stream": False,
         }
-        return CheckRequest(_COMPLETIONS, body)
+        return CheckRequest(_COMPLETIONS, body, _SECONDS, _LIMIT)
 
     def judge(self, answers: Sequence[CheckAnswer]) -> CheckResult:
         """What the answers say. Fewer answers than requests, or unreadable ones, are problems."""
@@ -148,6 +153,8 @@ SLOW_CAUSES = (
 _COMPLETIONS = "/v1/completions"
 _LONG_PROMPT = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20"
 _LONG_TOKENS = 128
+_SECONDS = 120.0  # the first request may compile kernels
+_LIMIT = 64 * 1024
 _ASCII = 0.9  # least share of printable ASCII in the answer to a prompt of digits
 _VARIETY = 3  # fewest different characters of it
 _SHOWN = 40

@@ -19,6 +19,8 @@ _PATH = "/v1/images/generations"
 _PROMPT = "a photograph of a red apple on a white table"
 _SEEDS = (1, 1, 2)  # the first two images are to be the same, the third another one
 _SIZE = 512
+_SECONDS = 300.0  # the first request may compile kernels
+_LIMIT = 2 * 1024 * 1024  # 512 x 512 pixels of noise are 1 MiB in base64
 _MIN_CONTRAST = 8.0  # least standard deviation of the red channel, of 255
 # Least correlation of a pixel with its right neighbour. Pictures are above 0.9, noise is near 0.
 _MIN_SMOOTHNESS = 0.5
@@ -56,6 +58,8 @@ class KnownImages:
                     "response_format": "b64_json",
                     "output_format": "png",
                 },
+                _SECONDS,
+                _LIMIT,
             )
             for seed in _SEEDS
         )

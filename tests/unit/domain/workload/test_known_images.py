@@ -13,37 +13,10 @@ from hypothesis import strategies as st
 from ccgpu.domain.workload import png
 from ccgpu.domain.workload.known_answers import CheckAnswer
 from ccgpu.domain.workload.known_images import CAUSES, KnownImages
+from support.png import make_png
 
 _SIDE = 512
 _CHECK = KnownImages(8500, "stabilityai/stable-diffusion-xl-base-1.0")
-
-
-def make_png(rows, channels=3, *, filters=(0,), depth=8, colour=None, interlaced=0):
-    """A PNG of rows of bytes; row number i has the filter i of `filters`, in turn."""
-    width = len(rows[0]) // channels
-    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels] if colour is None else colour
-    header = struct.pack(">IIBBBBB", width, len(rows), depth, kind, 0, 0, interlaced)
-    raw, above = b"", bytes(len(rows[0]))
-    for index, row in enumerate(rows):
-        filter_ = filters[index % len(filters)]
-        raw += bytes([filter_]) + _filtered(filter_, row, above, channels)
-        above = row
-    chunks = [(b"IHDR", header), (b"tEXt", b"x\0y"), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )
-
-
-def _filtered(kind, row, above, step):
-    out = bytearray()
-    for i, value in enumerate(row):
-        left = row[i - step] if i >= step else 0
-        corner = above[i - step] if i >= step else 0
-        guess = left + above[i] - corner
-        paeth = min((left, above[i], corner), key=lambda one: abs(guess - one))
-        out.append((value - (0, left, above[i], (left + above[i]) // 2, paeth)[kind]) & 0xFF)
-    return bytes(out)
 
 
 def _picture(shift=0):

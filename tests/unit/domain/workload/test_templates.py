@@ -152,6 +152,8 @@ def test_a_value_that_is_taken_is_printable_and_goes_into_one_word(value):
         assert re.search(r"[\n\0]", value) is None
 
 
-@pytest.mark.parametrize(("value", "on"), [("", False), ("false", False), ("true", True), ("0", True)])
+@pytest.mark.parametrize(
+    ("value", "on"), [("", False), ("false", False), ("true", True), ("0", True)]
+)
 def test_words_that_depend_on_a_parameter(value, on):
     assert parameters.is_on(value) is on
