@@ -97,7 +97,9 @@ def test_a_70b_model_fits_in_8_or_4_bits_and_not_in_16():
     big = _TABLE.find("meta-llama/Llama-2-70b-chat-hf")
     awq = _TABLE.find("TheBloke/Llama-2-70B-Chat-AWQ")
     fp8 = _TABLE.find("RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic")
-    assert big and awq and fp8
+    assert big is not None
+    assert awq is not None
+    assert fp8 is not None
     assert (big.fits(), awq.fits(8), fp8.fits(8)) == (False, True, True)
     assert big.weights_gb == 138.0
     assert big.gated

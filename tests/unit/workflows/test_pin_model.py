@@ -6,6 +6,7 @@ import json
 import pytest
 
 from ccgpu.cli.backends import simulated_backend
+from ccgpu.domain.events import Event
 from ccgpu.domain.hub_listing import HOST, blob_id
 from ccgpu.errors import InvalidFile, ModelUnavailable, UsageProblem
 from ccgpu.fakearm import FakeArm, FakeTransport
@@ -55,7 +56,7 @@ def _large(path, size=9, sha256="ab" * 32):
 
 
 def test_a_name_becomes_a_manifest_of_true_hashes():
-    events = []
+    events: list[Event] = []
     manifest = pin_model(_NAME, _simulated(), events.append)
     files = files_of(_NAME)
     assert (manifest.repository, manifest.commit) == (_NAME, _COMMIT)
@@ -80,8 +81,9 @@ def test_a_gated_model_needs_a_token():
     with pytest.raises(ModelUnavailable, match="401") as caught:
         pin_model("meta-llama/Llama-2-7b-chat-hf", _simulated())
     assert "secret hf-token" in str(caught.value.hint)
-    events = []
-    assert pin_model("meta-llama/Llama-2-7b-chat-hf", _simulated("hf_x"), events.append)
+    events: list[Event] = []
+    manifest = pin_model("meta-llama/Llama-2-7b-chat-hf", _simulated("hf_x"), events.append)
+    assert manifest.weights > 0
     assert events[0].text.endswith("(gated)")
     with pytest.raises(ModelUnavailable) as refused:
         pin_model("meta-llama/Llama-2-7b-chat-hf", _simulated("other"))

@@ -52,8 +52,10 @@ def test_of_a_chat_only_the_last_message_is_learned():
 
 def test_a_template_that_does_not_continue_its_prompt_is_learned_whole():
     class Other(_Tokenizer):
-        def apply_chat_template(self, messages, **options):
-            return "?" if options.get("add_generation_prompt") else "whole"
+        def apply_chat_template(self, messages, *, tokenize, add_generation_prompt=False):
+            assert messages
+            assert not tokenize
+            return "?" if add_generation_prompt else "whole"
 
     _, targets = finetune.encode(Other(), {"messages": _CHAT}, 100)
     assert _learned(targets) == "whole"

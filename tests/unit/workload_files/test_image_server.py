@@ -1,4 +1,4 @@
-"""The image server: its HTTP interface over a painter of the test, and the known-image check on it."""
+"""The image server: its interface over a painter of the test, and the check of images on it."""
 
 import base64
 import http.client
@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -62,7 +61,7 @@ def server(painter):
 
 def _ask(server, method, path, body=None, headers=None):
     """Status and document of an answer."""
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=10)
+    connection = http.client.HTTPConnection(*server.server_address[:2])
     raw = json.dumps(body).encode() if isinstance(body, dict | list) else body
     try:
         connection.request(method, path, raw, headers or {})
@@ -72,7 +71,7 @@ def _ask(server, method, path, body=None, headers=None):
         connection.close()
 
 
-def test_health_is_503_until_the_model_is_loaded(server, painter):
+def test_health_is_503_until_the_model_is_loaded(server):
     assert _ask(server, "GET", "/health") == (200, {"status": "ok"})
     server.painter = None
     assert _ask(server, "GET", "/health") == (503, {"status": "loading"})
@@ -171,7 +170,8 @@ def test_a_failure_of_the_model_is_told_and_the_server_stays(server, painter, ca
 
 def test_no_prompt_is_logged(server, capsys):
     _ask(server, "POST", _WHERE, {"prompt": "my secret", "size": "64x64"})
-    time.sleep(0.05)
+    server.shutdown()
+    server.server_close()
     shown = "".join(capsys.readouterr())
     assert "my secret" not in shown
     assert "200 after" in shown

@@ -113,8 +113,8 @@ def test_an_answer_without_a_count_has_no_speed(check):
         result = check.judge(answers)
         assert not result.is_good
         assert "its speed is unknown" in result.problems[0]
-    answers[-1] = _answer(_GOOD_LONG, seconds=0.0)
-    assert not check.judge(answers).is_good
+    instant = [*_good(check)[:-1], _answer(_GOOD_LONG, seconds=0.0)]
+    assert not check.judge(instant).is_good
 
 
 def test_without_a_floor_speed_is_only_measured():

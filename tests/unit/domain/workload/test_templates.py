@@ -33,7 +33,7 @@ def _made(**changes):
 
 
 def test_all_that_the_product_promises_ships():
-    assert _EVERY == [
+    assert list(_EVERY) == [
         *("diffusers", "finetune", "image", "notebook", "sglang", "sglang-images", "shell"),
         *("train", "vllm"),
     ]
@@ -123,7 +123,7 @@ def _parameter(**fields):
 @pytest.mark.parametrize(
     ("fields", "good", "bad"),
     [
-        ({"type": "integer"}, ["0", "-5", "12"], ["", "1.5", "x", "1e3", "1" * 30, "١"]),
+        ({"type": "integer"}, ["0", "-5", "12"], ["", "1.5", "x", "1e3", "1" * 30, "\u0661"]),
         ({"type": "integer", "minimum": 1, "maximum": 3}, ["1", "3"], ["0", "4"]),
         ({"type": "number", "minimum": 0.5}, ["0.5", "7"], ["0.4", "nan", "inf", "1,5"]),
         ({"type": "number", "maximum": 1}, ["1", "-7.25"], ["1.1"]),
