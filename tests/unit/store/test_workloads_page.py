@@ -14,7 +14,7 @@ def workload_rows() -> list[str]:
     every = [workload_templates.load(name) for name in workload_templates.names()]
     return [
         f"| `{one.name}` | {one.kind.value} | {one.summary} | "
-        f"{f'`{one.image}`' if one.image else 'yours'} | {', '.join(map(str, one.ports)) or '–'} |"
+        f"{f'`{one.image}`' if one.image else 'yours'} | {', '.join(map(str, one.ports)) or '-'} |"
         for one in every
     ]
 
@@ -23,7 +23,7 @@ def parameter_rows() -> list[str]:
     """A row for each parameter of each workload."""
     return [
         f"| `{name}` | `{each}` | {', '.join(limit_words(parameter))} | "
-        f"{parameter.default or '–'} | {parameter.description} |"
+        f"{parameter.default or '-'} | {parameter.description} |"
         for name in workload_templates.names()
         for each, parameter in workload_templates.load(name).parameters.items()
     ]
@@ -34,7 +34,7 @@ def model_rows() -> list[str]:
     return [
         f"| {one.family} | `{one.repository}` | {one.form} | {one.weights_gb:.1f} | "
         f"{'yes' if one.fits() else f'no: use `{one.use_instead}`'} | "
-        f"{one.licence}{', gated' if one.gated else ''} | {', '.join(one.workloads) or '–'} |"
+        f"{one.licence}{', gated' if one.gated else ''} | {', '.join(one.workloads) or '-'} |"
         for one in model_table.shipped().models
     ]
 
