@@ -17,6 +17,7 @@ from ccgpu.domain.spec.guest import Guest
 from ccgpu.domain.spec.os_disk import DiskEncryption, OsDisk
 from ccgpu.domain.spec.rules import FieldRule, validate
 from ccgpu.domain.spec.section import Section
+from ccgpu.domain.spec.workload import Workload
 
 # Microsoft Learn, "Naming rules and restrictions for Azure resources"; ours is NAME-vnet.
 _VNET_NAME_MAX = 64
@@ -151,6 +152,10 @@ class VmSpec(Section):
     guest: Annotated[Guest, Field(description="What is set up in the VM at its first boot.")] = (
         Guest()
     )
+    workload: Annotated[
+        Workload | None,
+        Field(description="What runs in the VM once it is proven; `ccgpu run` starts it."),
+    ] = None
     resource_group: Annotated[
         fields.ResourceGroup | None,
         Field(description="Resource group to use or make; without it ccgpu-NAME."),
