@@ -4,13 +4,11 @@ A name is `[a-z0-9][a-z0-9-]{0,62}`. `os_disk`: /mnt may lie on the VM's OS disk
 encrypted temporary disk and memory will do.
 """
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-MODELS = "/mnt/ccgpu/models"
+from ccgpu.domain.workload.values import RestartPolicy
+
 HUB = "https://huggingface.co"
 
 
@@ -24,8 +22,8 @@ class HashedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PinnedModel:
-    """A model at a commit (40 hex digits). `manifest` is the digest of its files."""
+class ModelFiles:
+    """A model at a commit (40 hex digits) with all its files; `manifest` is their digest."""
 
     repository: str
     commit: str
@@ -33,24 +31,12 @@ class PinnedModel:
     files: tuple[HashedFile, ...]
 
 
-def pin_model(repository: str, commit: str, files: Sequence[HashedFile]) -> PinnedModel:
-    """The model with the digest of its files, in the order of their paths."""
-    ordered = tuple(sorted(files, key=lambda file: file.path))
-    return PinnedModel(repository, commit, manifest_digest(repository, commit, ordered), ordered)
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """A file that the VM keeps at /run/ccgpu/files/SHA-256 OF THE TEXT/NAME."""
 
-
-def manifest_digest(repository: str, commit: str, files: Sequence[HashedFile]) -> str:
-    """`sha256:` and the SHA-256 of the files' canonical JSON, as the log of workloads tells it."""
-    ordered = sorted(files, key=lambda file: file.path)
-    listed = [{"path": one.path, "sha256": one.sha256, "size": one.size} for one in ordered]
-    document = {"commit": commit, "files": listed, "repository": repository}
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def model_folder(repository: str, commit: str) -> str:
-    """Where the files of a model lie in the VM."""
-    return f"{MODELS}/{repository}/{commit}"
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +60,8 @@ class StartWorkload:
     """Measure and start a container.
 
     options, arguments: the words of the run line before and after the image. pull: get the image
-    from its registry. restart_limit: starts within ten minutes. stop_seconds: before a container
-    that is told to stop is killed. replace: stop one of that name that runs.
+    from its registry. files: what the VM keeps for it, which `options` mount. replace: stop one of
+    that name that runs.
     """
 
     action: ClassVar[str] = "start"
@@ -85,11 +71,10 @@ class StartWorkload:
     arguments: tuple[str, ...] = ()
     pull: bool = True
     secrets: tuple[str, ...] = ()
-    model: PinnedModel | None = None
+    files: tuple[FileText, ...] = ()
+    model: ModelFiles | None = None
     outputs: OutputsOwner | None = None
-    restart: Literal["no", "on-failure", "always"] = "no"
-    restart_limit: int = 5
-    stop_seconds: int = 30
+    restart: RestartPolicy = RestartPolicy(attempts=0)
     os_disk: bool = False
     replace: bool = False
     pull_seconds: int = 3600
