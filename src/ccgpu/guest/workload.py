@@ -56,7 +56,10 @@ HINTS = {
 }
 # Each imports only those before it.
 _OF_COLLECTOR = ("settings", "tpm", "tools", "vtpm")
-_OF_WORKLOAD = ("main",)
+_OF_WORKLOAD = (
+    *("base", "request", "storage", "secrets", "runline", "images", "devices", "units", "journal"),
+    *("measure", "models", "hub", "check", "outputs", "stop", "start", "main"),
+)
 _SCRIPT = """import sys
 import types
 

@@ -109,13 +109,14 @@ class HttpAnswer:
 
     @property
     def text(self) -> str | None:
-        """The text of the first choice (OpenAI API, completions and chat); None if there is none."""
+        """The text of the first choice (OpenAI API, completions or chat); None if there is none."""
         match self.document:
             case {"choices": [{"text": str(text)}, *_]}:
                 return text
             case {"choices": [{"message": {"content": str(text)}}, *_]}:
                 return text
-        return None
+            case _:
+                return None
 
     @property
     def completion_tokens(self) -> int | None:
@@ -123,7 +124,8 @@ class HttpAnswer:
         match self.document:
             case {"usage": {"completion_tokens": int(tokens)}} if type(tokens) is int:
                 return tokens
-        return None
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from ccgpu.domain.workload.values import RestartPolicy
 
 HUB = "https://huggingface.co"
+NEVER = RestartPolicy(attempts=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class StartWorkload:
     files: tuple[FileText, ...] = ()
     model: ModelFiles | None = None
     outputs: OutputsOwner | None = None
-    restart: RestartPolicy = RestartPolicy(attempts=0)
+    restart: RestartPolicy = NEVER
     os_disk: bool = False
     replace: bool = False
     pull_seconds: int = 3600
