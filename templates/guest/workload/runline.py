@@ -20,6 +20,7 @@ FORBIDDEN = (
 SHORT = ("-v", "-e", "-p")  # each a word of its own, with a value in the next
 OTHER_SHORT = ("-u", "-w", "-m", "-h")
 PORT = re.compile(r"127\.0\.0\.1:[0-9]{1,5}:[0-9]{1,5}", re.ASCII)
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=", re.ASCII)
 GPU = "nvidia.com/gpu="
 
 
@@ -41,8 +42,8 @@ def check_values(options: Sequence[str]) -> None:
     for mount in mounts_of(options):
         check_mount(mount)
     for pair in values_of("-e", options):
-        if pair.find("=") < 1:
-            raise refused(f"`-e {pair}` gives no value")
+        if not VARIABLE.match(pair):
+            raise refused(f"`-e {pair.partition('=')[0]}` is not NAME=VALUE")
     for port in values_of("-p", options):
         if not PORT.fullmatch(port):
             raise refused(f"`-p {port}` is not 127.0.0.1:PORT:PORT")
