@@ -1,9 +1,11 @@
 """The parts of the script for workloads, called in this process."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+from ccgpu.guest.workload import command_line
 from ccgpu.guest.workload_requests import WorkloadRequest
 from ccgpu.templates.guest.workload import base, request
 from ccgpu.templates.guest.workload.base import Vm
@@ -46,6 +48,5 @@ def vm_at(root: Path, descriptor: int | None = None, **limits: float) -> Vm:
 
 def request_of(one: WorkloadRequest, **changes: Any) -> request.Request:
     """A request as the script reads it."""
-    from dataclasses import asdict
-
-    return request.Request({"action": one.action, **asdict(one), **changes})
+    document = json.loads(command_line(one)[-1])
+    return request.Request({**document, **changes})

@@ -112,8 +112,8 @@ def exchange(port: int, asked: Asked) -> tuple[int, bytes]:
         if asked.body:
             headers["Content-Type"] = "application/json"
         connection.request(asked.method, asked.path, asked.body or None, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(MOST_READ + 1)
+        with connection.getresponse() as answer:
+            return answer.status, answer.read(MOST_READ + 1)
     finally:
         connection.close()
 

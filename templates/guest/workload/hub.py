@@ -219,12 +219,12 @@ def response(
         try:
             target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
             connection.request("GET", target, headers=headers)
-            answer = connection.getresponse()
-            if answer.status not in MOVED:
-                require_file(answer, wanted, start)
-                yield answer
-                return
-            address = urllib.parse.urljoin(address, answer.headers.get("Location", ""))
+            with connection.getresponse() as answer:
+                if answer.status not in MOVED:
+                    require_file(answer, wanted, start)
+                    yield answer
+                    return
+                address = urllib.parse.urljoin(address, answer.headers.get("Location", ""))
         finally:
             connection.close()
     raise WorkloadError("fetch.failed", f"{wanted.path}: more than {REDIRECTS} redirects")
