@@ -28,7 +28,8 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── HostKeyMismatch          9   the VM shows another SSH host key than the pinned one
     ├── GuestNotReady                10  the VM did not become ready
     │   ├── GuestUnreachable         10  no connection to the VM could be made
-    │   └── ConnectionLost           10  the connection ended before the command in the VM did
+    │   ├── ConnectionLost           10  the connection ended before the command in the VM did
+    │   └── WorkloadFailed           10  a workload in the VM could not be handled as asked
     ├── TimedOut                     11  the time limit passed
     └── Interrupted                  130 Ctrl-C or a signal
 
@@ -266,6 +267,17 @@ class GuestUnreachable(GuestNotReady):
 
 class ConnectionLost(GuestNotReady):
     """The connection ended before the command in the VM did: how that ended is unknown."""
+
+
+class WorkloadFailed(GuestNotReady):
+    """A workload in the VM could not be handled as asked. `reason`: the code of the guest's script.
+
+    The codes are the keys of `guest.workload.HINTS`.
+    """
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class TimedOut(CcgpuError):
