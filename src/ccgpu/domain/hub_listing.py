@@ -20,7 +20,7 @@ _TEXTS = (".json", ".txt", ".model", ".jinja", ".tiktoken", ".vocab")
 _SAFE, _PICKLED = ".safetensors", ".bin"
 # Folders with other forms of the same weights.
 _OTHER_FORMS = frozenset(
-    {"original", "onnx", "openvino", "coreml", "flax", "gguf", "metal", "runs", "assets", "images"}
+    {"original", "onnx", "openvino", "coreml", "flax", "gguf", "metal", "text_encoders", "images"}
 )
 
 

@@ -211,7 +211,11 @@ def test_of_a_pipeline_the_16_bit_parts_are_taken():
         *("model_index.json", "sd_xl_base_1.0.safetensors", "unet/config.json"),
         *("unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"),
         *("unet/diffusion_pytorch_model.fp16.safetensors", "unet/model.onnx_data"),
-        *("unet/diffusion_pytorch_model.non_ema.safetensors", "text_encoder/openvino_model.bin"),
+        *(
+            "unet/diffusion_pytorch_model.non_ema.safetensors",
+            "text_encoder/openvino_model.bin",
+            "text_encoders/t5xxl_fp16.safetensors",
+        ),
     ) == [
         *("model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.fp16.safetensors"),
         "vae/diffusion_pytorch_model.safetensors",

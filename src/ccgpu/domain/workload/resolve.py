@@ -90,6 +90,7 @@ class _Resolution:
         self.built_in = {
             "model": MODEL_INSIDE,
             "model_name": model.repository if model else "",
+            "model_short": model.repository.partition("/")[2] if model else "",
             "port": str(self.ports[0]) if self.ports else "",
             "outputs": self.outputs or "",
         }

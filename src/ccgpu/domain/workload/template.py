@@ -15,9 +15,9 @@ from ccgpu.domain.workload.values import WorkloadKind
 
 SCHEMA = "ccgpu.workload-template/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# model: the model's folder in the container. model_name: ORG/NAME. port: the first of `ports`,
-# which a parameter of this name may change. outputs: the folder of the results in the container.
-BUILT_IN = frozenset({"model", "model_name", "port", "outputs"})
+# model: the model's folder in the container. model_name: ORG/NAME; model_short: NAME. port: the
+# first of `ports`, which a parameter of this name may change. outputs: the folder of the results.
+BUILT_IN = frozenset({"model", "model_name", "model_short", "port", "outputs"})
 PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 MAX_DEADLINE = 40 * 60  # Azure/az-cgpu-onboarding waits as long for a model to be loaded
 
