@@ -22,7 +22,11 @@ CONTINUED = (
 )
 FACTS = (
     KnownAnswer("The capital of France is", ("Paris", "a city", "the city of Paris")),
-    KnownAnswer("Q: What is 2 + 2? A:", ("4", "2 + 2 = 4", "Four", "The answer is 4")),
+    KnownAnswer(
+        "Q: What is 2 + 2? A:",
+        ("4", "Four", "2 + 2 = 4", "2+2=4", "2 + 2 is 4", "2 + 2 equals 4", "The answer is 4"),
+        max_tokens=12,
+    ),
 )
 # One answer may be another one: small models miss one in a while, nonsense misses all.
 _SPARE = 1

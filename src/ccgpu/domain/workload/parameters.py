@@ -16,7 +16,12 @@ def values(
 ) -> tuple[dict[str, str], list[Problem]]:
     """Each parameter's value as text (empty: it is off), and what is wrong with the given ones."""
     found = {name: each.default or "" for name, each in template.parameters.items()}
-    problems = []
+    problems = [
+        Problem(f"parameters.{name}.default", text, source=template.name)
+        for name, each in template.parameters.items()
+        if each.default is not None
+        for text in complaints(each, each.default)
+    ]
     for name, value in given.items():
         place = f"workload.parameters.{name}"
         if name not in template.parameters:

@@ -1,7 +1,7 @@
 """The format of a workload's file, `ccgpu.workload-template/1`: what is fixed, and its parameters.
 
-A word of `command`, a value of `environment` and the path of `health` may hold `{NAME}`: a
-parameter, or one of `BUILT_IN`. Nothing in a template is executed on the user's machine.
+A word of `command` and a value of `environment` may hold `{NAME}`: a parameter, or one of
+`BUILT_IN`. Nothing in a template is executed on the user's machine.
 """
 
 import re
@@ -32,6 +32,14 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as err:
+        raise ValueError(f"is not a regular expression: {err}") from err
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_text), Field(max_length=4096)]
 Word = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=4096)]
 Port = Annotated[int, Field(ge=1024, le=65535)]
@@ -52,7 +60,8 @@ class TemplateParameter(BaseModel):
     maximum: Annotated[float | None, Field(description="Greatest value of a number.")] = None
     choices: Annotated[tuple[Word, ...], Field(description="The values that are allowed.")] = ()
     pattern: Annotated[
-        str | None, Field(description="Regular expression that the whole text must match.")
+        Annotated[str, AfterValidator(_pattern)] | None,
+        Field(description="Regular expression that the whole text must match."),
     ] = None
 
 

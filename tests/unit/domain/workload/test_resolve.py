@@ -8,6 +8,7 @@ from ccgpu.domain.spec.workload import Workload
 from ccgpu.domain.workload.known_answers import KnownAnswers
 from ccgpu.domain.workload.known_images import KnownImages
 from ccgpu.domain.workload.resolve import resolve
+from ccgpu.domain.workload.template import TemplateParameter
 from ccgpu.domain.workload.values import WorkloadKind
 from ccgpu.errors import InvalidFile
 from ccgpu.store import model_table, workload_templates
@@ -205,6 +206,13 @@ def test_a_model_is_not_for_a_workload_that_says_so():
     template = workload_templates.load("shell").model_copy(update={"model": "none"})
     with pytest.raises(InvalidFile, match="is not used by shell"):
         resolve(template, Workload(use="shell"), model=pinned(), openssl=False)
+
+
+def test_a_default_that_breaks_its_own_limits_is_named():
+    parameter = TemplateParameter(type="integer", description="d", default="0", minimum=1)
+    template = workload_templates.load("shell").model_copy(update={"parameters": {"n": parameter}})
+    with pytest.raises(InvalidFile, match=r"shell: parameters\.n\.default: must be at least 1"):
+        resolve(template, Workload(use="shell"), openssl=False)
 
 
 def test_an_image_is_needed_where_the_template_has_none():

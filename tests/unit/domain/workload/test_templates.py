@@ -90,6 +90,10 @@ def test_no_words_ask_for_a_runtime_flag_that_hurts(name):
         ({"ports": [80]}, "ports"),
         ({"health": {"path": "/health", "deadline_minutes": 41}}, "deadline_minutes"),
         ({"environment": {"HF_TOKEN": "x"}}, "looks like a secret"),
+        (
+            {"parameters": {"a": {"type": "text", "description": "d", "pattern": "("}}},
+            "is not a regular expression",
+        ),
     ],
 )
 def test_a_template_that_contradicts_itself_is_refused(changes, why):
