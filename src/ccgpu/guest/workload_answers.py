@@ -160,7 +160,7 @@ class OutputsOffered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class WorkloadProgress:
     """A line of progress: what is done, and how many of how many bytes (0 of 0: not in bytes)."""
 
     progress: str

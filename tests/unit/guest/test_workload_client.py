@@ -16,7 +16,7 @@ from ccgpu.guest.workload_answers import (
     GuestWorkload,
     HttpAnswer,
     OneWorkload,
-    Progress,
+    WorkloadProgress,
 )
 from ccgpu.guest.workload_requests import (
     CheckWorkload,
@@ -171,7 +171,7 @@ def test_every_code_of_the_script_has_a_hint():
 
 def test_progress_is_told_from_other_lines():
     line = b'{"progress": "fetch", "done": 1, "total": 2}'
-    assert workload.parse_progress(line) == Progress(progress="fetch", done=1, total=2)
+    assert workload.parse_progress(line) == WorkloadProgress(progress="fetch", done=1, total=2)
     for other in (b"warning", b'{"progress": 1}', b'{"progress":'):
         assert workload.parse_progress(other) is None
 
