@@ -146,7 +146,7 @@ def test_a_workload_runs_until_it_is_stopped(vm):
     assert (there.name, there.state, there.exit_code) == ("a", "running", None)
     assert vm.refusal(job(_FOREVER)) == "exists"
     stopped = vm.ask(StopWorkload(name="a"), OneWorkload).workload
-    assert (stopped.state, stopped.exit_code) == ("stopped", 0)
+    assert (stopped.state, stopped.exit_code) == ("stopped", None)
     assert vm.ask(ListWorkloads(), AllWorkloads).workloads == ()
     assert vm.refusal(StopWorkload(name="a")) == "absent"
     assert vm.refusal(StatusOfWorkload(name="a")) == "absent"

@@ -135,7 +135,7 @@ class Supervisor:
         if code:
             self._state.write(ActiveState="failed", SubState="failed")
         elif self._stopping:
-            self._state.write(ActiveState="inactive", SubState="dead")
+            self._state.forget()  # systemd unloads what is inactive, with its exit code
         else:
             self._state.write(ActiveState="active", SubState="exited")
 
