@@ -82,6 +82,7 @@ GROUPS = (
     Group("gpu chain", ("gpu/chain.py", "gpu/roots.py"), "gpu"),
     Group("gpu rim", ("gpu/rim*.py", "gpu/xmldsig.py", "gpu/measurements.py"), "gpu"),
     Group("gpu ocsp", ("gpu/ocsp*.py",), "gpu"),
+    Group("signature", ("signature/*.py",), "signature"),
     Group("tokens", ("tokens/*.py",), "tokens"),
 )
 

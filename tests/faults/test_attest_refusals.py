@@ -141,11 +141,16 @@ def _of_two_chips(pair: Pair, nonce: bytes) -> Document:
 
 
 _OTHER_NONCE = ("freshness.nonce.other", *_BOUND)
+_LENGTH = "freshness.nonce.length"
 REFUSALS = [
     Refusal("01-nonce-absent", _silent, _BOUND),
-    Refusal("02-nonce-short", _to_nonce(lambda nonce: nonce[:31]), _OTHER_NONCE),
-    Refusal("02-nonce-long", _to_nonce(lambda nonce: nonce + b"\0"), _OTHER_NONCE),
-    Refusal("03-nonce-prefix", _to_nonce(lambda nonce: nonce[:16] + bytes(16)), _OTHER_NONCE),
+    Refusal("02-nonce-short", _to_nonce(lambda nonce: nonce[:31]), (*_OTHER_NONCE, _LENGTH)),
+    Refusal("02-nonce-long", _to_nonce(lambda nonce: nonce + b"\0"), (*_OTHER_NONCE, _LENGTH)),
+    Refusal(
+        "03-nonce-prefix",
+        _to_nonce(lambda nonce: nonce[:16] + bytes(16)),
+        (*_OTHER_NONCE, "freshness.nonce.prefix"),
+    ),
     Refusal("04-nonce-one-bit", _to_nonce(_flip), _OTHER_NONCE),
     Refusal("07-another-session", _to_nonce(lambda _: bytes(range(32))), _OTHER_NONCE),
     Refusal(
@@ -260,9 +265,11 @@ def test_05_an_answer_that_was_good_once_is_refused(attester: Attester) -> None:
 
     replaying = _answered(attester, Refusal("05-reused", answer, ()))
     assert replaying().code == 0
-    done = replaying()
+    done = replaying("--save b.json")
     assert done.code == 9
-    assert sorted(done.document["reasons"]) == sorted(_OTHER_NONCE)
+    again = attester.shell(f"verify b.json --backend fake --nonce {done.document['nonce']} -o json")
+    assert "freshness.nonce.earlier" in again.document["reasons"]
+    assert sorted(done.document["reasons"]) == sorted((*_OTHER_NONCE, "freshness.nonce.earlier"))
     assert attester.shown["state"] == "rejected"
 
 

@@ -58,6 +58,7 @@ class AppraisalInputs:
     `at`: the time of the verdict; with `at_of_maker` it is when the evidence was made, by its
     maker's word. `nonce`, `vm_id`, `host_key` (SHA-256 of the SSH key blob, 32 bytes): the
     challenge as the caller knows it. `challenge_sent`: when this machine recorded that it sent it.
+    `answers_earlier`: the evidence names another nonce, which this machine has sent before.
     `recording`: reference values are being written, so that none can be required yet.
     `policy_origin`: the file of a policy that does not ship. `signed`: the file that must be
     signed, if a signer was given. `suppliers`: the source of each kind of collateral, where it is
@@ -69,6 +70,7 @@ class AppraisalInputs:
     vm_id: str | None = None
     host_key: bytes | None = None
     challenge_sent: datetime | None = None
+    answers_earlier: bool = False
     at_of_maker: bool = False
     reference_values: ReferenceValues | None = None
     recording: bool = False
@@ -85,7 +87,9 @@ def appraise(
     anchors = roots or TRUST_ANCHORS
     checks = Checks()
     # 1. Freshness and identity: what the evidence has to answer (RFC 9334, §10).
-    caller = CallerContext(inputs.nonce, inputs.vm_id, inputs.host_key)
+    caller = CallerContext(
+        inputs.nonce, inputs.vm_id, inputs.host_key, answers_earlier=inputs.answers_earlier
+    )
     challenge = freshness.build_challenge(evidence, caller, policy, checks)
     # 2. The confidential VM.
     cpu_result = _appraise_cpu(evidence, policy, inputs, anchors, challenge, checks)

@@ -28,6 +28,23 @@ NONCE_OTHER = Rule(
     "the nonce of the evidence is the one that was asked with",
     "RFC 9334, §10.2",
 )
+# What is known of a nonce that is another one: recorded beside `NONCE_OTHER`, as failures alone.
+NONCE_LENGTH = Rule(
+    "freshness.nonce.length",
+    "the nonce of the evidence is as long as the one that was asked with",
+    "RFC 9334, §10.2",
+)
+NONCE_PREFIX = Rule(
+    "freshness.nonce.prefix",
+    "the nonce of the evidence does not only begin as the one that was asked with",
+    "RFC 9334, §10.2",
+)
+NONCE_EARLIER = Rule(
+    "freshness.nonce.earlier",
+    "the evidence does not answer an earlier challenge of this machine",
+    "RFC 9334, §10.2",
+)
+_COMMON_PREFIX = 8  # bytes that no two random nonces have in common
 NONCE_SHORT = Rule(
     "freshness.nonce.short", "the nonce is 32 bytes or more", "RFC 9334, §10.2; BSI TR-02102-1"
 )
@@ -91,12 +108,24 @@ def _nonce(
     if caller.nonce is not None and evidence.claimed.nonce is not None:
         same = hmac.compare_digest(caller.nonce, evidence.claimed.nonce)
         checks.record(NONCE_OTHER, same, caller.nonce, evidence.claimed.nonce)
+        if not same:
+            _explain_other(evidence.claimed.nonce, caller.nonce, caller.answers_earlier, checks)
     enough = len(nonce) >= NONCE_BYTES or policy.unsafe_short_nonce
     least = (
         "1 byte or more (unsafe)" if policy.unsafe_short_nonce else f"{NONCE_BYTES} bytes or more"
     )
     checks.record(NONCE_SHORT, enough, least, f"{len(nonce)} bytes")
     return nonce
+
+
+def _explain_other(claimed: bytes, asked: bytes, earlier: bool, checks: Checks) -> None:
+    """Record why a nonce is not the one that was asked with, as far as that can be told."""
+    if len(claimed) != len(asked):
+        checks.record(NONCE_LENGTH, False, f"{len(asked)} bytes", f"{len(claimed)} bytes")
+    elif claimed[:_COMMON_PREFIX] == asked[:_COMMON_PREFIX]:
+        checks.record(NONCE_PREFIX, False, asked, claimed)
+    if earlier:
+        checks.record(NONCE_EARLIER, False, asked, claimed)
 
 
 def _binding(

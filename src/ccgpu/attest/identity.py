@@ -35,13 +35,15 @@ class CallerContext:
     """What the caller knows of the challenge, from its options or its own record.
 
     `nonce`: as it was sent. `vm_id`: ARM's vmId. `host_key`: SHA-256 of the pinned key's blob (32
-    bytes). `sent_at`: when this machine recorded that it sent the challenge.
+    bytes). `sent_at`: when this machine recorded that it sent the challenge. `answers_earlier`:
+    whether the evidence names another nonce, which this machine has sent before.
     """
 
     nonce: bytes | None = None
     vm_id: str | None = None
     host_key: bytes | None = None
     sent_at: datetime | None = None
+    answers_earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

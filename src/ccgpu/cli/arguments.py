@@ -23,6 +23,8 @@ def stderr_wanted(root: Any, argv: Sequence[str]) -> Stderr:
     given = dict(_parse_options(root, deque(argv)))
     if "events" in given:
         return Stderr.EVENTS
+    if given.get("output") == OutputFormat.TSV:  # a shell's: its user reads stderr
+        return Stderr.TEXT
     if given.get("output") == OutputFormat.JSON or "query" in given:
         return Stderr.JSON
     return Stderr.TEXT

@@ -5,7 +5,6 @@ policy. A process that runs for weeks must not judge evidence by a clock that it
 """
 
 import gc
-import json
 import subprocess
 from dataclasses import dataclass
 from os import environ
@@ -19,7 +18,7 @@ from ccgpu.cli.durations import seconds
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import ProgressOptions, option
 from ccgpu.cli.pins_options import PinsOptions
-from ccgpu.cli.runtime import ConnectionOptions, OutputFormat, OutputOptions, Runtime
+from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 from ccgpu.errors import CcgpuError, InternalError, Interrupted, InvalidFile, UsageProblem
 
 if TYPE_CHECKING:
@@ -158,12 +157,10 @@ class Repetition:
         """Print one line on stdout, at once."""
         from ccgpu.views import attest_round as view
 
-        if self.output.format is OutputFormat.TEXT and self.output.query is None:
-            line = view.as_line(done)
-        else:
-            document = view.as_json(done)
-            query = self.output.query
-            line = json.dumps(document if query is None else query.of(document))
+        is_text = self.output.is_text
+        line = (
+            view.as_line(done) if is_text else self.output.rendered(view.as_json(done), indent=None)
+        )
         self.runtime.out.file.write(f"{line}\n")
         self.runtime.out.file.flush()
 

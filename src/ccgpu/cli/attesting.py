@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.output_files import OutputFiles, write_attested
-from ccgpu.cli.pins_options import PinsOptions, note_recorded
+from ccgpu.cli.pins_options import PinsOption, PinsOptions, note_recorded
 from ccgpu.cli.runtime import OutputOptions, Runtime
 
 if TYPE_CHECKING:
@@ -24,10 +24,19 @@ PolicyOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class AttestFlags:
-    """Whether the VM is attested at the end, and by which policy (None: `default`)."""
+    """Whether the VM is attested at the end, by which policy (None: `default`) and golden values.
+
+    pins: the file of golden PCR values; None for none.
+    """
 
     wanted: bool
     policy: str | None
+    pins: Path | None = None
+
+    @property
+    def golden(self) -> PinsOptions:
+        """The golden values to compare with."""
+        return PinsOptions(self.pins, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +85,9 @@ def answer_attestation(
 def _attest_flags(
     no_attest: Annotated[bool, option("Do not attest the VM at the end.", "--no-attest")] = False,
     policy: PolicyOption = None,
+    pins: PinsOption = None,
 ) -> AttestFlags:
-    return AttestFlags(not no_attest, policy)
+    return AttestFlags(not no_attest, policy, pins)
 
 
 AttestArguments = Annotated[AttestFlags, OptionGroup(_attest_flags)]

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ccgpu.cli.suggestions import OTHER_NAMES
+from ccgpu.errors import UsageProblem
+
 
 class Entry(NamedTuple):
     """A command: its module in `ccgpu.cli`, its name there, and the first line of its help."""
@@ -107,6 +110,13 @@ class Commands(TyperGroup):
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
             self.load(name)
         return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that `args` begin with; a name of other tools is told what it is here."""
+        own = OTHER_NAMES.get(args[0]) if args and args[0] not in COMMANDS else None
+        if own is not None:
+            raise UsageProblem(f"no such command '{args[0]}'", hint=f"did you mean `{own}`?")
+        return super().resolve_command(ctx, args)
 
     def load(self, name: str) -> Any:
         """The command of this name from `COMMANDS`, loaded once."""

@@ -48,12 +48,13 @@ class OpenedBackend:
         backend, access = self._open(), self._way.access_to_try(cloud, name)
         return GuestOptions(backend.channels, access, keys, backend.require_channel)
 
-    def attest_means(self, runtime: Runtime, flags: AttestFlags) -> "AttestMeans | None":
-        """What attests the VM; None if that is not wanted."""
+    def attest_means(self, runtime: Runtime, flags: AttestFlags, name: str) -> "AttestMeans | None":
+        """What attests the VM `name`; None if that is not wanted."""
         if not flags.wanted:
             return None
-        means = attest_means(runtime, self._open(), flags.policy)
+        means = attest_means(runtime, self._open(), flags.policy, flags.golden)
         means.require_binding()
+        means.require_golden_values(name)
         return means
 
 
@@ -104,7 +105,7 @@ class Creation:
         """What attests the VM at the end; refuses a private VM that could not be attested."""
         from ccgpu.workflows.create.attested import require_way
 
-        means = self.backend.attest_means(self.runtime, self.attest_flags)
+        means = self.backend.attest_means(self.runtime, self.attest_flags, self.spec.name)
         if means is not None and self.flags.wait:
             require_way(self.spec, self.backend.access(self.cloud, self.spec.name))
         return means

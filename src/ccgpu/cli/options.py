@@ -73,7 +73,7 @@ def _output_options(
             "--query",
             parser=Query,
             metavar="EXPR",
-            help="Filter the JSON document (JMESPath).",
+            help="Filter the document (JMESPath); a single text stands without quotes.",
             show_default=False,
             rich_help_panel=_OUTPUT_PANEL,
         ),

@@ -1,11 +1,15 @@
 """`ccgpu plan`."""
 
+from typing import Annotated
+
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments
+from ccgpu.cli.options import ConnectionArguments, OutputArguments, option
 from ccgpu.cli.planning import HowPlanned, preview
 from ccgpu.cli.spec_options import FreshOption, SpecArguments
+
+_CHANGES = 20  # as docs/cli.md promises; no error has it
 
 
 @expand_options
@@ -14,6 +18,9 @@ def plan(
     *,
     request: SpecArguments,
     fresh: FreshOption = False,
+    exit_code: Annotated[
+        bool, option("Exit with 20 if `create` would change anything.", "--exit-code")
+    ] = False,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
@@ -23,4 +30,6 @@ def plan(
 
     Example: `ccgpu plan demo --region eastus2 -o json --query "resources[].id"`
     """
-    preview(ctx.obj, request, output, connection, HowPlanned(fresh))
+    changes = preview(ctx.obj, request, output, connection, HowPlanned(fresh))
+    if changes and exit_code:
+        raise typer.Exit(_CHANGES)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccgpu.cli.access_options import UNKNOWN_WAY, WayOptions
-from ccgpu.cli.runtime import ConnectionOptions, OutputFormat, OutputOptions, Runtime
+from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 from ccgpu.cli.spec_options import SpecRequest, connect_and_resolve
 
 
@@ -24,8 +24,8 @@ def preview(
     output: OutputOptions,
     connection: ConnectionOptions,
     how: HowPlanned,
-) -> None:
-    """Print the plan of a create."""
+) -> bool:
+    """Print the plan of a create; returns whether it changes anything."""
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.views.signed_in import with_sign_in
@@ -40,7 +40,7 @@ def preview(
     options = CreateOptions(keys.planned, skip_preflight=how.skip_preflight, given=wanted.given)
     access = how.way.access(cloud, wanted.spec.name) if how.attested else None
     planned, expected = planning.preview_with_forecast(cloud, wanted.spec, options, access)
-    for note in planned.notes if output == OutputOptions(OutputFormat.TEXT) else ():
+    for note in planned.notes if output.is_text else ():
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)
     place, needs = planned.candidate.placement, planned.candidate.needs
@@ -54,3 +54,4 @@ def preview(
             cloud.session.signed_in_with,
         ),
     )
+    return bool(planned.plan.changes)

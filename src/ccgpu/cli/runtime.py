@@ -4,7 +4,6 @@
 everything else with `note` or on `err`, which prints nothing if a program reads stderr.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ class OutputFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    TSV = "tsv"
 
 
 class Stderr(StrEnum):
@@ -67,10 +67,24 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """Format and filter of the answer. A query implies JSON."""
+    """Format and filter of the answer. A query implies JSON, or tab-separated values."""
 
     format: OutputFormat = OutputFormat.TEXT
     query: Query | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the answer is the text for people."""
+        return self.format is OutputFormat.TEXT and self.query is None
+
+    def rendered(self, document: Mapping[str, Any], *, indent: int | None = 2) -> str:
+        """The document for a script, filtered. indent: of JSON; None for a single line."""
+        from ccgpu.views import query_result
+
+        value = document if self.query is None else self.query.of(document)
+        if self.format is OutputFormat.TSV:
+            return query_result.as_tsv(value)
+        return query_result.as_json(value, bare=self.format is OutputFormat.TEXT, indent=indent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +171,11 @@ class Runtime:
         text: "Callable[[], RenderableType]",
         document: Callable[[], Mapping[str, Any]],
     ) -> None:
-        """Print the answer on stdout: text for people, or one JSON document, filtered."""
-        if output.format is OutputFormat.TEXT and output.query is None:
+        """Print the answer on stdout: text for people, or one document for scripts, filtered."""
+        if output.is_text:
             from ccgpu.views.trimmed import Trimmed
 
             self.out.print(Trimmed(text()), crop=False)
             return
-        value = document() if output.query is None else output.query.of(document())
         # Written without rich, which would spend time on wrapping a long document.
-        self.out.file.write(json.dumps(value, indent=2) + "\n")
+        self.out.file.write(output.rendered(document()) + "\n")

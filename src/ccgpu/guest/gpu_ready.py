@@ -11,15 +11,20 @@ from ccgpu.guest import probe
 from ccgpu.guest.channel import CommandRunner, Completed
 from ccgpu.guest.report import is_gpu_ready
 
+# The id and the command are of one boot: this shell ends when the VM restarts. $0 is the id.
+_IN_BOOT = ("sh", "-c", 'test "$(cat /proc/sys/kernel/random/boot_id)" = "$0" && exec "$@"')
 _SET = ("nvidia-smi", "conf-compute", "-srs", "1")
 _TIMEOUT = 120.0  # seconds; nvidia-smi alone takes several
 
 
 def set_gpu_ready(
-    channel: CommandRunner, time_left: Callable[[float], float] = lambda wanted: wanted
+    channel: CommandRunner,
+    boot_id: str,
+    time_left: Callable[[float], float] = lambda wanted: wanted,
 ) -> None:
-    """Set the GPU ready, unless it is, and read the state again.
+    """Set the GPU ready in this boot of the VM, unless it is, and read the state again.
 
+    boot_id: the kernel's id of the boot that was judged. In any other boot nothing is set.
     time_left: what is left of so many seconds; raises `TimedOut` if nothing is.
 
     Raises:
@@ -29,7 +34,7 @@ def set_gpu_ready(
     run = partial(_run_as_root, channel, time_left)
     if _is_ready(run(*probe.COMMANDS["ready"])):
         return
-    told = run(*_SET)
+    told = run(*_IN_BOOT, boot_id, *_SET)
     read = run(*probe.COMMANDS["ready"])
     if not _is_ready(read):
         raise GuestNotReady(f"the GPU has not become ready: {_why(told, read)}")
@@ -37,7 +42,10 @@ def set_gpu_ready(
 
 def _why(told: Completed, read: Completed) -> str:
     if told.exit_code:
-        return _result(told).complaint
+        result = _result(told)
+        # `test` prints nothing; nvidia-smi does.
+        other = not (result.stdout or result.stderr)
+        return "the VM has been started anew since it was asked" if other else result.complaint
     if read.exit_code:
         return f"its state cannot be read: {_result(read).complaint}"
     return "nvidia-smi reports no error"

@@ -104,6 +104,12 @@ class Challenges:
                 hint="give `--nonce`, `--vm-id` and `--host-key`, or move the file away",
             ) from err
 
+    def is_earlier(self, nonce: bytes | None, asked: bytes | None) -> bool:
+        """Whether `nonce` is another one than `asked`, and was sent by this machine."""
+        if nonce is None or asked is None or nonce == asked:
+            return False
+        return self._path(nonce).exists()
+
     def _path(self, nonce: bytes) -> Path:
         return self.folder / f"{hashlib.sha256(nonce).hexdigest()}.json"
 

@@ -98,6 +98,10 @@ class Journals:
         """The deployment's journal, read without its lock, or None."""
         return JournalFile(self.folder / subscription / f"{deployment}.json").read()
 
+    def names(self, subscription: str) -> list[str]:
+        """The names of the deployments that have a journal, sorted."""
+        return sorted(path.stem for path in (self.folder / subscription).glob("*.json"))
+
     def every(self, subscription: str) -> list[Journal]:
         """All readable journals of a subscription, read without their locks."""
         journals = []

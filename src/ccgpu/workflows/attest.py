@@ -112,6 +112,17 @@ class AttestMeans:
                 hint="take another policy, such as default; `ccgpu verify` judges a GPU alone",
             )
 
+    def require_golden_values(self, name: str) -> None:
+        """Refuse a policy that needs golden PCR values if none are given; raises `UsageProblem`."""
+        cpu = self.policy.cpu
+        if cpu is not None and cpu.require_pins and self.pins is None:
+            raise UsageProblem(
+                f"policy {self.policy.name} needs golden PCR values, and rejects every VM without",
+                hint="give those of a VM of the same image: `--pins FILE`; or create with "
+                f"`--no-attest`, and record them: `ccgpu attest {name} --policy {self.policy_name} "
+                "--record FILE`",
+            )
+
 
 def attest(
     cloud: AzureContext,
@@ -227,6 +238,7 @@ def _judge(
         vm_id=fresh.challenge.vm_id,
         host_key=hostkey.sha256(fresh.challenge.host_key),
         challenge_sent=fresh.challenge.sent_at,
+        answers_earlier=means.challenges.is_earlier(claimed.nonce, fresh.challenge.nonce),
         reference_values=None if means.pins is None else means.pins.values,
         recording=means.record is not None,
         policy_origin=means.origin,
@@ -276,7 +288,7 @@ def _with_ready_gpu(task: GuestTask, judged: Attestation, channel: Channel) -> A
     try:
         _require_boot(task, read_boot_id(channel, _greeting_time(task)), judged)
         time_left = partial(task.time_left, doing="setting the GPU ready")
-        task.complete(partial(set_gpu_ready, channel, time_left))
+        task.complete(partial(set_gpu_ready, channel, judged.boot_id, time_left))
     except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
         if task.vm is not None:
             err.hint = err.hint or f"`ccgpu doctor {task.name}` looks into the guest"

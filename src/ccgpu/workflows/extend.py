@@ -31,7 +31,7 @@ from ccgpu.workflows.discovery.leftovers import (
 )
 from ccgpu.workflows.discovery.listed_deployment import ListedDeployment, find_listed_deployment
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
-from ccgpu.workflows.discovery.search import find_deployment, require_vm
+from ccgpu.workflows.discovery.search import find_deployment, not_found, require_vm
 from ccgpu.workflows.discovery.snapshot import possible_ids
 from ccgpu.workflows.expiry_tags import ExpiryWriter, ReadResources, set_expiry, tagged_resources
 
@@ -150,11 +150,7 @@ def _extend_all(run: Run, owned: OwnedResources, ttl: timedelta) -> ExtendOutcom
     """Extend a deployment by writing each of its resources."""
     name = owned.names.deployment
     if not tagged_resources(owned):
-        raise NotFound(
-            f"there is no deployment {name}",
-            code="ResourceNotFound",
-            hint="`ccgpu list` shows every deployment",
-        )
+        raise not_found(run.cloud, name)
     expires = _new_end(run, ttl)
     set_expiry(run, owned, expires)
     ids = tuple(sorted(tagged_resources(owned)))

@@ -9,12 +9,12 @@ from ccgpu.domain.deployment import Deployment, Owned, describe_deployment, with
 from ccgpu.domain.live_price import parts_of_deployment
 from ccgpu.domain.resource import key, kind_of, state_of
 from ccgpu.domain.vm_view import ip_configurations, properties, public_ip_id
-from ccgpu.errors import NotFound, StateUnusable
+from ccgpu.errors import StateUnusable
 from ccgpu.workflows.attestation_records import current_attestation
 from ccgpu.workflows.create.stages import next_stage
 from ccgpu.workflows.discovery.listing import list_all_deployments
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
-from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment
+from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, not_found
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
 from ccgpu.workflows.prices import with_prices
 
@@ -47,11 +47,7 @@ def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deploy
     """The description of a deployment at Azure's time `now`; raises `NotFound` if it is empty."""
     name, group = live.names.deployment, live.names.group
     if not live.bodies:
-        raise NotFound(
-            f"there is no deployment {name}",
-            code="ResourceNotFound",
-            hint="`ccgpu list` shows every deployment",
-        )
+        raise not_found(run.cloud, name)
     owned = tuple(
         Owned(id_, kind, state_of(live.bodies[key(id_)])) for id_, kind in live.kinds.items()
     )

@@ -114,6 +114,7 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
         vm_id=caller.vm_id,
         host_key=caller.host_key,
         challenge_sent=caller.sent_at,
+        answers_earlier=caller.answers_earlier,
         at_of_maker=_is_makers_time(request, evidence),
         reference_values=request.values or _read_values(request),
         recording=request.record is not None,
@@ -158,7 +159,8 @@ def _caller_context(
     The nonce in the evidence only finds the record, which proves that it was sent from here.
     """
     key = None if request.host_key is None else hostkeys.digest(request.host_key)
-    given = CallerContext(request.nonce, request.vm_id, key)
+    earlier = challenges.is_earlier(evidence.claimed.nonce, request.nonce)
+    given = CallerContext(request.nonce, request.vm_id, key, answers_earlier=earlier)
     nonces = (request.nonce, evidence.claimed.nonce, *(gpu.nonce for gpu in evidence.gpus))
     nonce = next((each for each in nonces if each), None)
     if nonce is None or None not in (given.nonce, given.vm_id, given.host_key):
@@ -171,6 +173,7 @@ def _caller_context(
         request.vm_id or record.vm_id,
         key or hostkey.sha256(record.host_key),
         record.sent_at,
+        earlier,
     )
 
 

@@ -111,7 +111,7 @@ def damaged_cases() -> Iterator[Case]:
 
 _CLAIMS: dict[str, tuple[Edit, int, str]] = {
     "nonce:other": (putting("00" * 32, "nonce"), REJECTED, "freshness.nonce.other"),
-    "nonce:short": (putting("ab" * 31, "nonce"), REJECTED, "freshness.nonce.other"),
+    "nonce:short": (putting("ab" * 31, "nonce"), REJECTED, "freshness.nonce.length"),
     "nonce:no-hex": (putting("zz", "nonce"), UNAVAILABLE, "nonce"),
     "host-key:other": (
         putting(base64.b64encode(_OTHER_KEY).decode(), "host_key"),

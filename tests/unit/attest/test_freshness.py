@@ -101,6 +101,33 @@ def test_the_nonce_of_the_caller_goes_first_and_must_be_the_makers_too():
     )
 
 
+@pytest.mark.parametrize(
+    ("claimed", "earlier", "named"),
+    [
+        (NONCE[:31], False, {"length": (False, "32 bytes", "31 bytes")}),
+        (NONCE + b"\0", False, {"length": (False, "32 bytes", "33 bytes")}),
+        (NONCE[:8] + b"\xff" * 24, False, {"prefix": ...}),
+        (NONCE[:-1] + b"\xff", True, {"prefix": ..., "earlier": ...}),
+        (NONCE[:7] + b"\xff" * 25, False, {}),
+        (b"\x02" * 32, True, {"earlier": ...}),
+        (NONCE[:8], True, {"length": (False, "32 bytes", "8 bytes"), "earlier": ...}),
+    ],
+    ids=["short", "long", "prefix", "last-byte", "no-prefix", "earlier", "start"],
+)
+def test_another_nonce_is_refused_with_what_is_known_of_it(claimed, earlier, named):
+    caller = CallerContext(nonce=NONCE, answers_earlier=earlier)
+    _, made = _asked(UnverifiedContext(claimed), caller)
+    differs = (False, NONCE.hex(), claimed.hex())
+    told = {name: differs if value is ... else value for name, value in named.items()}
+    explained = {f"freshness.nonce.{name}": value for name, value in told.items()}
+    assert made == _has_nonce() | {"freshness.nonce.other": differs} | explained
+
+
+def test_the_right_nonce_is_of_no_earlier_challenge():
+    _, made = _asked(UnverifiedContext(NONCE), CallerContext(nonce=NONCE, answers_earlier=True))
+    assert "freshness.nonce.earlier" not in made
+
+
 def test_a_bare_nonce_may_be_asked_of_one_vm():
     caller = CallerContext(vm_id=VM_ID)
     named = UnverifiedContext(NONCE, vm_id=VM_ID.lower())

@@ -21,6 +21,8 @@ from ccgpu.cli.main import app
         ("list --query x", "json"),
         ("list --query=x -o text", "json"),
         ("list -o json -o text", "text"),
+        ("list -o tsv", "text"),
+        ("list --query x -o tsv", "text"),
         ("list -o", "text"),
         ("list -o yaml", "text"),
         ("list -- -o json", "text"),

@@ -1,5 +1,6 @@
 """`ccgpu create` ends with a VM that is attested, or says why it is not."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,25 @@ def test_a_new_vm_whose_connection_breaks_off_is_not_rolled_back(demo):
 def test_a_policy_that_cannot_be_used_is_refused_before_anything_is_made(demo, policy):
     done = demo.shell(f"{_CREATE} --policy {policy}")
     assert done.code == 2
+    assert demo.shell.writes() == []
+
+
+def test_a_create_attests_by_golden_values(demo):
+    demo.shell(f"{_CREATE} --no-attest")
+    assert demo.shell("attest demo --policy strict --record image.json").code == 0
+    made = demo.shell(f"{_CREATE} --policy strict --pins image.json -o json".replace("demo", "two"))
+    assert made.code == 0, made.err
+    assert made.document["attestation"]["policy"] == "strict"
+    values = json.loads(Path("image.json").read_text())
+    other = json.dumps(values).replace(next(iter(values["pcrs"].values())), "00" * 32)
+    Path("image.json").write_text(other)
+    done = demo.shell("create two --policy strict --pins image.json")
+    assert (done.code, "policy.pins.pcr" in done.err) == (9, True), done.err
+
+
+def test_golden_values_that_the_policy_needs_are_asked_for_before_anything_is_made(demo):
+    done = demo.shell(f"{_CREATE} --policy strict")
+    assert (done.code, "--pins FILE" in done.err) == (2, True), done.err
     assert demo.shell.writes() == []
 
 

@@ -44,6 +44,27 @@ def test_an_error_is_the_one_document_on_stderr(made, line, code, words):
     assert done.error["exit_code"] == code
 
 
+def test_a_script_reads_a_bare_value(made):
+    address = made("show demo -o json").document["public_ip"]
+    assert made("show demo --query public_ip -o tsv").out == f"{address}\n"
+    assert made("show demo --query public_ip").out == f"{address}\n"
+    assert made("show demo --query public_ip -o json").document == address
+    assert made("list --query deployments[].[name,state] -o tsv").out == "demo\tready\n"
+    assert made("list -o tsv").out.startswith("demo\t")
+    missing = made("show nobody --query public_ip -o tsv")
+    assert (missing.code, missing.out) == (4, "")
+    assert missing.err.startswith("error: ")
+
+
+def test_a_plan_tells_by_its_exit_code_whether_it_changes_anything(made):
+    assert made("plan demo --exit-code").code == 0
+    assert made("plan demo --tag team=ml").code == 0
+    done = made("plan demo --tag team=ml --exit-code -o json")
+    assert (done.code, done.err, done.document["schema"]) == (20, "", "ccgpu.plan/1")
+    assert made("plan other --region eastus2 --exit-code").code == 20
+    assert made("plan other --zone 9 --exit-code").code == 3
+
+
 def test_an_invalid_query_is_an_error_document(shell):
     for line in ("list --query [", "list --query abs(deployments)"):
         done = shell(line)

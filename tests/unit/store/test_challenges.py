@@ -110,3 +110,14 @@ def test_a_damaged_record_is_not_removed(tmp_path):
         challenges.write(replace(RECORD, nonce=bytes([number]) * 32))
     assert (challenges.folder / "damaged.json").exists()
     assert len(list(challenges.folder.iterdir())) == 2
+
+
+def test_only_a_nonce_that_was_sent_before_is_an_earlier_one(tmp_path):
+    challenges, other = Challenges(tmp_path / "challenges"), b"\x07" * 32
+    assert not challenges.is_earlier(other, NONCE)
+    challenges.write(replace(RECORD, nonce=other))
+    challenges.write(RECORD)
+    assert challenges.is_earlier(other, NONCE)
+    assert not challenges.is_earlier(NONCE, NONCE)
+    assert not challenges.is_earlier(None, NONCE)
+    assert not challenges.is_earlier(other, None)

@@ -47,7 +47,8 @@ def attest_created(context: CreateContext) -> CreateContext:
     run, names = context.run, context.request.names
     vm_id = (vm.get("properties") or {}).get("vmId")
     known = current_attestation(run.cloud, names.deployment, vm_id)
-    if known is not None and known.verdict == "accepted" and known.policy == means.policy_name:
+    same = known is not None and known.verdict == "accepted" and known.policy == means.policy_name
+    if same and means.pins is None:  # golden values that are given are compared anew
         return context
     from ccgpu.workflows.attest import attest_vm  # the verifier, which no other stage needs
 

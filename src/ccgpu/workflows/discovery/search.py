@@ -7,8 +7,10 @@ a list only provides ids to read; the tags in a resource's own GET decide who ow
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 
+from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
@@ -241,9 +243,18 @@ def require_vm(run: Run, names: Names) -> Body:
     get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
     body = send_alone(run, get, f"reading {names.vm}")
     if body is None or tag(body, DEPLOYMENT) != names.deployment:
-        raise NotFound(
-            f"there is no VM {names.deployment} in the resource group {names.group}",
-            code="ResourceNotFound",
-            hint="`ccgpu list` shows every deployment",
-        )
+        where = f"there is no VM {names.deployment} in the resource group {names.group}"
+        raise not_found(run.cloud, names.deployment, where)
     return body
+
+
+def not_found(cloud: AzureContext, name: str, message: str | None = None) -> NotFound:
+    """The error for a deployment that is not there; it names a similar one of this machine."""
+    known = cloud.journals.names(cloud.subscription)
+    similar = get_close_matches(name, [one for one in known if one != name], n=1)
+    return NotFound(
+        message or f"there is no deployment {name}",
+        code="ResourceNotFound",
+        hint=f"{f'did you mean {similar[0]}? ' if similar else ''}`ccgpu list` shows every "
+        "deployment",
+    )
