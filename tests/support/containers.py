@@ -33,7 +33,8 @@ for word in "$@"; do
   case $word in /run/ccgpu/*:/* | /mnt/ccgpu/*:/*) word={root}$word ;; esac
   words+=("$word")
 done
-exec {podman} --root {folder}/storage --runroot {folder}/run --storage-driver overlay "${{words[@]}}"
+at={folder}
+exec {podman} --root $at/storage --runroot $at/run --storage-driver overlay "${{words[@]}}"
 """
 
 
@@ -110,9 +111,7 @@ def write_image(file: Path) -> None:
 
 def _libraries(paths: Iterable[Path]) -> Iterator[Path]:
     """What the dynamic linker loads for these files, by the names that they use."""
-    done = subprocess.run(
-        ["ldd", *map(str, paths)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["ldd", *map(str, paths)], capture_output=True, text=True, check=False)
     for name in set(re.findall(r"(/\S+) \(0x", done.stdout)):
         yield Path(name)
 

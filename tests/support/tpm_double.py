@@ -18,7 +18,13 @@ _SESSIONS = 0x8002
 _EMPTY_PASSWORD = bytes.fromhex("00000009400000090000000000")
 _OWNER = 0x40000001
 _CHUNK = 1024
-_HANDLES = {NV_DEFINE: 1, NV_WRITE: 2, NV_READ: 2, QUOTE: 1, PCR_EXTEND: 1}  # of commands with a session
+_HANDLES = {
+    NV_DEFINE: 1,
+    NV_WRITE: 2,
+    NV_READ: 2,
+    QUOTE: 1,
+    PCR_EXTEND: 1,
+}  # of commands with a session
 
 
 def response(code: int, parameters: bytes = b"", *, sessions: bool = False) -> bytes:

@@ -90,13 +90,17 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop)
         starts: list[float] = []
         while not self._stopping:
-            starts = [one for one in starts if time.monotonic() - one < self._number("StartLimitIntervalSec")]
+            starts = [
+                one
+                for one in starts
+                if time.monotonic() - one < self._number("StartLimitIntervalSec")
+            ]
             if len(starts) >= self._number("StartLimitBurst"):
                 self._state.write(ActiveState="failed", SubState="failed", Result="start-limit-hit")
                 return
             starts.append(time.monotonic())
             code = self._run_once()
-            if self._stopping or code == 0 or self._unit["Restart"] == "no":
+            if code == 0 or self._unit["Restart"] == "no" or self._is_told_to_stop():
                 break
             restarts = self._state.read()["NRestarts"] + 1
             self._state.write(ActiveState="activating", SubState="auto-restart", NRestarts=restarts)
@@ -105,13 +109,18 @@ class Supervisor:
                 time.sleep(0.02)
         self._end()
 
+    def _is_told_to_stop(self) -> bool:
+        return self._stopping
+
     def _run_once(self) -> int:
         self._quietly("ExecStartPre")
         argv = words_of(self._unit["ExecStart"].removeprefix(":"))
         self._main = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        self._state.write(ActiveState="active", SubState="running", ExecMainCode=0, ExecMainStatus=0)
+        self._state.write(
+            ActiveState="active", SubState="running", ExecMainCode=0, ExecMainStatus=0
+        )
         for line in self._main.stdout or ():
             self._state.say(line.rstrip(b"\n"))
         code = self._main.wait()
@@ -126,7 +135,7 @@ class Supervisor:
         if code:
             self._state.write(ActiveState="failed", SubState="failed")
         elif self._stopping:
-            self._state.write(ActiveState="inactive", SubState="dead")
+            self._state.forget()  # systemd unloads what is inactive, with its exit code
         else:
             self._state.write(ActiveState="active", SubState="exited")
 
@@ -179,7 +188,9 @@ def _start(name: str, state: State) -> int:
             Supervisor(name).run()
         finally:
             os._exit(0)
-    while state.read()["ActiveState"] in ("inactive", "activating") and not state.read()["NRestarts"]:
+    while (
+        state.read()["ActiveState"] in ("inactive", "activating") and not state.read()["NRestarts"]
+    ):
         time.sleep(0.01)
     return 0
 
@@ -216,5 +227,5 @@ def journalctl(*words: str) -> int:
 
 
 if __name__ == "__main__":
-    program = {"systemctl": systemctl, "journalctl": journalctl}[Path(sys.argv[0]).name]
-    raise SystemExit(program(*sys.argv[1:]))
+    is_systemctl = Path(sys.argv[0]).name == "systemctl"
+    raise SystemExit(systemctl(*sys.argv[1:]) if is_systemctl else journalctl(*sys.argv[1:]))

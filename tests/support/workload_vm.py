@@ -1,4 +1,4 @@
-"""A VM in which workloads run: files below a root, a TPM in software, an engine, systemd's verbs."""
+"""A VM in which workloads run: files below a root, a TPM in software, systemd's verbs."""
 
 import json
 import shutil
@@ -35,7 +35,9 @@ class WorkloadVm:
     environ: Mapping[str, str] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
 
-    def run(self, request: WorkloadRequest | str, *words: str, kept: tuple[int, ...] = ()) -> Completed:
+    def run(
+        self, request: WorkloadRequest | str, *words: str, kept: tuple[int, ...] = ()
+    ) -> Completed:
         """Run the script; the TPM is not reached, unless `words` tell how."""
         given = request if isinstance(request, str) else workload.command_line(request)[-1]
         argv = [self.python, "-I", "-S", "-", workload.NAME, given, "--root", str(self.root)]

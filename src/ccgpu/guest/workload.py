@@ -13,7 +13,7 @@ from typing import TypeVar
 from ccgpu.domain import plain_text
 from ccgpu.errors import UsageProblem, WorkloadFailed
 from ccgpu.guest.channel import Completed
-from ccgpu.guest.workload_answers import Progress
+from ccgpu.guest.workload_answers import WorkloadProgress
 from ccgpu.guest.workload_requests import WorkloadRequest
 
 NAME = "ccgpu-workload"
@@ -137,12 +137,12 @@ def parse_line(exit_code: int, output: bytes, errors: bytes, form: type[T]) -> T
     return _validated(last, form)
 
 
-def parse_progress(line: bytes) -> Progress | None:
+def parse_progress(line: bytes) -> WorkloadProgress | None:
     """What a line of the script's errors tells of its progress; None if it tells none."""
     if not line.startswith(b'{"progress":'):
         return None
     try:
-        return _validated(line, Progress)
+        return _validated(line, WorkloadProgress)
     except WorkloadFailed:
         return None
 

@@ -18,7 +18,8 @@ class GuestWorkload:
     """A workload in the VM.
 
     exited: it ended with the exit code 0. failed: with another, or systemd gave it up; `result` is
-    systemd's word for that. exit_code: None unless it has ended. since: of the state.
+    systemd's word for that. exit_code: None unless it has ended, and None if it was stopped and
+    ended well, since systemd forgets it then. since: of the state.
     """
 
     name: str
@@ -160,7 +161,7 @@ class OutputsOffered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class WorkloadProgress:
     """A line of progress: what is done, and how many of how many bytes (0 of 0: not in bytes)."""
 
     progress: str

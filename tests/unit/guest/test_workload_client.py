@@ -2,6 +2,7 @@
 
 import ast
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from ccgpu.guest.workload_answers import (
     GuestWorkload,
     HttpAnswer,
     OneWorkload,
-    Progress,
+    WorkloadProgress,
 )
 from ccgpu.guest.workload_requests import (
     CheckWorkload,
@@ -32,13 +33,14 @@ from ccgpu.guest.workload_requests import (
     StartWorkload,
     StatusOfWorkload,
     StopWorkload,
+    WorkloadRequest,
 )
 from ccgpu.templates.guest.workload import main
 from support.repository import ROOT
 
 _FOLDER = ROOT / "templates" / "guest" / "workload"
 _FILES = (HashedFile("a", 1, "0" * 64),)
-_REQUESTS = [
+_REQUESTS: list[WorkloadRequest] = [
     PrepareWorkload(name="a"),
     StartWorkload(
         name="a",
@@ -56,7 +58,7 @@ _REQUESTS = [
     FollowWorkload(name="a"),
     OfferOutputs(name="a"),
 ]
-_STATE = {
+_STATE: dict[str, Any] = {
     "name": "a",
     "state": "running",
     "exit_code": None,
@@ -156,19 +158,20 @@ def test_every_code_of_the_script_has_a_hint():
     codes = set()
     for file in _FOLDER.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "WorkloadError":
-                if isinstance(node.args[0], ast.Constant):
-                    codes.add(node.args[0].value)
-            if isinstance(node, ast.keyword) and node.arg == "code":
-                if isinstance(node.value, ast.Constant):
-                    codes.add(node.value.value)
+            match node:
+                case ast.Call(func=ast.Name("WorkloadError"), args=[ast.Constant(code), _]):
+                    codes.add(code)
+                case ast.keyword("code", ast.Constant(code)):
+                    codes.add(code)
+                case _:
+                    pass
     assert codes - {"request"} <= workload.HINTS.keys()
     assert len(codes) > 20
 
 
 def test_progress_is_told_from_other_lines():
     line = b'{"progress": "fetch", "done": 1, "total": 2}'
-    assert workload.parse_progress(line) == Progress(progress="fetch", done=1, total=2)
+    assert workload.parse_progress(line) == WorkloadProgress(progress="fetch", done=1, total=2)
     for other in (b"warning", b'{"progress": 1}', b'{"progress":'):
         assert workload.parse_progress(other) is None
 

@@ -174,7 +174,7 @@ def test_the_token_goes_to_the_hub_alone(vm, there, pem, capsys):
         other.content = {"/weights": _WEIGHTS}
         moved = {"Location": f"{other.base}/weights?sign=1"}
         there.answers["deep/model 1.safetensors"] = [(302, moved, b"")]
-        fetch(vm, wanted(there, token="hf-token"))  # noqa: S106
+        fetch(vm, wanted(there, token="hf-token"))
         assert [one[2] for one in other.requests] == [None]
         assert other.requests[0][0] == "/weights?sign=1"
     assert {one[2] for one in there.requests} == {f"Bearer {_TOKEN}"}
@@ -325,7 +325,7 @@ def test_what_does_not_fit_is_not_begun(vm, there):
 
 
 def test_a_token_that_is_not_there_is_an_error(vm, there):
-    assert refusal(vm, wanted(there, token="other")) == "secret.absent"  # noqa: S106
+    assert refusal(vm, wanted(there, token="other")) == "secret.absent"
     assert there.requests == []
 
 

@@ -1,6 +1,6 @@
-"""What will run is told to PCR 13 and to the log; whatever goes wrong, no two tell different things.
+"""What will run is told to PCR 13 and to the log, and the two tell the same, whatever goes wrong.
 
-The TPM is one in memory. `tests/real/test_workload_measure.py` asks a real one.
+The TPM is one in memory. `tests/real/test_workload_script.py` asks a real one.
 """
 
 import hashlib
@@ -29,7 +29,9 @@ class Machine:
     def __init__(self, root):
         self.root = root
         self.double = TpmDouble(None, {**simulated().pcrs, 13: bytes(32)})
-        self.paravisor = Paravisor(simulated().amd, simulated().ak.public_key(), self.double.exchange)
+        self.paravisor = Paravisor(
+            simulated().amd, simulated().ak.public_key(), self.double.exchange
+        )
         self.log = root / "run/ccgpu/workloads.log"
 
     def measure(self, line):
@@ -39,6 +41,7 @@ class Machine:
     def refusal(self, line):
         with pytest.raises((WorkloadError, CollectorError)) as caught:
             self.measure(line)
+        assert isinstance(caught.value, WorkloadError | CollectorError)
         return caught.value.code
 
     @property
@@ -137,7 +140,12 @@ def test_a_tpm_that_cannot_be_asked_after_a_failure_leaves_the_log_ahead(machine
 
 @pytest.mark.parametrize(
     ("left", "kept"),
-    [(b"{1}\n{2}\n", b"{1}\n"), (b"{1}\n{2", b"{1}\n"), (b"{1}\n", b"{1}\n"), (b"{1}\n\n", b"{1}\n")],
+    [
+        (b"{1}\n{2}\n", b"{1}\n"),
+        (b"{1}\n{2", b"{1}\n"),
+        (b"{1}\n", b"{1}\n"),
+        (b"{1}\n\n", b"{1}\n"),
+    ],
     ids=["line", "half", "none", "blank"],
 )
 def test_a_script_that_was_killed_before_it_extended_leaves_no_trace(machine, left, kept):
@@ -148,7 +156,9 @@ def test_a_script_that_was_killed_before_it_extended_leaves_no_trace(machine, le
     assert machine.is_consistent
 
 
-@pytest.mark.parametrize("log", [b"", b"{1}\n", b"{2}\n{1}\n", b"{1}\n{2}\n{3}\n{4}\n", b"{1}\n{x}\n"])
+@pytest.mark.parametrize(
+    "log", [b"", b"{1}\n", b"{2}\n{1}\n", b"{1}\n{2}\n{3}\n{4}\n", b"{1}\n{x}\n"]
+)
 def test_a_log_that_somebody_changed_is_refused(machine, log):
     machine.measure(b"{1}")
     machine.measure(b"{2}")
