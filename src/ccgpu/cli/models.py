@@ -21,7 +21,7 @@ def models(
     ] = None,
     output: OutputArguments,
 ) -> None:
-    """List the models that ccgpu knows, whether they fit the GPU, and what runs them.
+    """List the models that are known, whether they fit, and what runs them.
 
     Licence and gating are those of the model's page; nothing is decided by them. A model that is
     not listed can be run all the same, if its files fit.

@@ -18,7 +18,7 @@ def workloads(
     *,
     output: OutputArguments,
 ) -> None:
-    """List what `ccgpu run` can start, or show the parameters of one workload.
+    """List what can run in a VM, or show the parameters of one.
 
     Example: `ccgpu workloads sglang`
     """
