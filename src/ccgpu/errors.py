@@ -27,7 +27,8 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── HostKeyMismatch          9   the VM shows another SSH host key than the pinned one
     ├── GuestNotReady                10  the VM did not become ready
     │   ├── GuestUnreachable         10  no connection to the VM could be made
-    │   └── ConnectionLost           10  the connection ended before the command in the VM did
+    │   ├── ConnectionLost           10  the connection ended before the command in the VM did
+    │   └── ReleaseFailed            10  the VM did not take, list or remove secrets
     ├── TimedOut                     11  the time limit passed
     └── Interrupted                  130 Ctrl-C or a signal
 
@@ -259,6 +260,14 @@ class GuestUnreachable(GuestNotReady):
 
 class ConnectionLost(GuestNotReady):
     """The connection ended before the command in the VM did: how that ended is unknown."""
+
+
+class ReleaseFailed(GuestNotReady):
+    """The VM did not take, list or remove secrets. `reason`: the code of its answer."""
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class TimedOut(CcgpuError):

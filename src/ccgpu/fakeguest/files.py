@@ -18,7 +18,9 @@ from ccgpu.fakeguest.hostkeys import public_line
 from ccgpu.fakeguest.setup_run import SetupRun
 
 MOST_BYTES = 64 << 20
-_FOLDERS = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/tmp", "/usr", "/var")  # noqa: S108  # of a guest
+_MEMORY = "/run/"  # a tmpfs, which is empty at each boot
+_MEMORY_BOOT = "memory-boot"
+_FOLDERS = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/tmp", "/usr", "/var")  # noqa: S108  # of a guest
 STATE = "/var/lib/ccgpu"
 
 
@@ -31,6 +33,14 @@ class FileTree:
 
     def __init__(self, guest: SimulatedGuest) -> None:
         self._guest, self._rows = guest, guest.machine.rows
+        self._forget_memory()
+
+    def _forget_memory(self) -> None:
+        """Remove what an older boot has had in memory."""
+        kept = [path for path in self._rows.sizes() if path.startswith(_MEMORY)]
+        if kept and self._rows.fact(_MEMORY_BOOT) != self._guest.boot_id:
+            for path in kept:
+                self._rows.remove(path)
 
     @property
     def home(self) -> str:
@@ -58,9 +68,16 @@ class FileTree:
         sizes = self._rows.sizes()
         used = sum(sizes.values()) - sizes.get(path, 0)
         full = self._guest.settings["disk_full"] and not self._guest.freed_bytes
+        if path.startswith(_MEMORY):
+            full = False
+            self._rows.record(_MEMORY_BOOT, self._guest.boot_id)
         if full or used + len(file.data) > MOST_BYTES:
             raise NoSpace(path)
         self._rows.write(path, file)
+
+    def remove(self, path: str) -> None:
+        """Remove the stored file at `path`, if there is one."""
+        self._rows.remove(self.absolute(path))
 
     def list_below(self, folder: str) -> list[str]:
         """The paths of all files below a folder."""
