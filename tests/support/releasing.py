@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from ccgpu.azure.run import Run
@@ -47,7 +46,9 @@ class Releaser:
         """The back end, whose channels are recorded."""
         before = self.shell.backend
         made = (
-            before(ConnectionOptions()) if before else make_backend(self.shell.arm, self.shell.state)
+            before(ConnectionOptions())
+            if before
+            else make_backend(self.shell.arm, self.shell.state)
         )
 
         @contextmanager
@@ -68,7 +69,9 @@ class Releaser:
         """The VM, proven."""
         backend = self.backend()
         run = Run.begin(backend.connect(), 900.0, self.events.append)
-        guest = GuestOptions(backend.channels, Access(), Keys(self.shell.state, "demo", self.shell.home))
+        guest = GuestOptions(
+            backend.channels, Access(), Keys(self.shell.state, "demo", self.shell.home)
+        )
         names = find_names(run, "demo", None)
         means = self.means(self._means(backend))
         gate = proven_guest(run, names, guest, means, allow_loosened=self.allow_loosened)
