@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ccgpu.attest.attestation import Attestation
 from ccgpu.azure.run import Run
 from ccgpu.cli.backends import Backend
 from ccgpu.cli.runtime import ConnectionOptions
@@ -41,7 +42,7 @@ class Releaser:
 
     change, wrap, means: what is different about the back end, each channel, and what evidence is
     judged with. listen: hears the events. between: happens when the VM is proven, before the
-    secrets are released. sent: what went over channels, and to Azure.
+    secrets are released. seen: is shown the verdict. sent: what went over channels, and to Azure.
     """
 
     shell: Shell
@@ -52,6 +53,7 @@ class Releaser:
     means: Callable[[AttestMeans], AttestMeans] = _as_it_is
     listen: Callable[[Event], None] = lambda _: None
     between: Callable[[ProvenGuest], None] = lambda _: None
+    seen: Callable[[Attestation], None] = lambda _: None
     sent: list[bytes] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -94,8 +96,8 @@ class Releaser:
         guest = GuestOptions(backend.channels, Access(), keys)
         means = self.means(self.attest_means(backend))
         names = find_names(run, "demo", None)
-        gate = proven_guest(run, names, guest, means, allow_loosened=self.allow_loosened)
-        with gate as proven:
+        options: Any = {"allow_loosened": self.allow_loosened, "seen": self.seen}
+        with proven_guest(run, names, guest, means, **options) as proven:
             yield proven
 
     def _hear(self, event: Event) -> None:

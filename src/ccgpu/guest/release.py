@@ -42,7 +42,7 @@ HINTS = {
     "key.unsafe": _AGAIN,
     "request": _REPORT,
     "seal": _AGAIN,
-    "secret.absent": "`ccgpu secret list NAME` shows those that are there",
+    "secret.absent": "`ccgpu secret list` shows those that are there",
     "swap": "turn swap off in the VM (`swapoff -a`)",
     "write": "look at the free memory of the VM: /run is in it",
 }

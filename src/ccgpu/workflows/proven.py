@@ -78,7 +78,8 @@ class ProvenGuest:
             raise HostKeyMismatch(
                 f"the connection does not show the host key that was attested: {NOTHING_SENT}"
             )
-        age = self.task.now() - judged.challenge.sent_at.timestamp()
+        # The record of the challenge has microseconds: its time may be rounded up.
+        age = round(self.task.now() - judged.challenge.sent_at.timestamp(), 3)
         if not 0 <= age <= RELEASE_WINDOW:
             raise TimedOut(
                 f"the evidence is {age:.0f} s old, and counts for {RELEASE_WINDOW:.0f} s: "

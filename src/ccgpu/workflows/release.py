@@ -5,7 +5,7 @@ same VM and the same boot. Nothing that is recorded on a disk counts, and no key
 bound in the accepted evidence. Anything that fails, or cannot be told, is a refusal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ def require_release_policy(means: AttestMeans, *, allow_loosened: bool) -> None:
         told = "; ".join(f"{path}: {values}" for path, values in loosened.items())
         raise UsageProblem(
             f"policy {means.policy.name} asks for less than `default` ({told}): {NOTHING_SENT}",
-            hint="take `default` or `strict`, or give --unsafe-allow-loosened-policy",
+            hint="take `default` or `strict`, or give `--unsafe-allow-loosened-policy`",
         )
     if means.policy.binding != "ccgpu-bind-v1":
         raise UsageProblem(
@@ -65,11 +65,12 @@ def proven_guest(
     means: AttestMeans,
     *,
     allow_loosened: bool = False,
+    seen: Callable[[Attestation], None] = lambda _: None,
 ) -> Iterator[ProvenGuest]:
     """Prove the VM of a deployment now, and open the channel that secrets may take.
 
     The VM makes a new release key, and the one before is gone. The verdict is recorded as
-    `attest_vm` does.
+    `attest_vm` does. seen: called with it, whichever it is.
 
     Raises:
         UsageProblem: The policy is not fit for a release.
@@ -79,6 +80,7 @@ def proven_guest(
     require_release_policy(means, allow_loosened=allow_loosened)
     means = replace(means, release=True)
     judged = attest_vm(run, names, require_vm(run, names), guest, means)
+    seen(judged)
     judged.require_good()
     # Azure is asked again: the VM may have been deleted and made anew under the same name.
     vm = require_vm(run, names)

@@ -182,3 +182,16 @@ def test_a_vm_that_says_it_holds_something_else_is_not_believed(releaser):
 def test_without_a_vm_there_is_nothing_to_prove(releaser):
     assert releaser.shell("delete demo --backend fake --yes").code == 0
     refuse(releaser, CcgpuError)
+
+
+@pytest.mark.parametrize("scenario", [None, "old-paravisor"])
+def test_the_verdict_is_shown_whichever_it_is(releaser, scenario):
+    seen = []
+    releaser.seen = seen.append
+    if scenario is None:
+        releaser.release(TOKEN)
+    else:
+        releaser.shell(f"fake scenario {scenario}")
+        refuse(releaser, EvidenceRejected)
+    verdict = "accepted" if scenario is None else "rejected"
+    assert [one.appraisal.verdict for one in seen] == [verdict]
