@@ -1,6 +1,6 @@
 """The opener in a simulated guest: it takes sealed secrets into memory, lists and removes them.
 
-It answers as the real one does (docs/secrets.md). The key that the collector made works once, and
+It answers as the real one does (docs/release.md). The key that the collector made works once, and
 is lost at the next boot, as everything below /run is.
 """
 
