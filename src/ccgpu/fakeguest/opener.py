@@ -21,6 +21,8 @@ from ccgpu.fakeguest.files import FileTree
 from ccgpu.fakeguest.guest import SimulatedGuest
 
 FOLDER = "/run/ccgpu/secrets"
+_MOST_SECRETS, _MOST_BYTES = 16, 64 * 1024
+_NO_OWNER = 2**32 - 1  # chown(2), -1
 _OWNERS = "secret-owners"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # What the script's last line calls `main` with, besides the command line.
@@ -76,7 +78,7 @@ def _read_request(text: str) -> Any:
 def _answer(guest: SimulatedGuest, request: Any, script: bytes) -> list[Any]:
     match request:
         case {"action": "open", "bound": str(bound), "verdict": str(verdict), **rest} if not rest:
-            return _open(guest, bytes.fromhex(bound), bytes.fromhex(verdict), script)
+            return _open(guest, _read_hex(bound, 64), _read_hex(verdict, 32), script)
         case {"action": "list", **rest} if not rest:
             return _list(guest)
         case {"action": "remove", "names": list(names), **rest} if not rest:
@@ -85,6 +87,12 @@ def _answer(guest: SimulatedGuest, request: Any, script: bytes) -> list[Any]:
             raise _Refusal(
                 "request", "the action is not open, list or remove with what belongs to it"
             )
+
+
+def _read_hex(text: str, size: int) -> bytes:
+    if not re.fullmatch(rf"[0-9a-fA-F]{{{2 * size}}}", text):
+        raise _Refusal("request", f"it is not hex of {size} bytes")
+    return bytes.fromhex(text)
 
 
 def _open(guest: SimulatedGuest, bound: bytes, verdict: bytes, script: bytes) -> list[Any]:
@@ -125,11 +133,23 @@ def _decrypt(private: X25519PrivateKey, sealed: bytes, info: bytes) -> bytes:
 
 
 def _read_content(content: bytes) -> list[_Opened]:
-    document = json.loads(content)
-    return [
-        _Opened(one["name"], base64.b64decode(one["value"]), one["owner"])
-        for one in document["secrets"]
-    ]
+    try:
+        document = json.loads(content)
+        secrets = [
+            _Opened(one["name"], base64.b64decode(one["value"], validate=True), one["owner"])
+            for one in document["secrets"]
+        ]
+        good = document["schema"] == "ccgpu.secrets/1" and all(map(_is_acceptable, secrets))
+    except (ValueError, TypeError, KeyError):
+        good, secrets = False, []
+    if not good or not 0 < len({one.name for one in secrets}) == len(secrets) <= _MOST_SECRETS:
+        raise _Refusal("content", "the opened message does not hold secrets of this version")
+    return secrets
+
+
+def _is_acceptable(secret: _Opened) -> bool:
+    is_owner = type(secret.owner) is int and 0 <= secret.owner < _NO_OWNER
+    return bool(_NAME.fullmatch(secret.name)) and 0 < len(secret.value) <= _MOST_BYTES and is_owner
 
 
 def _owners(guest: SimulatedGuest) -> dict[str, int]:
@@ -147,7 +167,8 @@ def _list(guest: SimulatedGuest) -> list[Any]:
 
 
 def _remove(guest: SimulatedGuest, names: list[Any]) -> list[Any]:
-    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
+    good = all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)
+    if not good or len(set(names)) != len(names):
         raise _Refusal("request", "names has one that is no name of a secret, or one twice")
     there = {one["name"]: one for one in _list(guest)}
     missing = [name for name in names if name not in there]

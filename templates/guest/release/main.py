@@ -95,10 +95,19 @@ def is_acceptable(secret: NewSecret) -> bool:
     return bool(NAME.fullmatch(secret.name)) and 0 < len(secret.value) <= VALUE_LIMIT and is_owner
 
 
-def answer(root: Path, request: Any, sealed: bytes) -> list[StoredFile]:
-    """Carry out a request; returns the secrets it is about."""
+def parse_request(text: str) -> dict[str, Any]:
+    """The JSON object in the argument."""
+    try:
+        request = json.loads(text)
+    except ValueError as err:
+        raise ReleaseError("request", "the request is no JSON") from err
     if not isinstance(request, dict):
         raise ReleaseError("request", "the request is not an object")
+    return request
+
+
+def answer(root: Path, request: dict[str, Any], sealed: bytes) -> list[StoredFile]:
+    """Carry out a request; returns the secrets it is about."""
     action = request.get("action")
     if action == "open" and set(request) == {"action", "bound", "verdict"}:
         return open_secrets(
@@ -114,7 +123,7 @@ def answer(root: Path, request: Any, sealed: bytes) -> list[StoredFile]:
     raise ReleaseError("request", "the action is not open, list or remove with what belongs to it")
 
 
-def read_hex(request: Any, name: str, size: int) -> bytes:
+def read_hex(request: dict[str, Any], name: str, size: int) -> bytes:
     """So many bytes, in hex."""
     try:
         value = bytes.fromhex(request[name])
@@ -144,7 +153,9 @@ def main(arguments: Sequence[str], sealed: str = "") -> int:
     parser.add_argument("--root", metavar="DIR", default="/")
     options = parser.parse_args(arguments)
     try:
-        stored = answer(Path(options.root), json.loads(options.request), base64.b64decode(sealed))
+        stored = answer(
+            Path(options.root), parse_request(options.request), base64.b64decode(sealed)
+        )
         document: dict[str, Any] = {"schema": ANSWER, "secrets": [one._asdict() for one in stored]}
         code = 0
     except ReleaseError as err:

@@ -301,17 +301,19 @@ _OPEN = {"action": "open", "bound": BOUND.hex(), "verdict": VERDICT.hex()}
 )
 def test_a_request_that_is_none_is_refused(vm, request_):
     with pytest.raises(ReleaseError) as caught:
-        main.answer(vm.root, request_, b"")
+        main.answer(vm.root, main.parse_request(json.dumps(request_)), b"")
     assert caught.value.code == "request"
 
 
 def test_a_request_that_is_refused_is_answered(vm):
     assert vm.refusal({"action": "close"}) == "request"
+    assert vm.refusal("{") == "request"
 
 
 def test_what_nobody_thought_of_is_an_error_without_its_text(vm):
-    assert vm.refusal("{") == "bug"
-    assert b"JSONDecodeError in the opener" in vm.done[-1].stdout
+    broken = release.script().replace(b"sys.argv[2:], ''", b"sys.argv[2:], 'canary'")
+    assert vm.refusal({"action": "list"}, broken) == "bug"
+    assert json.loads(vm.done[-1].stdout)["message"] == "Error in the opener"
 
 
 def _document(**changes):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from ccgpu.attest.attestation import Attestation
 from ccgpu.errors import (
     CcgpuError,
     EvidenceRejected,
@@ -186,7 +187,7 @@ def test_without_a_vm_there_is_nothing_to_prove(releaser):
 
 @pytest.mark.parametrize("scenario", [None, "old-paravisor"])
 def test_the_verdict_is_shown_whichever_it_is(releaser, scenario):
-    seen = []
+    seen: list[Attestation] = []
     releaser.seen = seen.append
     if scenario is None:
         releaser.release(TOKEN)
