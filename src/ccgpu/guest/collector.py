@@ -43,7 +43,7 @@ HINTS = {
     "imds.slow": _AGAIN,
     "release.disk": "mount a tmpfs at /run in the VM, as systemd does",
     "release.error": "openssl must be installed in the VM, and /run/ccgpu must be absent or a "
-    "folder of root alone (mode 0700)",
+    "folder of root alone (mode 0700 or 0711)",
     "release.swap": "turn swap off in the VM (`swapoff -a`)",
     "request": _REPORT,
     "tpm.absent": _NOT_AZURES,
