@@ -13,9 +13,10 @@ import subprocess
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from ccgpu.domain.secret import Secret
+from ccgpu.domain.secret import MOST_BYTES, MOST_SECRETS, Secret
 from ccgpu.errors import ReleaseFailed
 from ccgpu.guest import release
+from ccgpu.guest.openssh import open_channel
 from ccgpu.guest.release import StoredSecret
 from ccgpu.templates.guest.collector.release import make_release_key
 from ccgpu.templates.guest.collector.settings import LIMITS, Settings
@@ -190,3 +191,15 @@ def test_a_value_goes_to_its_file_and_nowhere_else(vm, tmp_path):
     gone = next(line for line in lines if " unlink" in line and ".taken." in line)
     assert lines.index(gone) < lines.index(made[0])  # the key goes before a secret comes
     assert any("PR_SET_DUMPABLE, SUID_DUMP_DISABLE" in line for line in lines)
+
+
+def test_the_largest_release_goes_over_ssh(vm, shared_sshd):
+    """Sixteen secrets of 64 KiB, in one script on the input of the distribution's Python."""
+    many = [Secret(f"s{number:02}", os.urandom(MOST_BYTES), _ME) for number in range(MOST_SECRETS)]
+    sealed = sealed_to(collected_key(vm), *many)
+    request = {"action": "open", "bound": BOUND.hex(), "verdict": VERDICT.hex()}
+    words = [_PYTHON, *release.command_line(request)[3:], "--root", str(vm.root)]
+    with open_channel(shared_sshd.target()) as channel:
+        stored = release.parse(channel.run(words, release.script(sealed), timeout=60))
+    assert len(stored) == MOST_SECRETS
+    assert vm.contents() == {f"run/ccgpu/secrets/{one.name}": one.value for one in many}

@@ -33,21 +33,23 @@ def find_loosened(means: AttestMeans) -> Mapping[str, str]:
     return loosened_fields(means.policy, policies.load())
 
 
-def require_release_policy(means: AttestMeans, *, allow_loosened: bool) -> None:
-    """Refuse a policy by which no secret may be released. Nothing was sent yet.
+def require_release_policy(means: AttestMeans, *, allow_loosened: bool) -> str | None:
+    """Refuse a policy by which no secret may be released; a note on one that was let pass.
 
-    allow_loosened: the user has said that a policy will do that asks for less than `default`. One
-    without the CPU never does: only its evidence is bound to the VM and its release key.
+    Nothing was sent yet. allow_loosened: the user has said that a policy will do that asks for less
+    than `default`. One without the CPU never does: only its evidence is bound to the VM and its
+    release key.
 
     Raises:
         UsageProblem: It is such a policy.
     """
     means.require_binding()
     loosened = find_loosened(means)
+    told = "; ".join(f"{path}: {values}" for path, values in loosened.items())
+    less = f"policy {means.policy.name} asks for less than `default` ({told})"
     if loosened and not allow_loosened:
-        told = "; ".join(f"{path}: {values}" for path, values in loosened.items())
         raise UsageProblem(
-            f"policy {means.policy.name} asks for less than `default` ({told}): {NOTHING_SENT}",
+            f"{less}: {NOTHING_SENT}",
             hint="take `default` or `strict`, or give `--unsafe-allow-loosened-policy`",
         )
     if means.policy.binding != "ccgpu-bind-v1":
@@ -55,6 +57,7 @@ def require_release_policy(means: AttestMeans, *, allow_loosened: bool) -> None:
             f"policy {means.policy.name} takes evidence that is not bound to a release key",
             hint="`binding: ccgpu-bind-v1` is needed",
         )
+    return less if loosened else None
 
 
 @contextmanager
@@ -77,7 +80,8 @@ def proven_guest(
         EvidenceRejected: The verdict is `rejected`, or another VM has taken the place of this one.
         And as `attest_vm`, `Attestation.require_good` and `ProvenGuest.require_unchanged`.
     """
-    require_release_policy(means, allow_loosened=allow_loosened)
+    if note := require_release_policy(means, allow_loosened=allow_loosened):
+        run.tell("note", note)
     means = replace(means, release=True)
     judged = attest_vm(run, names, require_vm(run, names), guest, means)
     seen(judged)
@@ -112,12 +116,14 @@ def proven_host(
         UsageProblem: The policy is not fit for a release, or the vmId is not known.
         And as `attest_host`, `Attestation.require_good` and `ProvenGuest.require_unchanged`.
     """
-    require_release_policy(means, allow_loosened=allow_loosened)
+    note = require_release_policy(means, allow_loosened=allow_loosened)
     if wanted.vm_id is None:
         raise UsageProblem(
             "secrets are released to one VM, and nobody says which: its vmId is not given",
             hint="`az vm show --query vmId` tells it; give --vm-id",
         )
+    if note is not None:
+        wanted.task(scheduler, listen).note(note)
     means = replace(means, release=True)
     judged = attest_host(scheduler, channels, means, wanted, listen)
     judged.require_good()

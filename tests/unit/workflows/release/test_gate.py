@@ -203,6 +203,17 @@ def test_94_who_says_so_may_use_a_looser_policy(releaser, tmp_path):
     releaser.policy = _policy(tmp_path, cpu__minimum_guest_svn=1)
     releaser.allow_loosened = True
     assert releaser.release(TOKEN)
+    notes = [one.text for one in releaser.events if one.what == "note"]
+    assert any("asks for less than `default` (cpu.minimum_guest_svn: 0x1 " in one for one in notes)
+
+
+def test_94_who_says_so_may_do_without_the_gpu(releaser, tmp_path):
+    document = yaml.safe_load((_POLICIES / "default.yaml").read_text())
+    del document["gpu"]
+    (tmp_path / "cpu.yaml").write_text(yaml.safe_dump({**document, "requires": ["cpu"]}))
+    releaser.policy, releaser.allow_loosened = str(tmp_path / "cpu.yaml"), True
+    assert releaser.release(TOKEN)
+    assert any("requires: cpu instead of cpu, gpu" in one.text for one in releaser.events)
 
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
