@@ -93,7 +93,7 @@ def count_calls(releaser):
     return calls
 
 
-@pytest.mark.parametrize("number", range(_BEFORE_RELEASE))
+@pytest.mark.parametrize("number", mostly_slow(range(_BEFORE_RELEASE), 3))
 @pytest.mark.parametrize("error", mostly_slow([_Broken("cut"), TimedOut("late")], 2))
 def test_91_a_channel_that_fails_at_any_time_releases_nothing(releaser, number, error):
     calls = []
@@ -191,7 +191,7 @@ _LOOSER = [
 ]
 
 
-@pytest.mark.parametrize("changes", _LOOSER, ids=str)
+@pytest.mark.parametrize("changes", mostly_slow(_LOOSER, 3), ids=str)
 def test_94_a_looser_policy_is_refused_before_anything_is_asked(releaser, tmp_path, changes):
     releaser.policy = _policy(tmp_path, **changes)
     error = refuse(releaser, UsageProblem, "asks for less than `default`")

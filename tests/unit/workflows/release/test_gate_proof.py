@@ -97,6 +97,8 @@ def test_evidence_without_a_key_is_refused(releaser):
         return inner.run([*argv[:-1], json.dumps(request)], stdin, timeout=60)
 
     answering(releaser, "ccgpu-collect", answer)
+    with pytest.raises(EvidenceRejected), releaser.proven():
+        pytest.fail("the gate let it pass")
     refuse(releaser, EvidenceRejected, "bound to no release key")
 
 
