@@ -19,6 +19,7 @@ RUN, SECRETS, KEY = "run/ccgpu", "secrets", "release.pem"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 FOLDER_MODE, FILE_MODE = 0o711, 0o600
 KEY_LIMIT = 4096  # bytes
+NO_KEY = "the VM has no key to open secrets with: it has been used, or the VM was restarted"
 IN_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -93,15 +94,14 @@ def opened_secrets(root: Path, *, make: bool) -> Iterator[int]:
 
 def take_key(root: Path) -> bytes:
     """The private key (PEM) that the last evidence named. It is deleted: it works once."""
+    if not os.path.lexists(root / RUN):
+        raise ReleaseError("key.absent", NO_KEY)
     with opened_folder(root / RUN) as folder:
         taken = f".taken.{os.getpid()}"
         try:
             os.rename(KEY, taken, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError as err:
-            raise ReleaseError(
-                "key.absent",
-                "the VM has no key to open secrets with: it has been used, or the VM was restarted",
-            ) from err
+            raise ReleaseError("key.absent", NO_KEY) from err
         try:
             return read_own_file(folder, taken)
         finally:

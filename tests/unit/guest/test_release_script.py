@@ -108,7 +108,7 @@ def test_a_message_for_an_earlier_key_does_not_open(vm):
 def test_a_message_does_not_open_after_a_boot(vm, tmp_path):
     sealed = vm.seal(TOKEN)
     vm.root = tmp_path / "rebooted"
-    assert refused(vm.boot(), sealed) == "folder"
+    assert refused(vm.boot(), sealed) == "key.absent"
 
 
 @pytest.mark.parametrize("context", [(b"C" * 64, VERDICT), (BOUND, b"w" * 32)])
