@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.output_files import OutputFiles, write_attested
-from ccgpu.cli.pins_options import PinsOption, PinsOptions, note_recorded
+from ccgpu.cli.pins_options import PinsOptions, note_recorded
 from ccgpu.cli.runtime import OutputOptions, Runtime
 
 if TYPE_CHECKING:
@@ -85,7 +85,10 @@ def answer_attestation(
 def _attest_flags(
     no_attest: Annotated[bool, option("Do not attest the VM at the end.", "--no-attest")] = False,
     policy: PolicyOption = None,
-    pins: PinsOption = None,
+    pins: Annotated[
+        Path | None,
+        option("File of golden PCR values to compare with.", "--pins", metavar="FILE"),
+    ] = None,
 ) -> AttestFlags:
     return AttestFlags(not no_attest, policy, pins)
 
