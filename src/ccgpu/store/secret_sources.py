@@ -1,4 +1,4 @@
-"""Reads the values of secrets from this machine: a file, the environment, standard input, a program.
+"""Reads the values of secrets on this machine: from files, variables, standard input, programs.
 
 `require_readable` looks at a source without reading its value, before anything is made or asked.
 `read` reads it, once the VM is proven. A value is taken as it is: a trailing newline is part of it.
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 _KIB = MOST_BYTES // 1024
 _CHUNK = 64 * 1024
-
-
-def absolute(entry: str, folder: Path) -> str:
-    """The absolute path of a file that a spec names; `~` is the home."""
-    try:
-        return os.path.abspath(folder / Path(entry.strip()).expanduser())  # noqa: PTH100  # resolves no link
-    except RuntimeError:  # there is no home: what reads the file says so
-        return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,9 @@ class SecretReader:
             case _:
                 value = read_output(self._program(source), self.environ, MOST_BYTES, timeout)
         if len(value) > MOST_BYTES or not value:
-            raise UsageProblem(f"secret {source.name}: {source.source_text} {_size_problem(len(value))}")
+            raise UsageProblem(
+                f"secret {source.name}: {source.source_text} {_size_problem(len(value))}"
+            )
         return Secret(source.name, value, source.owner)
 
     def _variable(self, source: "SecretSource") -> str:
@@ -130,13 +124,12 @@ def _opened(source: "SecretSource") -> "Iterator[BinaryIO]":
     try:
         path = Path(source.file or "").expanduser()
         there = path.stat()  # first: opening a named pipe would block
-        if S_ISREG(there.st_mode):
-            stream = path.open("rb")
+        stream = path.open("rb") if S_ISREG(there.st_mode) else None
     except RuntimeError:
         raise _bad_file(source, "cannot be read: there is no home folder for ~") from None
     except (OSError, ValueError) as err:  # ValueError: a path that no system call takes
         raise _bad_file(source, f"cannot be read: {reason(err)}") from None
-    if not S_ISREG(there.st_mode):
+    if stream is None:
         raise _bad_file(source, "is not a plain file: use standard input for a pipe")
     with stream:
         if not there.st_size or there.st_size > MOST_BYTES:

@@ -1,7 +1,8 @@
 """Validates a layer of values as a `VmSpec`, and returns problems with their places.
 
 Paths of public key files and of cloud-init files are replaced by what they hold: the model itself
-never reads a file. The files of secrets are not read; their paths become absolute. The driver is looked up in the table that ships with ccgpu.
+never reads a file. The files of secrets are not read: their paths become absolute. The driver is
+looked up in the table that ships with ccgpu.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from ccgpu.errors import Problem
 from ccgpu.store import cloud_init_files, driver_table, keyfiles, spec_memory
 from ccgpu.store.documents import FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
-from ccgpu.store.secret_sources import absolute
+from ccgpu.store.named_files import absolute
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ccgpu.domain.secret import MOST_BYTES
 from ccgpu.domain.spec.secrets import SecretSource
 from ccgpu.errors import CcgpuError, InvalidFile, TimedOut, UsageProblem
-from ccgpu.store.secret_sources import SecretReader, absolute
+from ccgpu.store.named_files import absolute
+from ccgpu.store.secret_sources import SecretReader
 
 _CANARY = "hf_Canary7Q2xT9vLw4Zr8Nk1Bd6Fs3Hj5"
 _PATH = os.environ["PATH"]
