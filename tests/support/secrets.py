@@ -1,6 +1,6 @@
 """A user who puts secrets into the VM `demo`, and what the VM's memory holds of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -59,9 +59,11 @@ class SecretUser:
         def wrap(channels: OpenChannel, target: GuestTarget) -> Channel:
             inner = open_now(channels, target)
 
-            def run(argv: object, stdin: bytes, timeout: float) -> Completed:
-                send = lambda: inner.run(argv, stdin, timeout=timeout)  # type: ignore[arg-type]  # noqa: E731
-                if "ccgpu-release" in argv and '"action":"open"' in argv[-1]:  # type: ignore[operator,index]
+            def run(argv: Sequence[str], stdin: bytes, timeout: float) -> Completed:
+                def send() -> Completed:
+                    return inner.run(argv, stdin, timeout=timeout)
+
+                if "ccgpu-release" in argv and '"action":"open"' in argv[-1]:
                     opened.append(stdin)
                     return act(send)
                 return send()

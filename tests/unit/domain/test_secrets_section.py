@@ -20,7 +20,7 @@ _WORDS = {
 def _problems(*secrets: object) -> list[tuple[tuple[str | int, ...], str]]:
     with pytest.raises(ValidationError) as caught:
         VmSpec.model_validate({"name": "demo", "secrets": list(secrets)})
-    return [tuple(one) for one in problems_in(caught.value)]
+    return [(path, message) for path, message in problems_in(caught.value)]
 
 
 @pytest.mark.parametrize("source", SOURCES)
