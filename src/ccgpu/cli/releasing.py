@@ -33,8 +33,9 @@ def wanted_release(
     """A release of secrets that this process reads: from its environment, its standard input."""
     from ccgpu.store.secret_sources import SecretReader
     from ccgpu.workflows.secrets import WantedRelease
+    from ccgpu.workflows.source_command import read_output
 
-    reader = SecretReader(os.environ, runtime.stdin)
+    reader = SecretReader(os.environ, runtime.stdin, read_output)
     return WantedRelease(tuple(sources), reader, allow_loosened, dry_run)
 
 

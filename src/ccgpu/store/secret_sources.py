@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from ccgpu.domain.secret import MOST_BYTES, Secret
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store.documents import reason
-from ccgpu.store.source_command import read_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ccgpu.domain.spec.secrets import SecretSource
 
+# Path and arguments, environment, the most bytes that are wanted, seconds; returns what it prints.
+RunProgram = Callable[[Sequence[str], Mapping[str, str], int, float], bytes]
 _KIB = MOST_BYTES // 1024
 _CHUNK = 64 * 1024
 
@@ -32,11 +33,13 @@ _CHUNK = 64 * 1024
 class SecretReader:
     """Reads sources on behalf of the caller of ccgpu.
 
-    environ: the caller's environment. stdin: opens standard input; None if it is a terminal.
+    environ: the caller's environment. stdin: opens standard input; None if it is a terminal. run:
+    runs a program, as `workflows.source_command.read_output` does.
     """
 
     environ: Mapping[str, str]
     stdin: Callable[[], BinaryIO | None]
+    run: RunProgram
 
     def require_readable(self, sources: "Sequence[SecretSource]") -> None:
         """Refuse a source that is not there, or cannot be read. No value is read.
@@ -76,7 +79,7 @@ class SecretReader:
             case "stdin":
                 value = _read_bounded(self._input(source))
             case _:
-                value = read_output(self._program(source), self.environ, MOST_BYTES, timeout)
+                value = self.run(self._program(source), self.environ, MOST_BYTES, timeout)
         if len(value) > MOST_BYTES or not value:
             raise UsageProblem(
                 f"secret {source.name}: {source.source_text} {_size_problem(len(value))}"

@@ -16,6 +16,7 @@ from ccgpu.domain.spec.secrets import SecretSource
 from ccgpu.errors import CcgpuError, InvalidFile, TimedOut, UsageProblem
 from ccgpu.store.named_files import absolute
 from ccgpu.store.secret_sources import SecretReader
+from ccgpu.workflows.source_command import read_output
 
 _CANARY = "hf_Canary7Q2xT9vLw4Zr8Nk1Bd6Fs3Hj5"
 _PATH = os.environ["PATH"]
@@ -44,7 +45,7 @@ def _python(code: str) -> SecretSource:
 
 def _reader(stdin: bytes | None = None, **environ: str) -> SecretReader:
     stream = None if stdin is None else io.BytesIO(stdin)
-    return SecretReader({"PATH": _PATH, **environ}, lambda: stream)
+    return SecretReader({"PATH": _PATH, **environ}, lambda: stream, read_output)
 
 
 def _refusal(source: SecretSource, reader: SecretReader, *, early: bool) -> CcgpuError:
@@ -163,7 +164,7 @@ def test_a_source_that_is_not_there_is_refused_before_anything_is_asked(source, 
 def test_looking_runs_no_program_and_reads_no_input(tmp_path):
     mark = tmp_path / "ran"
     stream = io.BytesIO(b"value")
-    reader = SecretReader({"PATH": _PATH}, lambda: stream)
+    reader = SecretReader({"PATH": _PATH}, lambda: stream, read_output)
     reader.require_readable([_source(command=["touch", str(mark)]), _source(stdin=True)])
     assert not mark.exists()
     assert stream.tell() == 0
@@ -221,7 +222,7 @@ def test_a_program_has_the_callers_environment_and_no_input(capfd):
 
 def test_input_without_an_end_is_read_to_the_limit_alone():
     stream = _Endless()
-    reader = SecretReader({}, lambda: stream)  # type: ignore[arg-type,return-value]
+    reader = SecretReader({}, lambda: stream, read_output)  # type: ignore[arg-type,return-value]
     tracemalloc.start()
     err = _refusal(_source(stdin=True), reader, early=False)
     peak = tracemalloc.get_traced_memory()[1]

@@ -8,11 +8,12 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import Timer
 
 from ccgpu.errors import TimedOut, UsageProblem
+from ccgpu.guest.ssh_process import running
 
 _LOOK_AGAIN = 0.1  # seconds
 _CHUNK = 64 * 1024
@@ -31,28 +32,18 @@ def read_output(
         TimedOut: It did not end in time.
     """
     name = argv[0]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "bufsize": 0}
+    late: list[bool] = []
     try:
-        process = subprocess.Popen(  # noqa: S603  # the user's own command
-            argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0
-        )
+        with (
+            running(argv, env=dict(environ), **pipes) as process,
+            _killed_after(timeout, process, late),
+        ):
+            output = _read_pipe(process, limit)
+            code = process.wait() if len(output) <= limit else 0
     except (OSError, ValueError) as err:
         what = err.strerror if isinstance(err, OSError) else "an argument cannot be passed"
         raise UsageProblem(f"{name} cannot be started: {what}") from None
-    late: list[bool] = []
-
-    def end_late() -> None:
-        late.append(True)
-        process.kill()
-
-    timer = Timer(timeout, end_late)
-    timer.daemon = True
-    timer.start()
-    try:
-        output = _read_pipe(process, limit)
-        code = process.wait() if len(output) <= limit else 0
-    finally:
-        timer.cancel()
-        _end(process)
     if late:
         raise TimedOut(f"{name} has not ended after {timeout:.0f} s")
     if code:
@@ -61,6 +52,25 @@ def read_output(
             hint="run it by itself to see why",
         )
     return output
+
+
+@contextmanager
+def _killed_after(
+    seconds: float, process: "subprocess.Popen[bytes]", late: list[bool]
+) -> Iterator[None]:
+    """Kill the program if the context lasts so long, and note it in `late`."""
+
+    def kill() -> None:
+        late.append(True)
+        process.kill()
+
+    timer = Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read_pipe(process: "subprocess.Popen[bytes]", limit: int) -> bytes:
@@ -78,16 +88,6 @@ def _read_pipe(process: "subprocess.Popen[bytes]", limit: int) -> bytes:
         elif has_ended:
             break
     return bytes(output)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the program, and close the pipe."""
-    if process.poll() is None:
-        process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _ending(code: int) -> str:
