@@ -186,3 +186,15 @@ def test_a_file_is_found_where_the_spec_is_wherever_the_next_create_runs(user, m
     monkeypatch.chdir("specs")
     assert user("put demo --all").code == 0
     assert user.held == {"key": b"rotated"}
+
+
+def test_doctor_looks_at_the_sources_of_a_spec(new, monkeypatch):
+    Path("vm.yaml").write_text("name: demo\nsecrets: [{name: hf-token, env: HF_TOKEN}]\n")
+    line = "doctor -f vm.yaml --region eastus2 --ssh-from 203.0.113.7/32"
+    done = new.shell(line)
+    assert "the sources of hf-token are there; no value was read" in done.out
+    assert CANARY not in done.out
+    monkeypatch.delenv("HF_TOKEN")
+    done = new.shell(line)
+    assert done.code == 2
+    assert "HF_TOKEN is not set" in done.out
