@@ -90,7 +90,11 @@ class SecretPut:
                 write_attested(runtime, files, one, means)
         # 3. Print it.
         shown = view.PutSecrets(
-            outcome.attestation, wanted.sources, outcome.stored, dry_run=self.dry_run
+            outcome.attestation,
+            wanted.sources,
+            outcome.loosened,
+            outcome.stored,
+            dry_run=self.dry_run,
         )
         runtime.answer(output, lambda: view.put_as_text(shown), lambda: view.put_as_json(shown))
         files.require_signed()

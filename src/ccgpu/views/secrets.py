@@ -1,6 +1,6 @@
 """Secrets of a VM, as text and as JSON: names, sizes, owners and sources, never values."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.attestation import Attestation
+from ccgpu.attest.check import format_value
 from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.release import StoredSecret
 
@@ -20,28 +21,40 @@ _SCHEMA = "ccgpu.secret/1"
 
 @dataclass(frozen=True, slots=True)
 class PutSecrets:
-    """A release, or (dry_run) all of one but the release. stored: what the VM has taken."""
+    """A release, or (dry_run) all of one but the release.
+
+    loosened: the fields in which the policy asks for less than `default`, with both values. stored:
+    what the VM has taken.
+    """
 
     judged: Attestation
     sources: "Sequence[SecretSource]"
+    loosened: Mapping[str, str]
     stored: Sequence[StoredSecret]
     dry_run: bool
 
 
 def put_as_text(put: PutSecrets) -> RenderableType:
     """The verdict in one line, then the secrets."""
-    judged = put.judged
-    proven = Text(
-        f"{one_line(judged.name)} is proven: {judged.appraisal.verdict} by policy "
-        f"{one_line(judged.appraisal.policy)}"
-    )
+    lines = [Text(line) for line in _verdict_lines(put)]
     if put.dry_run:
         table = _table(("secret", "from", "owner"))
         for one in put.sources:
             table.add_row(one.name, Text(one_line(one.source_text)), str(one.owner))
         said = "dry run: no value was read, and nothing was released"
-        return Group(proven, Text(), table, Text(), Text(said))
-    return Group(proven, Text(), _stored_table(put.stored), Text(), Text("released"))
+        return Group(*lines, Text(), table, Text(), Text(said))
+    return Group(*lines, Text(), _stored_table(put.stored), Text(), Text("released"))
+
+
+def _verdict_lines(put: PutSecrets) -> Iterator[str]:
+    """The verdict, and what makes it count for less."""
+    name, appraisal = one_line(put.judged.name), put.judged.appraisal
+    yield f"{name} is proven: {appraisal.verdict} by policy {one_line(appraisal.policy)}"
+    if put.loosened:
+        told = "; ".join(f"{path}: {values}" for path, values in sorted(put.loosened.items()))
+        yield one_line(f"that policy asks for less than default: {told}")
+    if appraisal.simulated:
+        yield "SIMULATED: this proves nothing of any hardware"
 
 
 def put_as_json(put: PutSecrets) -> dict[str, Any]:
@@ -57,7 +70,8 @@ def put_as_json(put: PutSecrets) -> dict[str, Any]:
         "verdict": judged.appraisal.verdict,
         "simulated": judged.appraisal.simulated,
         "policy": judged.appraisal.policy,
-        "at": judged.appraisal.at.isoformat(),
+        "loosened": sorted(put.loosened),
+        "at": format_value(judged.appraisal.at),
         "vm_id": judged.challenge.vm_id,
         "nonce": judged.challenge.nonce.hex(),
         "bundle": judged.bundle,

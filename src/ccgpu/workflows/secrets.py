@@ -4,7 +4,7 @@ A value is read once the VM has been proven, never before. Its source is looked 
 is asked, so that a missing one costs nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -58,11 +58,13 @@ class WantedRelease:
 class ReleaseOutcome:
     """What was released: the verdict it rests on, and what the VM holds of it now.
 
-    stored: none after a dry run.
+    loosened: the fields in which the policy asks for less than `default`, with both values. stored:
+    none after a dry run.
     """
 
     attestation: "Attestation"
     wanted: WantedRelease
+    loosened: Mapping[str, str]
     stored: tuple[StoredSecret, ...] = ()
 
 
@@ -104,7 +106,7 @@ def release_to(
         ReleaseFailed: The VM did not take them.
         And as `proven_guest` and `ProvenGuest.release`.
     """
-    from ccgpu.workflows.release import proven_guest  # needs the verifier
+    from ccgpu.workflows.release import find_loosened, proven_guest  # needs the verifier
 
     wanted.require_readable()
     task = GuestTask.of_deployment(run, names)
@@ -112,13 +114,13 @@ def release_to(
         run, names, guest, means, allow_loosened=wanted.allow_loosened, seen=seen
     ) as proven:
         if wanted.dry_run:
-            return ReleaseOutcome(proven.attestation, wanted)
+            return ReleaseOutcome(proven.attestation, wanted, find_loosened(means))
         task.tell("begin", "release secrets", "release")
         limit = task.time_left(_PROGRAM_TIMEOUT, "reading secrets")
         secrets = [wanted.reader.read(source, limit) for source in wanted.sources]
         stored = proven.release(secrets)
         task.tell("done", f"released {', '.join(one.name for one in stored)}", "release")
-        return ReleaseOutcome(proven.attestation, wanted, stored)
+        return ReleaseOutcome(proven.attestation, wanted, find_loosened(means), stored)
 
 
 def list_secrets(

@@ -91,6 +91,20 @@ def test_every_source_is_released_byte_by_byte(user, token, monkeypatch, source)
     assert user.held == {"hf-token": value}
 
 
+@pytest.mark.usefixtures("token")
+def test_transcripts(user, golden):
+    lines = (
+        "put demo hf-token --from-env HF_TOKEN --owner 1000 --dry-run",
+        "put demo hf-token --from-env HF_TOKEN --owner 1000",
+        "put demo other --from-env NOT_SET",
+        "list demo",
+        "list demo -o tsv --query secrets[].[name,bytes]",
+        "rm demo hf-token",
+        "rm demo hf-token",
+    )
+    golden("cli/secret.txt", "\n".join(str(user(line)) for line in lines))
+
+
 def test_list_tells_names_sizes_and_owners_alone(user, token):
     user("put demo hf-token --from-env HF_TOKEN --owner 1000")
     done = user("list demo -o json")
@@ -202,7 +216,11 @@ def test_a_loosened_policy_is_taken_with_the_flag_alone(user, token, monkeypatch
     assert (done.code, user.held) == (2, {})
     complete = f"`ccgpu secret {words} --backend fake --unsafe-allow-loosened-policy`"
     assert complete in done.err
-    assert user(f"{words} --unsafe-allow-loosened-policy").code == 0
+    done = user(f"{words} --unsafe-allow-loosened-policy")
+    assert done.code == 0, done.err
+    assert "that policy asks for less than default: max_age: 48h instead of 24h" in done.out
+    answer = user(f"{words} --unsafe-allow-loosened-policy --dry-run -o json").document
+    assert answer["loosened"] == ["max_age"]
     assert user.held == {"token": token.encode()}
 
 
