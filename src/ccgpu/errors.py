@@ -29,6 +29,7 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     ├── GuestNotReady                10  the VM did not become ready
     │   ├── GuestUnreachable         10  no connection to the VM could be made
     │   ├── ConnectionLost           10  the connection ended before the command in the VM did
+    │   ├── ReleaseFailed            10  the VM did not take, list or remove secrets
     │   └── WorkloadFailed           10  a workload in the VM could not be handled as asked
     ├── TimedOut                     11  the time limit passed
     └── Interrupted                  130 Ctrl-C or a signal
@@ -267,6 +268,14 @@ class GuestUnreachable(GuestNotReady):
 
 class ConnectionLost(GuestNotReady):
     """The connection ended before the command in the VM did: how that ended is unknown."""
+
+
+class ReleaseFailed(GuestNotReady):
+    """The VM did not take, list or remove secrets. `reason`: the code of its answer."""
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class WorkloadFailed(GuestNotReady):

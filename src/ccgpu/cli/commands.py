@@ -73,6 +73,7 @@ COMMANDS = {
     "tunnel": Entry("tunnel", "tunnel", "Forward a local port to a port of the VM."),
     "logs": Entry("logs", "logs", "Print the VM's set-up log, or its serial console."),
     "attest": Entry("attest", "attest", "Attest a VM: fresh evidence, judged on this machine."),
+    "secret": Entry("secret", "app", "Release secrets to a proven VM, list and remove them."),
     "verify": Entry("verify", "verify", "Verify attestation evidence, offline."),
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."

@@ -1,7 +1,7 @@
 """The files of a guest: those it has stored, and those that follow from its state.
 
 Files have whole content and permissions; folders exist where a file is below them. Files of one
-guest hold at most 64 MiB.
+guest hold at most 64 MiB. Those in memory or on the encrypted temporary disk go with the boot.
 """
 
 import hashlib
@@ -18,7 +18,10 @@ from ccgpu.fakeguest.hostkeys import public_line
 from ccgpu.fakeguest.setup_run import SetupRun
 
 MOST_BYTES = 64 << 20
-_FOLDERS = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/tmp", "/usr", "/var")  # noqa: S108  # of a guest
+_FOLDERS = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/tmp", "/usr", "/var")  # noqa: S108  # of a guest
+# A tmpfs, or a disk whose key is made anew at each boot.
+_OF_A_BOOT = ("/dev/shm/", "/mnt/ccgpu/", "/run/")  # noqa: S108  # of a guest
+_WRITTEN_IN = "volatile-files"  # the fact: the boot of the stored files that go with it
 STATE = "/var/lib/ccgpu"
 
 
@@ -31,6 +34,16 @@ class FileTree:
 
     def __init__(self, guest: SimulatedGuest) -> None:
         self._guest, self._rows = guest, guest.machine.rows
+        self._forget_older_boots()
+
+    def _forget_older_boots(self) -> None:
+        """Remove what went with an earlier boot."""
+        written_in = self._rows.fact(_WRITTEN_IN)
+        if written_in not in (None, self._guest.boot_id):
+            for path in self._rows.sizes():
+                if path.startswith(_OF_A_BOOT):
+                    self._rows.remove(path)
+            self._rows.record(_WRITTEN_IN, self._guest.boot_id)
 
     @property
     def home(self) -> str:
@@ -58,9 +71,16 @@ class FileTree:
         sizes = self._rows.sizes()
         used = sum(sizes.values()) - sizes.get(path, 0)
         full = self._guest.settings["disk_full"] and not self._guest.freed_bytes
+        if path.startswith(_OF_A_BOOT):
+            full = False
+            self._rows.record(_WRITTEN_IN, self._guest.boot_id)
         if full or used + len(file.data) > MOST_BYTES:
             raise NoSpace(path)
         self._rows.write(path, file)
+
+    def remove(self, path: str) -> None:
+        """Remove the stored file at `path`, if there is one."""
+        self._rows.remove(self.absolute(path))
 
     def list_below(self, folder: str) -> list[str]:
         """The paths of all files below a folder."""

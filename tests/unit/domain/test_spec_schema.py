@@ -34,7 +34,7 @@ def test_the_schema_names_its_dialect_and_refuses_unknown_fields():
     assert body["title"] == "ccgpu spec"
     described = [each for each in _objects(body) if each.get("type") == "object"]
     closed = [each for each in described if "properties" in each]
-    assert len(closed) == 6
+    assert len(closed) == 7
     assert all(each["additionalProperties"] is False for each in closed)
 
 
