@@ -25,7 +25,7 @@ case "$1 $2" in
   "stop -t") pid=$(cat "$root/container"); kill "$pid"; sleep 0.1 ;;
   run*)
     [[ ! -e $root/broken ]] || {{ echo "no such device" >&2; exit 125; }}
-    while [[ $1 != *@sha256:* && $1 != sha256:* ]]; do shift; done
+    while [[ $1 != *@sha256:* && $1 != sha256:* ]]; do shift || exit 125; done
     shift
     "$@" &
     echo $! >"$root/container"

@@ -47,6 +47,8 @@ HINTS = {
     "release.swap": "turn swap off in the VM (`swapoff -a`)",
     "request": _REPORT,
     "tpm.absent": _NOT_AZURES,
+    "workload-log.error": "/run/ccgpu/workloads.log must be a file of root; restart the VM",
+    "workload-log.large": "restart the VM: each boot begins a new log of workloads",
     "tpm.error": f"{_AGAIN}; if that fails, too, restart the VM",
 }
 _NEEDS = "who logs in needs `sudo` without a password, and the VM Python 3.10 or later"
