@@ -20,6 +20,7 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── CapacityUnavailable      6   try another zone, region, or time
     ├── StateUnusable                4   the state folder cannot be read or written
     ├── CopyFailed                   4   a file could not be copied into or out of the VM
+    ├── ModelUnavailable             4   a model could not be looked up, or is not as it is listed
     ├── LeftBehind                   7   created resources still exist, or may still exist
     │   └── RemovalDenied            4   because a permission is missing
     ├── EvidenceUnavailable          8   no verdict: evidence or collateral is missing
@@ -27,7 +28,9 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── HostKeyMismatch          9   the VM shows another SSH host key than the pinned one
     ├── GuestNotReady                10  the VM did not become ready
     │   ├── GuestUnreachable         10  no connection to the VM could be made
-    │   └── ConnectionLost           10  the connection ended before the command in the VM did
+    │   ├── ConnectionLost           10  the connection ended before the command in the VM did
+    │   ├── ReleaseFailed            10  the VM did not take, list or remove secrets
+    │   └── WorkloadFailed           10  a workload in the VM could not be handled as asked
     ├── TimedOut                     11  the time limit passed
     └── Interrupted                  130 Ctrl-C or a signal
 
@@ -212,6 +215,12 @@ class CopyFailed(CcgpuError):
     exit_code: ClassVar[int] = 4
 
 
+class ModelUnavailable(CcgpuError):
+    """A model could not be looked up at huggingface.co, or its files are not those listed there."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class LeftBehind(CcgpuError):
     """Created resources still exist, or their state is unknown. Outranks its cause.
 
@@ -259,6 +268,25 @@ class GuestUnreachable(GuestNotReady):
 
 class ConnectionLost(GuestNotReady):
     """The connection ended before the command in the VM did: how that ended is unknown."""
+
+
+class ReleaseFailed(GuestNotReady):
+    """The VM did not take, list or remove secrets. `reason`: the code of its answer."""
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class WorkloadFailed(GuestNotReady):
+    """A workload in the VM could not be handled as asked. `reason`: the code of the guest's script.
+
+    The codes are the keys of `guest.workload.HINTS`.
+    """
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class TimedOut(CcgpuError):

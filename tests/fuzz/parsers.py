@@ -25,7 +25,7 @@ from ccgpu.fakeguest.evidence import spdm as spdm_builder
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.gpu import CollectedGpuEvidence
 from ccgpu.store import evidence
-from support import documents, gpus, vms, workloads
+from support import documents, gpus, vms, workload_events
 
 _RULE = Rule("fuzz", "anything", "the fuzzer")
 
@@ -144,8 +144,8 @@ def _text(data: bytes | None) -> str:
 
 
 def _workload_logs() -> Iterator[bytes]:
-    yield workloads.log_of(workloads.event())
-    yield workloads.log_of(workloads.event("one", model=None), workloads.event("two", mounts=[]))
+    yield workload_events.log_of(workload_events.event())
+    yield workload_events.log_of(workload_events.event("one", model=None), workload_events.event("two", mounts=[]))
 
 
 def _pcr_json() -> bytes:

@@ -41,7 +41,7 @@ from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.store import policies
-from support import gpus, vms, workloads
+from support import gpus, vms, workload_events
 
 Meaning = Callable[[bytes], object]
 
@@ -140,7 +140,7 @@ def _bare_vm() -> Evidence:
 @cache
 def _vm_with_workloads() -> Evidence:
     """A VM that has started two workloads."""
-    return vms.bound_evidence(workloads.vm_with(workloads.event("one"), workloads.event("two")))
+    return vms.bound_evidence(workload_events.vm_with(workload_events.event("one"), workload_events.event("two")))
 
 
 @cache

@@ -50,6 +50,7 @@ GOOD: dict[str, Any] = {
         "nvidia-container-toolkit-base": ["1.20.1-1"],
         "libnvidia-container-tools": ["1.20.1-1"],
         "libnvidia-container1": ["1.20.1-1"],
+        "python3-cryptography": ["41.0.7-4ubuntu0.1"],
         "gcc": ["13"],
         "make": ["4.3"],
         "perl": ["5.38"],

@@ -38,6 +38,7 @@ OUTPUTS = {
     "disks": '{"blockdevices": [{"name": "sda", "type": "disk", "mountpoints": ["/"]}]}',
     "space": "Mounted on Avail Use%\n/ 214748364800 12%\n",
     "swap": "",
+    "cryptography": "",
 }
 
 

@@ -16,7 +16,7 @@ from ccgpu.views.verdict import AppraisedEvidence
 from support import gpus
 from support.gpus import gpu
 from support.vms import HOST_KEY, NONCE, Judge, caller_question, newest_vm
-from support.workloads import encode, event
+from support.workload_events import encode, event
 
 # Elements that have no end tag (HTML, 13.1.2, void elements).
 _VOID = {"meta", "br", "link", "img", "input", "hr", "base"}

@@ -1,8 +1,9 @@
-"""A TPM in memory that knows the commands of the collector, and no others (big endian).
+"""A TPM in memory that knows the commands of ccgpu's scripts, and no others (big endian).
 
 It has an attestation key, PCR values and NV indexes of any size; a real one refuses 2600 bytes.
 """
 
+import hashlib
 import struct
 from collections.abc import Mapping
 
@@ -11,13 +12,19 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ccgpu.fakeguest.evidence import quote
 
 NV_DEFINE, NV_WRITE, NV_READ = 0x12A, 0x137, 0x14E
-QUOTE, NV_READ_PUBLIC, PCR_READ = 0x158, 0x169, 0x17E
+QUOTE, NV_READ_PUBLIC, PCR_READ, PCR_EXTEND = 0x158, 0x169, 0x17E, 0x182
 ABSENT, RETRY = 0x18B, 0x922
 _SESSIONS = 0x8002
 _EMPTY_PASSWORD = bytes.fromhex("00000009400000090000000000")
 _OWNER = 0x40000001
 _CHUNK = 1024
-_HANDLES = {NV_DEFINE: 1, NV_WRITE: 2, NV_READ: 2, QUOTE: 1}  # of commands with a session
+_HANDLES = {
+    NV_DEFINE: 1,
+    NV_WRITE: 2,
+    NV_READ: 2,
+    QUOTE: 1,
+    PCR_EXTEND: 1,
+}  # of commands with a session
 
 
 def response(code: int, parameters: bytes = b"", *, sessions: bool = False) -> bytes:
@@ -86,6 +93,11 @@ class TpmDouble:
             values = [self.pcrs[index] for index in range(24) if bits >> index & 1]
             listed = b"".join(struct.pack(">H", len(value)) + value for value in values)
             return response(0, bytes(4) + body + struct.pack(">I", len(values)) + listed)
+        if code == PCR_EXTEND:
+            index, count, algorithm = struct.unpack(">IIH", body[:10])
+            assert (count, algorithm, len(body)) == (1, 0x000B, 42)
+            self.pcrs[index] = hashlib.sha256(self.pcrs[index] + body[10:]).digest()
+            return response(0, sessions=True)
         assert code == QUOTE
         return self._quote(body)
 

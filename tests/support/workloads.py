@@ -1,45 +1,38 @@
-"""Workloads of a guest as its log has them, and VMs that have started some."""
+"""Plans of the shipped workloads, with a pinned model where they need one."""
 
-import json
-from dataclasses import replace
 from typing import Any
 
-from ccgpu.fakeguest.evidence.cpu import SimulatedVm
-from support.vms import vm
+from ccgpu.domain.spec.workload import Workload
+from ccgpu.domain.workload.container import ContainerPlan
+from ccgpu.domain.workload.resolve import resolve
+from ccgpu.domain.workload.values import PinnedModel
+from ccgpu.store import model_table, workload_templates
 
-MODEL = {
-    "repository": "example/small-model",
-    "commit": "0123456789abcdef0123456789abcdef01234567",
-    "manifest": f"sha256:{'5c' * 32}",
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PYTHON = "docker.io/library/python:3.12-slim"
+_MODELS = {
+    "diffusers": "stabilityai/stable-diffusion-xl-base-1.0",
+    "sglang-images": "Qwen/Qwen-Image",
 }
 
 
-def event(name: str = "chat", **changes: Any) -> dict[str, Any]:
-    """An event, with some members changed."""
-    digest = f"sha256:{'d1' * 32}"
-    image = f"registry.example/server@{digest}"
-    return {
-        "schema": "ccgpu.workload-event/1",
-        "name": name,
-        "image": "registry.example/server:1.2",
-        "image_digest": digest,
-        "command": ["run", "--rm", "--name", f"ccgpu-{name}", "-p", "127.0.0.1:1:1", image],
-        "mounts": ["/mnt/ccgpu/models/m:/models:ro"],
-        "model": MODEL,
-        "environment": ["HF_HOME"],
-    } | changes
+def pinned(repository: str = "HuggingFaceH4/zephyr-7b-beta", gb: float = 14.5) -> PinnedModel:
+    """A pinned model."""
+    return PinnedModel(repository, COMMIT, f"sha256:{'ab' * 32}", gb)
 
 
-def encode(document: Any) -> bytes:
-    """A document in canonical JSON, without a line feed."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-
-
-def log_of(*documents: Any) -> bytes:
-    """The log of these events."""
-    return b"".join(encode(each) + b"\n" for each in documents)
-
-
-def vm_with(*documents: Any) -> SimulatedVm:
-    """A VM that measured these events and logs them."""
-    return replace(vm(), workloads=tuple(map(encode, documents)))
+def plan_of(
+    use: str, *, openssl: bool = True, model: Any = "default", **fields: Any
+) -> ContainerPlan:
+    """The plan of a shipped workload with these fields of the section; inputs are made up."""
+    template = workload_templates.load(use)
+    if use == "image":
+        fields.setdefault("image", PYTHON)
+    needed = [{"from": "./mine", "to": target} for target in template.inputs]
+    section = Workload.model_validate({"use": use, "inputs": needed, **fields})
+    if model == "default":
+        name = _MODELS.get(use, "HuggingFaceH4/zephyr-7b-beta")
+        model = pinned(name) if template.model == "required" else None
+    known = None if model is None else model_table.shipped().find(model.repository)
+    texts = {name: f"# {name}\n" for name in workload_templates.texts(use, template)}
+    return resolve(template, section, model=model, known=known, openssl=openssl, texts=texts)

@@ -80,6 +80,13 @@ class AppraisalInputs:
     signed: SignedFile | None = None
     suppliers: Mapping[CollateralKind, TrustSource] = field(default_factory=dict)
 
+    @property
+    def caller(self) -> CallerContext:
+        """What the caller knows of the challenge."""
+        return CallerContext(
+            self.nonce, self.vm_id, self.host_key, answers_earlier=self.answers_earlier
+        )
+
 
 def appraise(
     evidence: Evidence, policy: Policy, inputs: AppraisalInputs, roots: Roots | None = None
@@ -88,10 +95,7 @@ def appraise(
     anchors, at = roots or TRUST_ANCHORS, inputs.at
     checks = Checks()
     # 1. Freshness and identity: what the evidence has to answer (RFC 9334, §10).
-    caller = CallerContext(
-        inputs.nonce, inputs.vm_id, inputs.host_key, answers_earlier=inputs.answers_earlier
-    )
-    challenge = freshness.build_challenge(evidence, caller, policy, checks)
+    challenge = freshness.build_challenge(evidence, inputs.caller, policy, checks)
     # 2. The confidential VM.
     cpu_result = _appraise_cpu(evidence, policy, inputs, anchors, challenge, checks)
     # 3. The GPUs, whose nonce may bind the VM's attestation key.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.output_files import OutputFiles, write_attested
-from ccgpu.cli.pins_options import PinsOption, PinsOptions, note_recorded
+from ccgpu.cli.pins_options import PinsOptions, note_recorded
 from ccgpu.cli.runtime import OutputOptions, Runtime
 
 if TYPE_CHECKING:
@@ -22,16 +22,27 @@ PolicyOption = Annotated[
 ]
 
 
+LoosenedOption = Annotated[
+    bool,
+    option(
+        "Release secrets by a policy that asks for less than `default`.",
+        "--unsafe-allow-loosened-policy",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class AttestFlags:
     """Whether the VM is attested at the end, by which policy (None: `default`) and golden values.
 
-    pins: the file of golden PCR values; None for none.
+    pins: the file of golden PCR values; None for none. allow_loosened: secrets may be released by
+    a policy that asks for less than `default`.
     """
 
     wanted: bool
     policy: str | None
     pins: Path | None = None
+    allow_loosened: bool = False
 
     @property
     def golden(self) -> PinsOptions:
@@ -85,9 +96,13 @@ def answer_attestation(
 def _attest_flags(
     no_attest: Annotated[bool, option("Do not attest the VM at the end.", "--no-attest")] = False,
     policy: PolicyOption = None,
-    pins: PinsOption = None,
+    pins: Annotated[
+        Path | None,
+        option("File of golden PCR values to compare with.", "--pins", metavar="FILE"),
+    ] = None,
+    unsafe_allow_loosened_policy: LoosenedOption = False,
 ) -> AttestFlags:
-    return AttestFlags(not no_attest, policy, pins)
+    return AttestFlags(not no_attest, policy, pins, unsafe_allow_loosened_policy)
 
 
 AttestArguments = Annotated[AttestFlags, OptionGroup(_attest_flags)]

@@ -15,6 +15,7 @@ from ccgpu.cli import process
 from ccgpu.cli.local_ssh import open_ssh, require_openssh
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
+from ccgpu.domain.hub_listing import HOST as HUB_HOST
 from ccgpu.domain.price import HOST as PRICE_HOST
 from ccgpu.errors import (
     CopyFailed,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ccgpu.fakeguest.vendors import SimulatedVendors
     from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
     from ccgpu.net.fetch import Web
+    from ccgpu.workflows.pin_model import Hub
 
 _THREADS = 8  # the most requests that `collateral fetch` sends at the same time
 
@@ -50,6 +52,7 @@ class Backend:
         journals: Where deployments of this back end are recorded.
         web: Opens the HTTP client for collateral.
         price_web: Opens the HTTP client for Azure's price list.
+        hub_web: Opens the HTTP client for huggingface.co, which lists the files of models.
         channels: Opens the channel to the inside of a VM.
         require_channel: Raises an error if this machine lacks what `channels` needs, or if none of
             the given private keys can be used.
@@ -65,6 +68,7 @@ class Backend:
     journals: Journals
     web: "Callable[[], Web]"
     price_web: "Callable[[], Web]"
+    hub_web: "Callable[[], Web]"
     channels: "OpenChannel"
     sources: Sources = PUBLIC
     cache: Path | None = None
@@ -100,6 +104,12 @@ class Backend:
 
         cache = None if self.cache is None else PriceCache(self.cache / "prices")
         return RetailPrices(self.price_web, self.scheduler, cache)
+
+    def hub(self, token: str | None = None) -> "Hub":
+        """huggingface.co. token: of the user, for gated models."""
+        from ccgpu.workflows.pin_model import Hub
+
+        return Hub(self.hub_web, self.scheduler, token)
 
     @contextmanager
     def fetcher(self, within: float = inf) -> "Iterator[CollateralFetcher]":
@@ -160,6 +170,7 @@ def _azure_backend(
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
+        hub_web=partial(web, HUB_HOST),
         channels=open_ssh,
         require_channel=require_openssh,
         cache=folders.cache(),
@@ -206,6 +217,7 @@ def simulated_backend(
         journals=Journals(journals),
         web=web,
         price_web=partial(_simulated_price_list, arm),
+        hub_web=partial(_simulated_hub, arm),
         channels=simulated_channels(arm, vendors),
         sources=sources,
         sku_cache=sku_folder(journals),
@@ -220,6 +232,15 @@ def _simulated_price_list(arm: "FakeArm") -> "Web":
     from ccgpu.net.fetch import Web
 
     return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)))
+
+
+def _simulated_hub(arm: "FakeArm") -> "Web":
+    from ccgpu.fakearm import FakeTransport
+    from ccgpu.fakeguest.hub import SimulatedHub
+    from ccgpu.net.fetch import Web
+
+    hub = SimulatedHub(partial(arm.settings.get, "vendors"))
+    return Web((HUB_HOST,), FakeTransport(hub))
 
 
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":

@@ -30,6 +30,12 @@ COMMANDS = {
     "drivers": Entry(
         "drivers", "drivers", "List the GPU drivers that can be attested, and until when."
     ),
+    "models": Entry(
+        "models", "models", "List the models that are known, whether they fit, and what runs them."
+    ),
+    "workloads": Entry(
+        "workloads", "workloads", "List what can run in a VM, or show the parameters of one."
+    ),
     "validate": Entry("validate", "validate", "Check spec files and report every problem."),
     "plan": Entry("plan", "plan", "Show what `create` would do, without doing it."),
     "capacity": Entry(
@@ -67,6 +73,7 @@ COMMANDS = {
     "tunnel": Entry("tunnel", "tunnel", "Forward a local port to a port of the VM."),
     "logs": Entry("logs", "logs", "Print the VM's set-up log, or its serial console."),
     "attest": Entry("attest", "attest", "Attest a VM: fresh evidence, judged on this machine."),
+    "secret": Entry("secret", "app", "Release secrets to a proven VM, list and remove them."),
     "verify": Entry("verify", "verify", "Verify attestation evidence, offline."),
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."

@@ -40,8 +40,7 @@ def create(
     """
     if dry_run:
         parts = (ctx.obj, request, output, connection)
-        attested = attesting.wanted and flags.wait
-        how = HowPlanned(fresh, flags.skip_preflight, way, attested)
+        how = HowPlanned(fresh, flags.skip_preflight, way, attesting.wanted, flags.wait)
         preview(*parts, how)
         return
     used = OpenedBackend(ctx.obj, connection, way)

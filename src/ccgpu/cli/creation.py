@@ -9,6 +9,7 @@ from ccgpu.cli.attesting import AttestFlags, attest_means
 from ccgpu.cli.consent import Consent
 from ccgpu.cli.create_flags import CreateFlags
 from ccgpu.cli.options import ProgressOptions
+from ccgpu.cli.releasing import wanted_release
 from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 from ccgpu.errors import CcgpuError
 
@@ -83,12 +84,13 @@ class Creation:
 
         # 1. Create, with progress on stderr.
         means = self._attest_means()
+        self._note_unreleased()
         with self.progress_options.shown(self.runtime) as progress:
             outcome, made = self._create(means, progress)
         # 2. Print the deployment on stdout, then the hint on stderr.
         cloud = self.cloud
         ssh, remembered = self._ssh_command(made), outcome.effective_spec.remembered
-        more = view.Notes(remembered, outcome.warnings, outcome.tries)
+        more = view.Notes(remembered, outcome.warnings, outcome.tries, outcome.secrets)
         self.runtime.answer(
             output,
             lambda: view.as_text(outcome.plan, made, more, simulated=cloud.simulated),
@@ -102,13 +104,26 @@ class Creation:
         self._hint_next_step(made, ssh)
 
     def _attest_means(self) -> "AttestMeans | None":
-        """What attests the VM at the end; refuses a private VM that could not be attested."""
+        """What attests the VM at the end; refuses what that or a release would refuse."""
         from ccgpu.workflows.create.attested import require_way
+        from ccgpu.workflows.create.released import require_release
 
-        means = self.backend.attest_means(self.runtime, self.attest_flags, self.spec.name)
+        flags, spec = self.attest_flags, self.spec
+        require_release(spec, attested=flags.wanted)
+        means = self.backend.attest_means(self.runtime, flags, spec.name)
         if means is not None and self.flags.wait:
-            require_way(self.spec, self.backend.access(self.cloud, self.spec.name))
+            require_way(spec, self.backend.access(self.cloud, spec.name))
+        if means is not None and spec.secrets:
+            from ccgpu.workflows.release import require_release_policy  # needs the verifier
+
+            require_release_policy(means, allow_loosened=flags.allow_loosened)
         return means
+
+    def _note_unreleased(self) -> None:
+        from ccgpu.workflows.create.released import not_released_note
+
+        if note := not_released_note(self.spec, wait=self.flags.wait):
+            self.runtime.note(f"note: {self.runtime.complete(note)}")
 
     def _create(
         self, means: "AttestMeans | None", progress: "Progress"
@@ -127,6 +142,9 @@ class Creation:
             given=self.requested.given,
             guest=self.backend.guest(cloud, spec.name, keys),
             attest=means,
+            release=wanted_release(
+                self.runtime, spec.secrets, allow_loosened=self.attest_flags.allow_loosened
+            ),
             **asdict(self.flags),
         )
         outcome = create(cloud, spec, options, progress, lambda todo: self._approve(todo, progress))

@@ -15,6 +15,7 @@ class Schema(StrEnum):
     SPEC = "spec"
     POLICY = "policy"
     BUNDLE = "bundle"
+    WORKLOAD = "workload"
 
 
 def schema(
@@ -35,10 +36,12 @@ def text(of: Schema) -> str:
     """The schema as text; `init` writes the same text."""
     from ccgpu.domain import bundle, policy
     from ccgpu.domain.spec import schema as spec
+    from ccgpu.domain.workload import template
 
     schemas = {
         Schema.SPEC: spec.schema,
         Schema.POLICY: policy.schema,
         Schema.BUNDLE: bundle.schema,
+        Schema.WORKLOAD: template.schema,
     }
     return json.dumps(schemas[of](), indent=2)

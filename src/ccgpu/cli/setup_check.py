@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ccgpu.cli.access_options import WayOptions
 from ccgpu.cli.options import ProgressOptions
+from ccgpu.cli.releasing import wanted_release
 from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 from ccgpu.cli.spec_options import SpecRequest
 from ccgpu.errors import CcgpuError, UsageProblem
@@ -48,7 +49,10 @@ def check_and_tell(
         access = way.access(cloud, name)
         return GuestOptions(backend.channels, access, keys, backend.require_channel)
 
-    question = SetupQuestion(requested, machine, backend.scheduler.clock.now, guest)
+    release = None
+    if not isinstance(requested, CcgpuError):
+        release = wanted_release(runtime, requested.spec.secrets)
+    question = SetupQuestion(requested, machine, backend.scheduler.clock.now, guest, release)
     with progress_options.shown(runtime) as progress:
         timeout = progress_options.timeout or TIMEOUT
         report = check_setup(backend.connect, question, timeout, progress)

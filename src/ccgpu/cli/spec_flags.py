@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 
 class SpecFlags:
-    """The flags of all fields of a spec, in the order of the help text."""
+    """The flags of all fields of a spec, in the order of the help text.
 
-    def __init__(self, model: "type[BaseModel]") -> None:
+    of_run: those of `ccgpu run` (of the section `workload`) in place of the others.
+    """
+
+    def __init__(self, model: "type[BaseModel]", *, of_run: bool = False) -> None:
         flags = ((field, field.flag) for field in fields_of(model))
-        flagged = [(field, flag) for field, flag in flags if flag is not None]
+        flagged = [
+            (field, flag) for field, flag in flags if flag is not None and flag.of_run == of_run
+        ]
         self._fields = sorted(flagged, key=lambda pair: pair[1].rank)
 
     def parameters(self) -> Iterator[inspect.Parameter]:

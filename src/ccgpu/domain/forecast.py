@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from ccgpu.domain.drivers import Driver, DriverTable
+from ccgpu.domain.models import ModelTable
 
 # Time enough to act: as long as the warnings of drivers and bulletins.
 NOTICE = timedelta(days=60)
@@ -58,6 +59,17 @@ class ImageEnd:
 def by_date(endings: Iterable[ExpectedEnd]) -> tuple[ExpectedEnd, ...]:
     """The endings in order; those without a date come last."""
     return tuple(sorted(endings, key=lambda one: (one.on is None, one.on or date.max, one.what)))
+
+
+def model_ending(table: ModelTable, source: str) -> ExpectedEnd:
+    """The end of the table of models."""
+    return ExpectedEnd(
+        f"ccgpu's table of models, of {table.as_of},",
+        table.review_by,
+        "sizes, licences and what runs them may have changed",
+        source,
+        UPDATE,
+    )
 
 
 def driver_endings(table: DriverTable, driver: Driver | None, source: str) -> list[ExpectedEnd]:

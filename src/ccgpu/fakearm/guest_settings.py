@@ -40,6 +40,8 @@ COLLECTOR = (
     "gpu.hung",
 )
 
+OPENER = ("", "crypto.absent", "disk", "swap", "write")
+
 GUEST_DEFAULTS: dict[str, Any] = {
     # How cloud-init ends at the first boot. After "error" there is no set-up.
     "cloud_init": "done",
@@ -65,6 +67,8 @@ GUEST_DEFAULTS: dict[str, Any] = {
     "evidence": "good",
     # Why there is no evidence: the code of the collector's error; empty for none.
     "collector": "",
+    # Why the VM does not take secrets: the code of the opener's error; empty for none.
+    "opener": "",
 }
 
 GUEST_SCENARIOS: Mapping[str, Mapping[str, Any]] = {
@@ -92,6 +96,7 @@ GUEST_SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "gpu-firmware": {"evidence": "gpu-firmware"},
     "collector-busy": {"collector": "busy"},
     **{name.replace(".", "-"): {"collector": name} for name in COLLECTOR[2:]},
+    **{f"opener-{name.replace('.', '-')}": {"opener": name} for name in OPENER[1:]},
     "updates-held": {"held": ["openssh-server", "unattended-upgrades"]},
 }
 
@@ -149,6 +154,7 @@ _CHECKS: dict[str, Callable[[str, Any], Problems]] = {
     "gpu": _choice_check(*GPU_STATES),
     "evidence": _choice_check(*EVIDENCE),
     "collector": _choice_check(*COLLECTOR),
+    "opener": _choice_check(*OPENER),
     "setup_fails": _check_failure,
     "held": _check_held,
 }

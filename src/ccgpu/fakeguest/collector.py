@@ -132,6 +132,16 @@ def _recipient_key(guest: SimulatedGuest) -> bytes:
     return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
+def take_recipient_key(guest: SimulatedGuest) -> X25519PrivateKey | None:
+    """The key that the last evidence of this boot named; None if there is none, or it was taken."""
+    rows = guest.machine.rows
+    kept = json.loads(rows.fact(_RECIPIENT_KEY) or "{}")
+    rows.record(_RECIPIENT_KEY, "{}")
+    if kept.get("boot_id") != guest.boot_id:
+        return None
+    return X25519PrivateKey.from_private_bytes(bytes.fromhex(kept["key"]))
+
+
 def collect(hardware: SimulatedHardware, nonce: bytes, own: BoundValues) -> Mapping[str, Any]:
     """The bundle with the evidence of a VM and its GPU, the quote last (docs/trust.md)."""
     bound = binding.bind(nonce, own.host_key, own.recipient_key, own.vm_id)

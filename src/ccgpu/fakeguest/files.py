@@ -18,9 +18,9 @@ from ccgpu.fakeguest.hostkeys import public_line
 from ccgpu.fakeguest.setup_run import SetupRun
 
 MOST_BYTES = 64 << 20
-_FOLDERS = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/tmp", "/usr", "/var")  # noqa: S108  # of a guest
+_FOLDERS = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/tmp", "/usr", "/var")  # noqa: S108  # of a guest
 # A tmpfs, or a disk whose key is made anew at each boot.
-_OF_A_BOOT = ("/dev/shm/", "/mnt/ccgpu/", "/run/", "/tmp/")  # noqa: S108  # of a guest
+_OF_A_BOOT = ("/dev/shm/", "/mnt/ccgpu/", "/run/")  # noqa: S108  # of a guest
 _WRITTEN_IN = "volatile-files"  # the fact: the boot of the stored files that go with it
 STATE = "/var/lib/ccgpu"
 
@@ -71,10 +71,11 @@ class FileTree:
         sizes = self._rows.sizes()
         used = sum(sizes.values()) - sizes.get(path, 0)
         full = self._guest.settings["disk_full"] and not self._guest.freed_bytes
+        if path.startswith(_OF_A_BOOT):
+            full = False
+            self._rows.record(_WRITTEN_IN, self._guest.boot_id)
         if full or used + len(file.data) > MOST_BYTES:
             raise NoSpace(path)
-        if path.startswith(_OF_A_BOOT):
-            self._rows.record(_WRITTEN_IN, self._guest.boot_id)
         self._rows.write(path, file)
 
     def remove(self, path: str) -> None:

@@ -6,12 +6,12 @@ is evidence to judge, and nothing in it is trusted. It leaves no file in the VM,
 """
 
 import json
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.domain import plain_text
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.guest.channel import CommandRunner, Completed
+from ccgpu.guest.scripts import assemble_script
 
 if TYPE_CHECKING:
     from ccgpu.domain.bundle import EvidenceBundle
@@ -43,27 +43,21 @@ HINTS = {
     "imds.slow": _AGAIN,
     "release.disk": "mount a tmpfs at /run in the VM, as systemd does",
     "release.error": "openssl must be installed in the VM, and /run/ccgpu must be absent or a "
-    "folder of root alone (mode 0700)",
+    "folder of root alone (mode 0700 or 0711)",
     "release.swap": "turn swap off in the VM (`swapoff -a`)",
     "request": _REPORT,
     "tpm.absent": _NOT_AZURES,
+    "workload-log.error": "/run/ccgpu/workloads.log must be a file of root; restart the VM",
+    "workload-log.large": "restart the VM: each boot begins a new log of workloads",
     "tpm.error": f"{_AGAIN}; if that fails, too, restart the VM",
 }
 _NEEDS = "who logs in needs `sudo` without a password, and the VM Python 3.10 or later"
 # Each imports only those before it.
 _PARTS = (
-    *("settings", "tpm", "tools", "vtpm", "claims", "binding", "identity"),
-    *("imds", "release", "gpu", "child", "main"),
+    *("release.memory", "collector.settings", "collector.tpm", "collector.tools"),
+    *("collector.vtpm", "collector.claims", "collector.binding", "collector.identity"),
+    *("collector.imds", "collector.release", "collector.gpu", "collector.child", "collector.main"),
 )
-_PACKAGE = "ccgpu.templates.guest.collector"
-_SCRIPT = """import sys
-import types
-
-for name, source in {sources!r}.items():
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)
-raise SystemExit(sys.modules[{main!r}].main(sys.argv[2:]))
-"""
 # What evidence is judged with comes from elsewhere, never from the VM. (A simulated VM names its
 # roots; they count for nothing without `--backend fake`.)
 _NOT_EVIDENCE = (
@@ -83,11 +77,7 @@ def command_line(nonce: bytes, *, release: bool = False) -> list[str]:
 
 def script() -> bytes:
     """The script that collects: its modules as text, and what loads them in order."""
-    folder = resources.files("ccgpu") / "templates" / "guest" / "collector"
-    sources = {
-        f"{_PACKAGE}.{part}": (folder / f"{part}.py").read_text(encoding="utf-8") for part in _PARTS
-    }
-    return _SCRIPT.format(sources=sources, main=f"{_PACKAGE}.main").encode()
+    return assemble_script(_PARTS)
 
 
 def collect(runner: CommandRunner, nonce: bytes, *, release: bool = False) -> "EvidenceBundle":

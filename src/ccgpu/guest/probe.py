@@ -41,6 +41,10 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "held": ("apt-mark", "showhold"),
     "disks": ("lsblk", "--json", "-o", "NAME,TYPE,MOUNTPOINTS,FSTYPE"),
     "space": ("df", "--output=target,avail,pcent", "-B1", "/"),
+    "cryptography": (
+        *("python3", "-I", "-c"),
+        "from cryptography.hazmat.primitives.asymmetric import x25519",
+    ),
     "swap": ("swapon", "--show=NAME,TYPE", "--noheadings"),
 }
 FILES = (SETUP, DRIFT, CUSTOM_DATA, HOLDS)

@@ -54,6 +54,7 @@ _CONSOLE = "`ccgpu logs {name} --serial` shows the console"
 _DRIVER = "`ccgpu doctor {name} --fix` installs the matching packages"
 _HOST = "the host sets it, not the guest: delete the VM and create it again, or ask Azure's support"
 _RECREATE = "`ccgpu create {name} --replace` makes a new VM"
+_CRYPTOGRAPHY = "`ccgpu exec {name} -- sudo apt-get install -y python3-cryptography`"
 
 
 _CLOUD_INIT_ENDED = ("done", "disabled")
@@ -209,6 +210,16 @@ def check_custom_data(report: GuestReport, wanted: GuestExpectations) -> GuestCh
     return _failed(step, found, _RECREATE)
 
 
+def check_secrets(report: GuestReport, _: GuestExpectations) -> GuestCheck:
+    """Whether secrets can be opened in the VM. It is of use without them."""
+    step = "secrets"
+    if report.opens_secrets:
+        return _ready(step, "can be released into the VM")
+    state = "cannot tell whether python3-cryptography is" if report.opens_secrets is None else ""
+    message = state or "cannot be released into the VM: python3-cryptography is not"
+    return GuestCheck(step, GuestState.WARNING, f"{message} installed", _CRYPTOGRAPHY)
+
+
 CHECKS: tuple[Check, ...] = (
     check_cloud_init,
     check_setup,
@@ -220,6 +231,7 @@ CHECKS: tuple[Check, ...] = (
     check_temp_disk,
     check_drift,
     check_custom_data,
+    check_secrets,
 )
 
 

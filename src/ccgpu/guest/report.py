@@ -79,7 +79,8 @@ class GuestReport:
     read as what they are. module, gpu_error: the kernel module's version, and what nvidia-smi
     complained about. cc, dev_tools, ready: the GPU's confidential mode, its DevTools mode and its
     ready state. environment: `PRODUCTION` on hardware that counts. set_up_holds: the packages that
-    the set-up has put on hold. root_free: bytes.
+    the set-up has put on hold. root_free: bytes. opens_secrets: whether python3-cryptography can be
+    used, which opens released secrets.
     """
 
     boot_id: str
@@ -103,6 +104,7 @@ class GuestReport:
     plain_temp_disks: tuple[str, ...] | None
     plain_swaps: tuple[str, ...] | None
     root_free: int | None
+    opens_secrets: bool | None
 
 
 def read_report(answer: ProbeAnswer) -> GuestReport:
@@ -132,6 +134,7 @@ def read_report(answer: ProbeAnswer) -> GuestReport:
         plain_temp_disks=_plain_temp_disks(answer.command("disks").text),
         plain_swaps=_plain_swaps(answer.command("swap")),
         root_free=_free_bytes(answer.command("space").text),
+        opens_secrets=_succeeds(answer.command("cryptography")),
     )
 
 
@@ -191,6 +194,10 @@ def _drift(document: Any) -> tuple[Drift, ...]:
         Drift(str(one["what"]), str(one["expected"]), str(one["found"]))
         for one in document["problems"]
     )
+
+
+def _succeeds(result: CommandResult) -> bool | None:
+    return None if result.exit_code is None else result.exit_code == 0
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:

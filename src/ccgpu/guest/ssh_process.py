@@ -54,7 +54,8 @@ def running(
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """A program that runs during the context; then it is ended if it has not ended by itself.
 
-    patience: seconds between SIGTERM and SIGKILL.
+    patience: seconds between SIGTERM and SIGKILL. streams: further arguments of `Popen`; without
+    `env`, it gets `environment()`.
     An argument that is not UTF-8 (`surrogateescape`) reaches the program as its bytes.
     """
     start = _Start(argv, streams)
@@ -103,7 +104,8 @@ class _Start:
         except IndexError:
             return
         try:
-            process = subprocess.Popen(self._words, env=environment(), **self._streams)  # noqa: S603
+            given = {"env": environment(), **self._streams}
+            process = subprocess.Popen(self._words, **given)  # noqa: S603
             self._answers.append(process)
         except Exception as err:  # noqa: BLE001  # raised by `program`
             self._answers.append(err)

@@ -1,17 +1,18 @@
 """Fetch a published file with one request, up to a size limit.
 
-Redirects are not followed, and content is not decompressed. Anything but a complete response with
+Redirects are followed only where a request says so, and only to the client's own hosts. Content is
+not decompressed. Anything but a complete response with
 status 200 is a `NoAnswer`, which says whether a retry may succeed. The caller does the retries.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import inf
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError, ServiceResponseError
@@ -37,6 +38,7 @@ class HttpRequestSpec:
     """One request: a GET or, with a `body`, a POST.
 
     limit: the maximum size of the response, in bytes. connect: seconds to wait for a connection.
+    bearer: a token for the header `Authorization`. redirects: how many are followed at most.
     """
 
     url: str
@@ -45,6 +47,8 @@ class HttpRequestSpec:
     body: bytes | None = None
     content_type: str | None = None
     connect: float = CONNECT
+    bearer: str | None = field(default=None, repr=False)
+    redirects: int = 0
 
     @property
     def host(self) -> str:
@@ -109,8 +113,11 @@ class Web:
             }
             answer = self._client.send_request(_make_request(request), stream=True, **waits)
             with answer:
-                _require_usable(answer)
-                return _read_body(answer, request.limit)
+                target = _redirect_target(request, answer)
+                if target is None:
+                    _require_usable(answer)
+                    return _read_body(answer, request.limit)
+        return self.get(target, patience)
 
 
 def _make_request(spec: HttpRequestSpec) -> HttpRequest:
@@ -118,10 +125,20 @@ def _make_request(spec: HttpRequestSpec) -> HttpRequest:
         "Accept": spec.accept,
         "Accept-Encoding": "identity",
     }  # the limit holds for the content
+    if spec.bearer is not None:
+        headers["Authorization"] = f"Bearer {spec.bearer}"
     if spec.body is None:
         return HttpRequest("GET", spec.url, headers=headers)
     headers["Content-Type"] = spec.content_type or "application/octet-stream"
     return HttpRequest("POST", spec.url, headers=headers, content=spec.body)
+
+
+def _redirect_target(request: HttpRequestSpec, answer: HttpResponse) -> HttpRequestSpec | None:
+    """The request that a redirect leads to, if it is followed. The pipeline checks its host."""
+    place = answer.headers.get("Location")
+    if request.redirects == 0 or not 300 <= answer.status_code < 400 or place is None:
+        return None
+    return replace(request, url=urljoin(request.url, place), redirects=request.redirects - 1)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Reads a plain file that a spec names by its path. Errors never show its content."""
 
+import os
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -27,3 +28,11 @@ def read_bounded(entry: str, folder: Path, limit: int, wanted: str) -> bytes:
         raise ValueError(f"cannot be read: {reason(err)}") from None
     kind = "a folder" if S_ISDIR(mode) else "not a plain file"
     raise ValueError(f"is {kind}, name {wanted}")
+
+
+def absolute(entry: str, folder: Path) -> str:
+    """The absolute path of a file that a spec names; `~` is the home."""
+    try:
+        return os.path.abspath(folder / Path(entry.strip()).expanduser())  # noqa: PTH100  # resolves no link
+    except RuntimeError:  # there is no home: what reads the file says so
+        return entry

@@ -1,7 +1,8 @@
 """Validates a layer of values as a `VmSpec`, and returns problems with their places.
 
 Paths of public key files and of cloud-init files are replaced by what they hold: the model itself
-never reads a file. The driver is looked up in the table that ships with ccgpu.
+never reads a file. The files of secrets are not read: their paths become absolute. The driver is
+looked up in the table that ships with ccgpu.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from ccgpu.errors import Problem
 from ccgpu.store import cloud_init_files, driver_table, keyfiles, spec_memory
 from ccgpu.store.documents import FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
+from ccgpu.store.named_files import absolute
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
@@ -28,6 +30,7 @@ def validate_layer(layer: Layer, file: Path | None) -> tuple["VmSpec | None", li
     found: dict[FieldPath, str] = {}
     for named in _NAMED_FILES:
         found |= _replace_files(values, named, layer, file)
+    _place_secret_files(values, layer, file)
     found |= _driver_problem(values, layer)
     spec = None
     try:
@@ -99,18 +102,37 @@ def _replace_files(
     unread: dict[FieldPath, str] = {}
     for index, entry in enumerate(texts):
         path: FieldPath = (*named.field, index)
-        place = layer.place(path)
-        from_file = file is not None and place is not None and place.source == str(file)
-        folder = file.parent if file is not None and from_file else Path()
         if not isinstance(entry, str):
             continue
         try:
+            folder = _folder_of(path, layer, file)
             texts[index] = named.read(entry, folder) if named.is_path(entry) else entry
             named.check(texts[index])
         except ValueError as err:
             unread[path] = str(err)
     section[name] = texts
     return unread
+
+
+def _folder_of(path: FieldPath, layer: Layer, file: Path | None) -> Path:
+    """What a relative path at `path` is relative to: the spec file's folder, else the current."""
+    place = layer.place(path)
+    from_file = file is not None and place is not None and place.source == str(file)
+    return file.parent if file is not None and from_file else Path()
+
+
+def _place_secret_files(values: dict[str, Any], layer: Layer, file: Path | None) -> None:
+    """Make the paths of secrets' files absolute, so that they mean the same later."""
+    entries = values.get("secrets")
+    if not isinstance(entries, list | tuple):
+        return
+    placed = list(entries)
+    for index, entry in enumerate(entries):
+        named = entry.get("file") if isinstance(entry, Mapping) else None
+        if isinstance(named, str) and named.strip():
+            folder = _folder_of(("secrets", index, "file"), layer, file)
+            placed[index] = {**entry, "file": absolute(named, folder)}
+    values["secrets"] = placed
 
 
 def _driver_problem(values: dict[str, Any], layer: Layer) -> dict[FieldPath, str]:

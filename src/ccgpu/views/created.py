@@ -11,6 +11,7 @@ from rich.text import Text
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.secrets_outcome import NO_SECRETS, SecretsOutcome
 from ccgpu.domain.tries import FailedTry
 from ccgpu.views import deployment as shown
 from ccgpu.views import plan as planned
@@ -22,21 +23,26 @@ class Notes:
     """What a create tells besides the deployment.
 
     remembered: the fields of the spec whose values come from the last create on this machine.
-    tries: where Azure had no room.
+    tries: where Azure had no room. secrets: what became of the spec's secrets.
     """
 
     remembered: Sequence[str] = ()
     warnings: Sequence[str] = ()
     tries: Sequence[FailedTry] = ()
+    secrets: SecretsOutcome = NO_SECRETS
 
 
 def as_text(
     plan: Plan, deployment: Deployment, notes: Notes = Notes(), *, simulated: bool
 ) -> RenderableType:
-    """The deployment, the steps that changed something, then where Azure had no room."""
-    facts = shown.facts(deployment, simulated=simulated)
-    if not plan.changes:
+    """The deployment, what was released and changed, then where Azure had no room."""
+    facts: RenderableType = shown.facts(deployment, simulated=simulated)
+    if names := notes.secrets.released:
+        facts = Group(facts, Text(f"\nreleased: {', '.join(names)}"))
+    elif not plan.changes:
         return Group(facts, Text("\nnothing to do"))
+    if not plan.changes:
+        return facts
     actions = [action for action in Action if action is not Action.KEEP]
     done = Group(facts, Text(""), planned.steps(plan, *actions))
     return Group(done, Text("\nno room in:"), _tries_table(notes.tries)) if notes.tries else done
@@ -50,6 +56,10 @@ def as_json(
     done = {
         "resources": planned.resources(plan),
         "remembered": list(notes.remembered),
+        "secrets": {
+            "released": list(notes.secrets.released),
+            "held": list(notes.secrets.held),
+        },
         "warnings": list(notes.warnings),
         "tries": [
             {

@@ -1,7 +1,7 @@
 """A plan, as text and as JSON."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.desired import Placement
+from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.price import Price
 from ccgpu.domain.resource import name_of
@@ -17,6 +18,9 @@ from ccgpu.views import forecast as forecasts
 from ccgpu.views import price as prices
 from ccgpu.views.forecast import Forecast
 from ccgpu.views.signs import SIGNS, STYLES, kind_name
+
+if TYPE_CHECKING:
+    from ccgpu.domain.spec.secrets import SecretSource
 
 _DONE = {
     Action.CREATE: "to create",
@@ -33,9 +37,13 @@ def as_text(
     price: Price,
     *,
     expected: Forecast = (),
+    secrets: "Sequence[SecretSource]" = (),
     simulated: bool,
 ) -> RenderableType:
-    """Region, image, price, the steps with their reasons, their count, quota, and the forecast."""
+    """Region, image, price, the steps with their reasons, their count, quota, and the forecast.
+
+    secrets: what is released at the end, to a VM that does not hold it.
+    """
     parts = [
         _placement_table(placement, price, simulated),
         Text(""),
@@ -44,6 +52,8 @@ def as_text(
     ]
     if needs:
         parts += [Text("\nquota after it:"), _quota_table(needs)]
+    if secrets:
+        parts += [Text("\nreleased at the end, once the VM is proven:"), _secrets_table(secrets)]
     if expected:
         parts += [Text(""), forecasts.as_text(expected)]
     return Group(*parts)
@@ -76,6 +86,7 @@ def as_json(
     warnings: Sequence[str] = (),
     *,
     expected: Forecast = (),
+    secrets: "Sequence[SecretSource]" = (),
     simulated: bool,
 ) -> dict[str, Any]:
     """The JSON document; `remembered` are the fields that come from the last create."""
@@ -90,6 +101,9 @@ def as_json(
         ],
         "price": prices.document(price),
         "remembered": list(remembered),
+        "secrets": [
+            {"name": one.name, "source": one.source_text, "owner": one.owner} for one in secrets
+        ],
         "warnings": list(warnings),
         "forecast": forecasts.document(expected),
         "simulated": simulated,
@@ -185,6 +199,14 @@ def _kept_lines(step: Step) -> list[str]:
         f"  {name}: {element.what} {element.name} is not in the spec: it stays"
         for element in step.others
     ]
+
+
+def _secrets_table(secrets: "Sequence[SecretSource]") -> Table:
+    """The name of each secret, and where this machine reads it."""
+    table = Table.grid(padding=(0, 2))
+    for one in secrets:
+        table.add_row("", one.name, Text(one_line(one.source_text)), f"owner {one.owner}")
+    return table
 
 
 def _quota_table(needs: Sequence[QuotaNeed]) -> Table:

@@ -74,7 +74,7 @@ class AttestMeans:
     challenges: the record of this machine's challenges. policy, origin: as `store.policies` loads
     them. roots: of the simulated vendors, which evidence of a simulation is judged by; None for the
     real ones. pins: golden PCR values to compare with. record: a new file to write an accepted VM's
-    to.
+    to. release: the VM makes a key that secrets can be sealed to.
     """
 
     fetcher: OpenFetcher
@@ -84,6 +84,7 @@ class AttestMeans:
     roots: Callable[[], Mapping[str, bytes]] | None
     pins: ReferenceFile | None = None
     record: Path | None = None
+    release: bool = False
 
     @property
     def simulated(self) -> bool:
@@ -197,7 +198,9 @@ def attest_guest(
         boot_id = task.reach(lambda: greet(channel, _greeting_time(task)))
         task.tell("wait", "collecting evidence")
         began = task.now()
-        fresh = collect_evidence(task, channel, boot_id, target.vm_id, means.challenges)
+        fresh = collect_evidence(
+            task, channel, boot_id, target.vm_id, means.challenges, release=means.release
+        )
     judged = _judge(task, fresh, means, region, began)
     if judged.appraisal.verdict != "accepted":
         return judged

@@ -53,6 +53,12 @@ class WantedHost:
             jump=self.jump,
         )
 
+    def task(self, scheduler: Scheduler, listen: Listener) -> GuestTask:
+        """A command's work on it, which begins now and has `timeout` seconds."""
+        deadline = Deadline.after(scheduler.clock, self.timeout)
+        name, patience = str(self.address), guest_access.TIMEOUT
+        return GuestTask(name, scheduler, deadline, listen, patience=patience)
+
 
 def attest_host(
     scheduler: Scheduler,
@@ -70,13 +76,7 @@ def attest_host(
         StateUnusable: The challenge cannot be recorded.
     """
     means.require_binding()
-    task = GuestTask(
-        str(wanted.address),
-        scheduler,
-        Deadline.after(scheduler.clock, wanted.timeout),
-        listen,
-        patience=guest_access.TIMEOUT,
-    )
+    task = wanted.task(scheduler, listen)
     task.tell("begin", f"attest {task.name}", "attest")
     target = wanted.target
     greet = partial(_greet, target, wanted.pin)

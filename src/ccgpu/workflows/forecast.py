@@ -8,16 +8,24 @@ from ccgpu.azure.account import Account
 from ccgpu.azure.long_running import send_alone
 from ccgpu.azure.run import Run
 from ccgpu.domain.drivers import Driver
-from ccgpu.domain.forecast import UPDATE, ExpectedEnd, by_date, driver_endings, image_ending
+from ccgpu.domain.forecast import (
+    UPDATE,
+    ExpectedEnd,
+    by_date,
+    driver_endings,
+    image_ending,
+    model_ending,
+)
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import AzureRefused, TimedOut
-from ccgpu.store import driver_table, policies
+from ccgpu.store import driver_table, model_table, policies
 
 
 def shipped_endings(spec: VmSpec | None) -> Iterator[ExpectedEnd]:
     """The ends of what ships with ccgpu: the tables of drivers and of bulletins.
 
-    spec: whose driver's manifest is looked up; None for none.
+    spec: whose driver's manifest is looked up; None for none. The table of models counts if it has
+    a workload.
     """
     yield from driver_endings(driver_table.shipped(), driver_of(spec), driver_table.PATH)
     for name, read, review_by, source in shipped_data(policies.load()):
@@ -28,6 +36,8 @@ def shipped_endings(spec: VmSpec | None) -> Iterator[ExpectedEnd]:
             source,
             UPDATE,
         )
+    if spec is not None and spec.workload is not None:
+        yield model_ending(model_table.shipped(), model_table.PATH)
 
 
 def forecast(

@@ -55,12 +55,19 @@ def read_boot_id(channel: CommandRunner, timeout: float = BOOT_ID_TIMEOUT) -> st
 
 
 def collect_evidence(
-    task: GuestTask, channel: Channel, boot_id: str, vm_id: str | None, challenges: Challenges
+    task: GuestTask,
+    channel: Channel,
+    boot_id: str,
+    vm_id: str | None,
+    challenges: Challenges,
+    *,
+    release: bool = False,
 ) -> FreshEvidence:
     """Send a new nonce over a channel that is connected, and take the answer.
 
     Nothing but the nonce is sent. The challenge is recorded before, with the vmId that ARM or the
-    user has told, and the host key of this very connection.
+    user has told, and the host key of this very connection. release: the VM makes a key that
+    secrets can be sealed to, and binds it.
 
     Raises:
         EvidenceUnavailable: The guest gave no evidence, or does not tell which boot it is of.
@@ -73,7 +80,7 @@ def collect_evidence(
     sent_at = datetime.fromtimestamp(task.now(), UTC)
     challenge = ChallengeRecord(secrets.token_bytes(NONCE_BYTES), vm_id, host_key, sent_at)
     challenges.write(challenge)
-    argv, script = collector.command_line(challenge.nonce), collector.script()
+    argv, script = collector.command_line(challenge.nonce, release=release), collector.script()
     timeout = task.time_left(collector.TIMEOUT, "collecting evidence")
     done = task.complete(partial(channel.run, argv, script, timeout=timeout))
     if task.now() - sent_at.timestamp() > _NONCE_LIFETIME:

@@ -19,7 +19,11 @@ from ccgpu.templates.guest.collector.binding import BINDING, bind, nonce_of_gpu,
 from ccgpu.templates.guest.collector.child import call_in_child
 from ccgpu.templates.guest.collector.claims import read_bound_claims, read_own_claims
 from ccgpu.templates.guest.collector.gpu import collect_gpu
-from ccgpu.templates.guest.collector.identity import locked_host_key, read_event_log
+from ccgpu.templates.guest.collector.identity import (
+    locked_host_key,
+    locked_workload_log,
+    read_event_log,
+)
 from ccgpu.templates.guest.collector.imds import fetch_thim
 from ccgpu.templates.guest.collector.release import make_release_key
 from ccgpu.templates.guest.collector.settings import LIMITS, CollectorError, Settings, encode
@@ -43,10 +47,13 @@ def collect(nonce: bytes, release: bool, settings: Settings) -> dict[str, Any]:
         gpu = call_in_child(lambda: collect_gpu(settings.root, gpu_nonce), settings.limits["gpu"])
         pieces = [base64.b64decode(gpu[name]) for name in ("report", "chain", "state_document")]
         extra = qualifying_data(bound, hcl, *pieces[:2], log, thim, pieces[2])
-        quote, signature, pcrs = quote_pcrs(tpm, extra)
+        with locked_workload_log(settings) as workload_log:
+            quote, signature, pcrs = quote_pcrs(tpm, extra)
     cpu = {"hcl": hcl, "quote": quote, "signature": signature, "thim": thim}
     if log:
         cpu["event_log"] = log
+    if workload_log:
+        cpu["workload_log"] = workload_log
     return {
         "schema": BUNDLE,
         "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ from ccgpu.templates.guest.collector.settings import (
     CollectorError,
     Settings,
 )
+from ccgpu.templates.guest.release.memory import find_disk_risk
 
 RUN = "run/ccgpu"
 OPENSSL = "/usr/bin/openssl"
@@ -29,7 +30,8 @@ def make_release_key(settings: Settings) -> bytes:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         there = folder.lstat()
-        if there.st_uid != os.geteuid() or there.st_mode & 0o170077 != 0o040000:
+        # Others may pass through it to their own secrets, and do nothing else (0711).
+        if there.st_uid != os.geteuid() or there.st_mode & 0o170066 != 0o040000:
             raise CollectorError("release.error", f"{folder} is not a folder of root alone")
         new = folder / f".release.{os.getpid()}"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -43,16 +45,9 @@ def make_release_key(settings: Settings) -> bytes:
 
 def refuse_disks(settings: Settings) -> None:
     """Refuse a VM in which the key could reach a disk: with swap, or with /run on one."""
-    try:
-        swaps = (settings.root / "proc/swaps").read_bytes().splitlines()
-        lines = (settings.root / "proc/mounts").read_bytes().splitlines()
-    except OSError as err:
-        raise CollectorError("release.error", f"/proc cannot be read: {err}") from err
-    if len(swaps) > 1:
-        raise CollectorError("release.swap", "swap is on: the key could reach a disk")
-    mounts = [tuple(line.split()[1:3]) for line in lines]
-    if not {(b"/run", b"tmpfs"), (b"/run", b"ramfs")} & set(mounts):
-        raise CollectorError("release.disk", "/run is not in memory: the key could reach a disk")
+    risk = find_disk_risk(settings.root, f"/{RUN}")
+    if risk is not None:
+        raise CollectorError(f"release.{risk.kind}", risk.message)
 
 
 def openssl(settings: Settings, arguments: Sequence[str], given: bytes = b"") -> bytes:

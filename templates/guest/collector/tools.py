@@ -15,7 +15,7 @@ from pathlib import Path
 from ccgpu.templates.guest.collector.settings import PROGRAM_ENVIRONMENT, CollectorError
 from ccgpu.templates.guest.collector.tpm import AGAIN, AK, NO_SUCH_HANDLE, PCRS, TpmError
 
-TOOLS = ("nvdefine", "nvread", "nvreadpublic", "nvwrite", "pcrread", "quote")
+TOOLS = ("nvdefine", "nvread", "nvreadpublic", "nvwrite", "pcrextend", "pcrread", "quote")
 DIGEST_SIZE = 32  # bytes of SHA-256
 RESPONSE_CODE = re.compile(rb"\(0x([0-9a-fA-F]+)\)")  # in the messages of every tool
 SIZE = re.compile(rb"^\s*size: ([0-9]+)$", re.MULTILINE)
@@ -73,6 +73,10 @@ class TpmTools:
         if len(raw) != PCRS * DIGEST_SIZE:
             raise CollectorError("tpm.error", "the TPM has no complete SHA-256 bank of PCRs")
         return [raw[at : at + DIGEST_SIZE] for at in range(0, len(raw), DIGEST_SIZE)]
+
+    def pcr_extend(self, pcr: int, digest: bytes) -> None:
+        """Extend a PCR of the SHA-256 bank by a digest of 32 bytes."""
+        self._run("pcrextend", [f"{pcr}:sha256={digest.hex()}"])
 
     def quote(self, qualifying_data: bytes) -> tuple[bytes, bytes]:
         """TPMS_ATTEST and TPMT_SIGNATURE of all PCRs, by the scheme of the key."""

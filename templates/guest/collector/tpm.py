@@ -23,6 +23,7 @@ COMMANDS = {
     "Quote": 0x158,
     "NV_ReadPublic": 0x169,
     "PCR_Read": 0x17E,
+    "PCR_Extend": 0x182,
 }
 AGAIN = (0x908, 0x90A, 0x922)  # TPM_RC_YIELDED, TPM_RC_TESTING, TPM_RC_RETRY
 NO_SUCH_HANDLE = 0x18B  # TPM_RC_HANDLE of the first handle
@@ -142,6 +143,11 @@ class RawTpm:
                 value, rest = sized(rest)
                 values.append(value)
         return values
+
+    def pcr_extend(self, pcr: int, digest: bytes) -> None:
+        """Extend a PCR of the SHA-256 bank by a digest of 32 bytes."""
+        values = struct.pack(">IH", 1, SHA256) + digest  # TPML_DIGEST_VALUES
+        self.command("PCR_Extend", [pcr], values)
 
     def quote(self, qualifying_data: bytes) -> tuple[bytes, bytes]:
         """TPMS_ATTEST and TPMT_SIGNATURE of all PCRs."""

@@ -30,6 +30,8 @@ class Tpm(Protocol):
 
     def pcrs(self) -> list[bytes]: ...  # noqa: D102
 
+    def pcr_extend(self, pcr: int, digest: bytes) -> None: ...  # noqa: D102
+
     def quote(self, qualifying_data: bytes) -> tuple[bytes, bytes]: ...  # noqa: D102
 
 

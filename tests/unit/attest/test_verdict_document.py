@@ -9,7 +9,7 @@ from ccgpu.attest.vtpm.event_names import NamedEvent
 from ccgpu.attest.workload_log import parse
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from support.vms import AT
-from support.workloads import MODEL, event, log_of
+from support.workload_events import MODEL, event, log_of
 
 _CHECK = Check("snp.signature", "it is signed", False, "a key", "another", "a document")
 _EVENT = NamedEvent(pcr=4, what="shim", detail="a path", digest=b"\x0a" * 32, replayed=True)

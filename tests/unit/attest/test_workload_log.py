@@ -16,7 +16,7 @@ from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.reference_values import PINNED_PCRS
 from ccgpu.fakeguest.evidence.cpu import SimulatedVm
 from support.vms import Judge, nonce_evidence, vm
-from support.workloads import MODEL, encode, event, log_of, vm_with
+from support.workload_events import MODEL, encode, event, log_of, vm_with
 
 _ZERO = bytes(32)
 _DIGEST = f"sha256:{'00' * 32}"

@@ -14,7 +14,7 @@ from ccgpu.fakeguest.evidence import quote
 from support import gpus
 from support.gpus import gpu
 from support.vms import AT, NONCE, Judge, nonce_evidence, vm
-from support.workloads import MODEL, event, log_of, vm_with
+from support.workload_events import MODEL, event, log_of, vm_with
 
 _OTHER = f"sha256:{'0e' * 32}"
 _GOOD = {"image_digest": event()["image_digest"]}

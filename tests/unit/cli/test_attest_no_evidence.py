@@ -60,6 +60,7 @@ def test_every_code_of_the_collector_has_a_hint_and_a_scenario_or_a_reason():
     ]
     codes = [code for node in nodes for code in _codes(node)]
     named = {str(code.value) for code in codes if isinstance(code, ast.Constant)}
+    named |= {f"release.{kind}" for kind in ("swap", "disk")}  # of `find_disk_risk`
     assert named == _SCENARIOS.keys() | _WITHOUT_SCENARIO.keys()
     assert not _SCENARIOS.keys() & _WITHOUT_SCENARIO.keys()
     assert all(collector.HINTS[code] for code in named)

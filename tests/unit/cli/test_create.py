@@ -93,7 +93,7 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
 
     assert stable(made["resources"]) == stable(planned)
     timed = ("price", "spent_usd_at_most")  # they have the time of their reading
-    own = ("resources", "schema", "remembered", "warnings", "tries", "ssh", *timed)
+    own = ("resources", "schema", "remembered", "secrets", "warnings", "tries", "ssh", *timed)
     assert {k: v for k, v in made.items() if k not in own} == {
         k: v for k, v in shown.items() if k not in ("resources", "schema", *timed)
     }

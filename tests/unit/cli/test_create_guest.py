@@ -40,11 +40,13 @@ _ENDS = {
 _IN_EVIDENCE = [
     name
     for name, settings in GUEST_SCENARIOS.items()
-    if settings.keys() <= {"evidence", "collector"}
+    if settings.keys() <= {"evidence", "collector", "opener"}
 ]
 _ENDS |= dict.fromkeys(_IN_EVIDENCE, (0, "set up"))
 _FAILING = [name for name, (code, _) in _ENDS.items() if code]
 _LOST = "/subscriptions/"  # the begin of each id
+
+_STAGES = ["provision", "boot", "set up", "attest", "release"]
 
 
 def _journal(shell: Shell) -> list[str] | None:
@@ -83,7 +85,7 @@ def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
         assert hint.startswith("`ccgpu create demo --keep-on-failure` keeps the VM, so that")
         assert _LOST not in done.err.partition("error: ")[2]
     else:
-        assert _journal(shell) == ["provision", "boot", "set up", "attest"]
+        assert _journal(shell) == _STAGES
 
 
 @pytest.mark.parametrize("name", mostly_slow(_FAILING, 3))
@@ -114,7 +116,7 @@ def test_once_the_cause_is_gone_fix_and_create_end_it(shell, name):
     fixed = shell("doctor demo --fix")
     assert fixed.code == 0, fixed
     assert shell("create --no-attest demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
+    assert _journal(shell) == _STAGES
 
 
 def test_a_first_boot_that_failed_is_named_at_later_boots_too(shell):
@@ -161,7 +163,10 @@ def test_a_private_vm_is_not_looked_into_until_the_way_is_known(shell):
     again = shell("create --no-attest demo")
     assert (again.code, "`ccgpu create demo --reachable`" in again.err) == (0, True)
     ended = shell("create --no-attest demo --reachable")
-    assert (ended.code, _journal(shell)) == (0, ["provision", "boot", "set up", "attest"])
+    assert (ended.code, _journal(shell)) == (
+        0,
+        _STAGES,
+    )
     assert "continues" not in shell("show demo").out
 
 
@@ -179,7 +184,7 @@ def test_a_stopped_vm_is_left_stopped_and_its_stage_open(shell):
     assert "hint: demo is stopped: `ccgpu start demo`" in done.err
     assert shell("start demo").code == 0
     assert shell("create --no-attest demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
+    assert _journal(shell) == _STAGES
 
 
 @dataclass
@@ -219,7 +224,7 @@ def test_an_interrupt_while_the_guest_works_keeps_it_and_create_goes_on(shell, a
     shell.backend = None
     assert shell("create --no-attest demo").code == 0
     assert shell("create --no-attest demo").out.endswith("nothing to do\n")
-    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
+    assert _journal(shell) == _STAGES
 
 
 def test_a_time_limit_shorter_than_the_set_up_keeps_what_works_on(shell):
@@ -230,7 +235,7 @@ def test_a_time_limit_shorter_than_the_set_up_keeps_what_works_on(shell):
     assert "exists, bills" in done.err
     assert _journal(shell) == ["provision", "boot"]
     assert shell("create --no-attest demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
+    assert _journal(shell) == _STAGES
 
 
 def test_a_create_that_did_not_wait_is_completed_by_the_next(shell):
@@ -239,7 +244,7 @@ def test_a_create_that_did_not_wait_is_completed_by_the_next(shell):
     early = shell("doctor demo")
     assert (early.code, "demo is still being created" in early.err) == (10, True), early
     assert shell("create --no-attest demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
+    assert _journal(shell) == _STAGES
 
 
 def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
@@ -256,7 +261,10 @@ def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
     shell.arm.advance(60)
     scenarios.apply(shell.arm, "cloud-init-error")
     done = shell("create --no-attest demo")
-    assert (done.code, _journal(shell)) == (0, ["provision", "boot", "set up", "attest"]), done
+    assert (done.code, _journal(shell)) == (
+        0,
+        _STAGES,
+    ), done
     for line in ("restart demo", "doctor demo"):
         assert shell(line).code == 0
 

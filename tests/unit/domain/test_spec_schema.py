@@ -23,6 +23,9 @@ def test_every_field_is_in_the_schema_and_no_other():
     assert set(parts["OsDisk"]["properties"]) == known_fields(VmSpec)[("os_disk",)]
     assert set(parts["Guest"]["properties"]) == known_fields(VmSpec)[("guest",)]
     assert set(parts["DataDisk"]["properties"]) == known_fields(VmSpec)[("data_disks",)]
+    assert set(parts["Workload"]["properties"]) == known_fields(VmSpec)[("workload",)]
+    assert known_fields(VmSpec)[("workload", "inputs")] == {"from", "to"}
+    assert set(parts["WorkloadInput"]["properties"]) == {"from", "to"}
 
 
 def test_the_schema_names_its_dialect_and_refuses_unknown_fields():
@@ -31,7 +34,7 @@ def test_the_schema_names_its_dialect_and_refuses_unknown_fields():
     assert body["title"] == "ccgpu spec"
     described = [each for each in _objects(body) if each.get("type") == "object"]
     closed = [each for each in described if "properties" in each]
-    assert len(closed) == 4
+    assert len(closed) == 7
     assert all(each["additionalProperties"] is False for each in closed)
 
 

@@ -5,11 +5,13 @@ from typing import Annotated, Any, ClassVar, Self
 import pytest
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
+from ccgpu.cli.spec_flags import SpecFlags
 from ccgpu.domain.spec import problems, structure
 from ccgpu.domain.spec.flags import Flag
 from ccgpu.domain.spec.rules import FieldRule, validate
 from ccgpu.domain.spec.section import Section
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.domain.spec.workload import Workload
 
 
 class _Lamp(Section):
@@ -150,7 +152,21 @@ def test_list_sections_are_set_by_their_required_field():
     assert (fields["watts"].panel, fields["name"].panel) == ("Room", "Machine")
 
 
-def test_flags_of_a_spec_have_unique_names():
-    flags = [field for field in structure.fields_of(VmSpec) if field.flag is not None]
+@pytest.mark.parametrize("of_run", [False, True])
+def test_flags_of_a_spec_have_unique_names(of_run):
+    fields = [field for field in structure.fields_of(VmSpec) if field.flag is not None]
+    flags = [field for field in fields if field.flag and field.flag.of_run == of_run]
     names = [name for field in flags for name in field.flag_names]
-    assert len(names) == len(set(names))
+    assert len(names) == len(set(names)) > 1
+
+
+def test_flags_of_run_are_not_those_of_a_create():
+    made = {one.name for one in SpecFlags(VmSpec).parameters()}
+    assert not any(name.startswith("workload") for name in made)
+    running = SpecFlags(Workload, of_run=True)
+    assert [one.name for one in running.parameters()] == [
+        *("use", "name", "model", "parameters", "image"),
+    ]
+    given = dict.fromkeys(("use", "name", "model", "parameters", "image"))
+    values = running.values(given | {"use": "vllm", "parameters": ["port=8001"]})
+    assert values == {"use": "vllm", "parameters": {"port": "8001"}}

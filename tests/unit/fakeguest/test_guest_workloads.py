@@ -8,7 +8,7 @@ import pytest
 from ccgpu.fakeguest import workload_log
 from support.guest_evidence import collect, hardware_of, judge, judge_with
 from support.guest_evidence import fetch as fetch_collateral
-from support.workloads import event, log_of
+from support.workload_events import event, log_of
 
 _ONE, _TWO, _THREE = event("one"), event("two"), event("three")
 

@@ -3,6 +3,7 @@
 import ast
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ from ccgpu.scheduling.clock import RealClock
 from ccgpu.templates.guest.collector import binding as own_binding
 from ccgpu.templates.guest.collector import child, identity, tpm, vtpm
 from ccgpu.templates.guest.collector import claims as own_claims
-from ccgpu.templates.guest.collector.settings import LIMITS, CollectorError
+from ccgpu.templates.guest.collector.settings import LIMITS, CollectorError, Settings
 from support import tpm_double
 from support.paravisor import HCL, Paravisor, Served, read_message
 from support.repository import ROOT
@@ -320,6 +321,53 @@ def test_a_child_that_is_late_is_killed(tmp_path):
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
 
+# --- The log of workloads ---
+
+
+@pytest.fixture
+def workload_log(tmp_path):
+    """The log of workloads of a VM at `tmp_path`."""
+    file = tmp_path / identity.WORKLOAD_LOG
+    file.parent.mkdir(parents=True)
+    return file
+
+
+def read_log(root):
+    settings = Settings(root, None, ("", 0), {"lock": 0.1})
+    with identity.locked_workload_log(settings) as log:
+        return log
+
+
+def test_the_log_of_workloads_is_read_if_there_is_one(tmp_path, workload_log):
+    assert read_log(tmp_path) == b""
+    workload_log.write_bytes(b"{}\n")
+    assert read_log(tmp_path) == b"{}\n"
+
+
+def test_nothing_is_started_while_the_log_is_quoted(tmp_path, workload_log):
+    workload_log.touch()
+    settings = Settings(tmp_path, None, ("", 0), {"lock": 0.1})
+    with workload_log.open() as other:
+        with identity.locked_workload_log(settings), pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(CollectorError, match="a workload is being started") as caught:
+            read_log(tmp_path)
+    assert caught.value.code == "busy"
+
+
+def test_a_log_of_workloads_is_a_file_of_1_mib_at_most(tmp_path, workload_log):
+    workload_log.write_bytes(bytes(identity.WORKLOAD_LOG_LIMIT + 1))
+    with pytest.raises(CollectorError) as caught:
+        read_log(tmp_path)
+    assert caught.value.code == "workload-log.large"
+    workload_log.unlink()
+    workload_log.symlink_to("/etc/hostname")
+    with pytest.raises(CollectorError) as caught:
+        read_log(tmp_path)
+    assert caught.value.code == "workload-log.error"
+
+
 # --- The script as a whole ---
 
 
@@ -329,7 +377,8 @@ def test_it_imports_the_standard_library_alone():
     ]
     names = {one.module or "" for one in nodes if isinstance(one, ast.ImportFrom)}
     names |= {name.name for one in nodes if isinstance(one, ast.Import) for name in one.names}
-    others = {name for name in names if not name.startswith("ccgpu.templates.guest.collector.")}
+    ours = ("ccgpu.templates.guest.collector.", "ccgpu.templates.guest.release.memory")
+    others = {name for name in names if not name.startswith(ours)}
     assert {name.split(".")[0] for name in others} <= sys.stdlib_module_names
 
 

@@ -174,3 +174,18 @@ def test_the_custom_data_that_ran_is_compared(ran, good):
     found = decide(files={CUSTOM_DATA: ran}, wanted=wanted)
     assert (found is None) is good
     assert good or (found is not None and found.step == "custom-data")
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ((1, ""), "cannot be released into the VM: python3-cryptography is not installed"),
+        ((None, ""), "cannot tell whether python3-cryptography is installed"),
+    ],
+)
+def test_a_vm_that_cannot_open_secrets_is_of_use_all_the_same(result, words):
+    checks = assess_guest(read_report(answer({"cryptography": result})), WANTED)
+    assert deciding_check(checks) is None
+    (found,) = [one for one in checks if one.step == "secrets"]
+    assert (found.state, found.message) == (GuestState.WARNING, words)
+    assert "apt-get install -y python3-cryptography" in (found.remedy or "")

@@ -151,3 +151,42 @@ def test_a_fetch_uses_the_timeouts_of_its_request(services, web):
 def test_warnings_of_the_sdk_do_not_reach_stderr():
     handlers = logging.getLogger("azure").handlers
     assert any(isinstance(each, logging.NullHandler) for each in handlers)
+
+
+_ELSEWHERE = "https://published.example/elsewhere?a=b"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("place", [_ELSEWHERE, "/elsewhere?a=b"])
+def test_a_redirect_is_followed_where_a_request_says_so(services, web, status, place):
+    services.publish(_URL, WebResponse(b"", status, {"Location": place}))
+    services.publish(_ELSEWHERE, WebResponse(b"here"))
+    assert web.get(_ask(redirects=1, bearer="t")) == b"here"
+    assert services.urls == [_URL, _ELSEWHERE]
+    assert [one.headers["Authorization"] for one in services.requests] == ["Bearer t", "Bearer t"]
+    assert "followed" in str(_refusal(web, _ask()))
+
+
+@pytest.mark.parametrize(
+    "place", ["https://other.example/x", "http://published.example/x", "//other.example/x"]
+)
+def test_a_redirect_to_another_host_is_not_followed_and_gets_no_token(services, web, place):
+    services.publish(_URL, WebResponse(b"", 302, {"Location": place}))
+    refused = _refusal(web, _ask(redirects=1, bearer="t"))
+    assert "refused to send a request" in str(refused)
+    assert services.urls == [_URL]
+
+
+def test_redirects_end(services, web):
+    services.publish(_URL, WebResponse(b"", 302, {"Location": _URL}))
+    assert "which is not followed" in str(_refusal(web, _ask(redirects=3)))
+    assert services.urls == [_URL] * 4
+
+
+def test_a_redirect_without_a_place_is_refused(services, web):
+    services.publish(_URL, WebResponse(b"", 302))
+    assert "redirects elsewhere (302)" in str(_refusal(web, _ask(redirects=1)))
+
+
+def test_a_token_is_in_no_text_of_a_request():
+    assert "hf_secret" not in repr(_ask(bearer="hf_secret"))

@@ -13,7 +13,7 @@ from ccgpu.errors import InvalidFile
 from ccgpu.store import evidence
 from ccgpu.store.evidence.kinds import kind_of
 from support.vms import AT, Judge, amd_roots, nonce_evidence, vm
-from support.workloads import encode, event, log_of, vm_with
+from support.workload_events import encode, event, log_of, vm_with
 
 _LOG = log_of(event("one"), event("two"))
 _EVENT = encode(event())

@@ -9,7 +9,7 @@ from ccgpu.attest.workload_log import parse
 from ccgpu.views import verdict, workload_events
 from ccgpu.views.verdict import AppraisedEvidence
 from support.reports import accepted, page
-from support.workloads import MODEL, event, log_of
+from support.workload_events import MODEL, event, log_of
 
 _DIGEST = event()["image_digest"]
 _HOSTILE = "\x1b]0;x\x07\x1b[2J\r\n\u202e\u200b\x9b31m"

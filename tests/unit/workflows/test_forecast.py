@@ -30,6 +30,16 @@ def test_an_end_that_azure_does_not_tell_is_listed_without_a_date(tmp_path):
     assert "Azure does not tell now" in last.then
 
 
+def test_a_workload_dates_the_table_of_models(tmp_path):
+    run = Run.begin(make_cloud(FakeArm(), tmp_path), 60)
+    image = {"publisher": "x", "offer": "y", "sku": "z", "version": "1.0.0"}
+    plain = forecast(run, make_spec(), "eastus2", image)
+    ends = forecast(run, make_spec(workload={"use": "shell"}), "eastus2", image)
+    (table,) = set(ends) - set(plain)
+    assert table.what.startswith("ccgpu's table of models")
+    assert table.on is not None
+
+
 def test_an_image_that_brings_its_driver_has_no_manifest_of_ours(tmp_path):
     run = Run.begin(make_cloud(FakeArm(), tmp_path), 60)
     gallery = "cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3"

@@ -127,7 +127,7 @@ def _tags(value: dict[str, str]) -> dict[str, str]:
             f"has {len(value)} tags, at most {most} fit: Azure allows {catalog.MAX_TAGS}, and "
             f"{catalog.OWN_TAGS} are for ccgpu"
         )
-    _require_distinct("tag", (name.lower() for name in value))
+    distinct("tag", (name.lower() for name in value))
     return value
 
 
@@ -173,7 +173,8 @@ def _resource_group(value: str) -> str:
     return value
 
 
-def _require_distinct(what: str, values: Iterable[Hashable]) -> None:
+def distinct(what: str, values: Iterable[Hashable]) -> None:
+    """Refuse a value that is there twice (`ValueError`); what: the word for one of them."""
     seen: set[Hashable] = set()
     for value in values:
         if value in seen:
@@ -184,17 +185,17 @@ def _require_distinct(what: str, values: Iterable[Hashable]) -> None:
 def _distinct_regions(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
         raise ValueError("is empty, give at least one region or leave it out")
-    _require_distinct("region", value)
+    distinct("region", value)
     return value
 
 
 def _distinct_keys(value: tuple[str, ...]) -> tuple[str, ...]:
-    _require_distinct("key", (line.split(" ")[1] for line in value))
+    distinct("key", (line.split(" ")[1] for line in value))
     return value
 
 
 def _distinct_identities(value: tuple[str, ...]) -> tuple[str, ...]:
-    _require_distinct("identity", (identity.lower() for identity in value))
+    distinct("identity", (identity.lower() for identity in value))
     return value
 
 
@@ -250,5 +251,6 @@ Ttl = Annotated[
 MaxPrice = Annotated[
     float, Field(allow_inf_nan=False), AfterValidator(_max_price), BeforeValidator(_not_boolean)
 ]
-Gib = Annotated[int, BeforeValidator(_not_boolean)]
+not_boolean = BeforeValidator(_not_boolean)
+Gib = Annotated[int, not_boolean]
 ResourceGroup = Annotated[str, AfterValidator(_resource_group), _pattern_schema(_GROUP)]

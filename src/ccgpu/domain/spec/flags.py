@@ -31,6 +31,7 @@ class Flag:
     panel: the heading it is listed under; by default `Machine`, or the name of its section.
     rank: flags of a higher rank are listed later; those of one rank in the order of the fields.
     parent: a flag for the resource that contains the one named here.
+    of_run: whether it is an option of `ccgpu run`, and not of the commands that take a spec.
     """
 
     help: str | None = None
@@ -39,6 +40,7 @@ class Flag:
     panel: str | None = None
     rank: int = 0
     parent: ParentFlag | None = None
+    of_run: bool = False
 
 
 RESOURCE_GROUP = Flag(

@@ -101,9 +101,14 @@ def section_at(model: type[BaseModel], name: object) -> type[BaseModel] | None:
     return SpecField((), info).section if info is not None else None
 
 
+def _spec_names(model: type[BaseModel]) -> frozenset[str]:
+    """The names of a section's fields in a spec: the alias of a field that has one."""
+    return frozenset(info.alias or name for name, info in model.model_fields.items())
+
+
 def known_fields(model: type[BaseModel]) -> dict[FieldNames, frozenset[str]]:
     """The names of the fields of each section, entries of lists included."""
-    names_by_path: dict[FieldNames, frozenset[str]] = {(): frozenset(model.model_fields)}
+    names_by_path: dict[FieldNames, frozenset[str]] = {(): _spec_names(model)}
     for field in (SpecField((name,), info) for name, info in model.model_fields.items()):
         if inner := field.section or _as_model(field.entry):
             names_by_path |= {

@@ -10,13 +10,16 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 from ccgpu.domain import catalog
 from ccgpu.domain.image import Image, parse, ubuntu_release
 from ccgpu.domain.resource import own_group
+from ccgpu.domain.secret import MOST_SECRETS
 from ccgpu.domain.spec import fields
 from ccgpu.domain.spec.data_disks import DataDisk
 from ccgpu.domain.spec.flags import ACCESS, DISKS, RESOURCE_GROUP, Flag, ParentFlag
 from ccgpu.domain.spec.guest import Guest
 from ccgpu.domain.spec.os_disk import DiskEncryption, OsDisk
 from ccgpu.domain.spec.rules import FieldRule, validate
+from ccgpu.domain.spec.secrets import SecretSources
 from ccgpu.domain.spec.section import Section
+from ccgpu.domain.spec.workload import Workload
 
 # Microsoft Learn, "Naming rules and restrictions for Azure resources"; ours is NAME-vnet.
 _VNET_NAME_MAX = 64
@@ -151,6 +154,18 @@ class VmSpec(Section):
     guest: Annotated[Guest, Field(description="What is set up in the VM at its first boot.")] = (
         Guest()
     )
+    secrets: Annotated[
+        SecretSources,
+        Field(
+            max_length=MOST_SECRETS,
+            description="Secrets that `create` releases to the VM at its end, once it is proven. "
+            "Only their sources stand here, never their values.",
+        ),
+    ] = ()
+    workload: Annotated[
+        Workload | None,
+        Field(description="What runs in the VM once it is proven; `ccgpu run` starts it."),
+    ] = None
     resource_group: Annotated[
         fields.ResourceGroup | None,
         Field(description="Resource group to use or make; without it ccgpu-NAME."),

@@ -1,5 +1,6 @@
 """The state of the system: cloud-init, secure boot, disks, kernel."""
 
+import re
 from typing import Any
 
 from ccgpu.fakeguest.commands.call import (
@@ -13,6 +14,7 @@ from ccgpu.fakeguest.commands.call import (
 from ccgpu.fakeguest.guest import SimulatedGuest
 
 _ERROR = "('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))"
+_IMPORT = re.compile(r"from cryptography(\.[a-z0-9_]+)* import [a-z0-9_]+")
 _ROOT_BYTES, _USED_BYTES = 62_300_000_000, 9_800_000_000
 
 
@@ -124,7 +126,19 @@ def _df(call: GuestCall) -> Ending:
     return printed("\n".join(rows))
 
 
+def _python(call: GuestCall) -> Ending:
+    """`python3 -I -c TEXT`, where the text only imports a part of cryptography."""
+    match call.argv[1:]:
+        case ("-I", "-c", text) if _IMPORT.fullmatch(text):
+            if call.guest.settings["opener"] != "crypto.absent":
+                return Ending(0)
+            return complaint("ModuleNotFoundError: No module named 'cryptography'")
+        case _:
+            return complaint("python3: this simulated guest runs no programs", 2)
+
+
 SYSTEM: CommandTable = {
+    "python3": _python,
     "cloud-init": _cloud_init,
     "mokutil": _mokutil,
     "uname": _uname,

@@ -14,10 +14,12 @@ from ccgpu.fakeguest.commands.system import SYSTEM
 from ccgpu.fakeguest.commands.units import UNITS
 from ccgpu.fakeguest.files import FileTree
 from ccgpu.fakeguest.guest import SimulatedGuest
+from ccgpu.fakeguest.opener import run_opener
 
 COMMANDS: CommandTable = {**PLAIN, **SYSTEM, **UNITS, **PACKAGES, **GPU}
 _NOT_FOUND = 127  # POSIX shell, "Exit Status for Commands"
 PROBE, _PROBE_SCHEMA, COLLECTOR = "ccgpu-probe", "ccgpu.probe/1", "ccgpu-collect"
+OPENER = "ccgpu-release"
 _SYNTAX_ERROR = 2
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+, -]*")
 # Runs a command if a file has the one line that is given.
@@ -56,6 +58,8 @@ def execute(
         return Ending(0, json.dumps(answer_probe(guest, words[-1])).encode())
     if script == COLLECTOR and collect is not None:
         return collect(guest, words[-1], user)
+    if script == OPENER:
+        return run_opener(guest, words[-1], stdin(), user)
     call = GuestCall(guest, FileTree(guest), words, stdin, user)
     ending = _run(call)
     if ending.exit_code is not None:

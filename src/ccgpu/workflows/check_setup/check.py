@@ -22,6 +22,7 @@ from ccgpu.workflows.check_setup.local_machine import LocalMachine
 from ccgpu.workflows.forecast import driver_of, forecast, shipped_endings
 from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.prices import price_of_spec
+from ccgpu.workflows.secrets import WantedRelease
 
 TIMEOUT = 600.0  # seconds, for reads alone
 _OF_ACCOUNT = ("subscription", "clock", "providers")
@@ -34,13 +35,15 @@ _NO_SPEC = "not looked at: it needs a valid spec"
 class SetupQuestion:
     """What is checked: the spec, or why it is refused; this machine; and the way to the VM.
 
-    now: this machine's time. guest: how the VM would be looked into.
+    now: this machine's time. guest: how the VM would be looked into. release: how the spec's
+    secrets would be read; None if it has none.
     """
 
     requested: RequestedSpec | CcgpuError
     machine: LocalMachine
     now: Callable[[], float]
     guest: Callable[[AzureContext], GuestOptions]
+    release: WantedRelease | None = None
 
     @property
     def spec(self) -> VmSpec | None:
@@ -56,6 +59,7 @@ def check_setup(
 ) -> SetupReport:
     """Make all checks, those of Azure within `timeout` seconds."""
     findings = [_check_spec(question.requested), *question.machine.findings(question.spec)]
+    findings += _guarded("secrets", partial(_check_sources, question.release))
     endings = by_date(shipped_endings(question.spec))
     try:
         cloud = connect()
@@ -125,6 +129,14 @@ def _guarded(step: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]
     except CcgpuError as err:
         found.append(failed(step, err))
     return found
+
+
+def _check_sources(release: WantedRelease | None) -> Iterator[Finding]:
+    """Whether the sources of the spec's secrets are there; no value is read."""
+    if release is not None and release.sources:
+        release.require_readable()
+        names = ", ".join(source.name for source in release.sources)
+        yield good("secrets", f"the sources of {names} are there; no value was read")
 
 
 def _check_price(run: Run, spec: VmSpec) -> Finding:

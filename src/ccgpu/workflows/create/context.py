@@ -8,6 +8,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
+from ccgpu.domain.secrets_outcome import NO_SECRETS, SecretsOutcome
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.domain.tries import FailedTry
 from ccgpu.errors import CcgpuError
@@ -19,6 +20,7 @@ from ccgpu.workflows.journal_writer import JournalWriter
 
 if TYPE_CHECKING:
     from ccgpu.workflows.attest import AttestMeans
+    from ccgpu.workflows.secrets import WantedRelease
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
@@ -35,6 +37,7 @@ class CreateOptions:
     given: Which fields of the spec the user gave; None if all of them count as given.
     guest: How to look into the VM; None if the create ends without looking.
     attest: What attests the VM at the end; None if it is not attested.
+    release: How the secrets of the spec are read and released; None if none is.
     wait_for_capacity: For how many seconds to try again if Azure has no room; None: not at all.
     """
 
@@ -48,6 +51,7 @@ class CreateOptions:
     given: GivenFields | None = None
     guest: GuestOptions | None = None
     attest: "AttestMeans | None" = None
+    release: "WantedRelease | None" = None
     wait_for_capacity: float | None = None
 
     @property
@@ -62,7 +66,7 @@ class CreateOutcome:
 
     warnings: what users should know before the plan is carried out. tries: where Azure had no room.
     problem: why the last stage has failed, although the deployment stands; to be raised once the
-    deployment was shown.
+    deployment was shown. secrets: what became of the spec's secrets.
     """
 
     plan: Plan
@@ -72,6 +76,7 @@ class CreateOutcome:
     warnings: tuple[str, ...] = ()
     tries: tuple[FailedTry, ...] = ()
     problem: CcgpuError | None = None
+    secrets: SecretsOutcome = NO_SECRETS
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from ccgpu.workflows.create.first_boot import first_boot, require_complete, warn
 from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
 from ccgpu.workflows.create.references import require_new_references
 from ccgpu.workflows.create.refusals import Refusal
+from ccgpu.workflows.create.released import source_warnings
 from ccgpu.workflows.discovery.snapshot import (
     Actual,
     Snapshot,
@@ -70,7 +71,8 @@ def preview_during(
     known = Snapshot(request.names, actual)
     warned = warnings_of(request, todo)
     if access is not None:
-        warned = (*warned, *way_warnings(request.spec, access))
+        found = (*way_warnings(request.spec, access), *source_warnings(request.spec, options))
+        warned = (*warned, *found)
     return CreateOutcome(todo, candidate, request.effective, known, warned)
 
 

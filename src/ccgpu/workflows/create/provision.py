@@ -41,6 +41,7 @@ from ccgpu.workflows.create.planning import (
     with_lease,
 )
 from ccgpu.workflows.create.refusals import Refusal, combined_refusal, lacks_capacity
+from ccgpu.workflows.create.released import require_sources
 from ccgpu.workflows.create.replacement import needs_approval, refuse_replacing
 from ccgpu.workflows.discovery.owned_resources import read_owned_resources
 from ccgpu.workflows.discovery.snapshot import (
@@ -195,6 +196,8 @@ def _require_later_stages(request: CreateRequest, todo: Plan) -> None:
     if options.guest is not None and options.wait:
         policy = None if options.attest is None else options.attest.policy
         require_later_stages(request.spec, todo, options.guest, policy)
+        if _creates_vm(todo):
+            require_sources(request.spec, options)
 
 
 def _warn_once(request: CreateRequest, todo: Plan, warned: tuple[str, ...]) -> tuple[str, ...]:

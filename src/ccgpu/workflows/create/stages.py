@@ -44,6 +44,7 @@ from ccgpu.workflows.create.failure import (
     run_resources,
 )
 from ccgpu.workflows.create.provision import provision
+from ccgpu.workflows.create.released import release_created
 from ccgpu.workflows.create.set_up import STAGE as SET_UP
 from ccgpu.workflows.create.set_up import set_up
 from ccgpu.workflows.discovery.leftovers import (
@@ -76,6 +77,7 @@ STAGES = (
     Stage("boot", boot, checks_azure=True),
     Stage(SET_UP, set_up),
     Stage("attest", attest_created, checks_azure=True, undoes=False),
+    Stage("release", release_created, checks_azure=True, undoes=False),
 )
 
 

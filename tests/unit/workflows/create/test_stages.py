@@ -19,6 +19,8 @@ from support import processes
 from support.cloud import Machine, create_options, make_spec
 from support.slow import mostly_slow
 
+_STAGES = ("provision", "boot", "set up", "attest", "release")
+
 
 def tag_group(context: CreateContext) -> CreateContext:
     """The example stage adds a tag to the group; it may be repeated."""
@@ -66,7 +68,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_new_stage_runs_last_once_and_is_journalled(machine):
     create_with_toy(machine)
     assert tags(machine)["toy"] == "done"
-    assert journal(machine).stages == ("provision", "boot", "set up", "attest", "toy")
+    assert journal(machine).stages == (*_STAGES, "toy")
     create_with_toy(machine)
     assert stages_of_events(machine) == ["toy"]
 
@@ -74,11 +76,11 @@ def test_a_new_stage_runs_last_once_and_is_journalled(machine):
 def test_create_resumes_at_the_failed_stage(machine):
     with pytest.raises(AzureRefused, match="no"):
         create_with_toy(machine, replace(TOY, carry_out=fail))
-    assert journal(machine).stages == ("provision", "boot", "set up", "attest")
+    assert journal(machine).stages == _STAGES
     assert next_stage(journal(machine), WITH_TOY) == "toy"
     before = {one["id"]: one["created"] for one in machine.arm.show()["resources"]}
     create_with_toy(machine)
-    assert journal(machine).stages == ("provision", "boot", "set up", "attest", "toy")
+    assert journal(machine).stages == (*_STAGES, "toy")
     assert {one["id"]: one["created"] for one in machine.arm.show()["resources"]} == before
 
 
@@ -139,7 +141,14 @@ def test_create_killed_in_or_after_a_stage_resumes_there(tmp_path, first):
         machine = Machine(FakeArm(world), state)
         create_with_toy(machine)
         assert tags(machine)["toy"] == "done", at
-        assert journal(machine).stages == ("provision", "boot", "set up", "attest", "toy"), at
+        assert journal(machine).stages == (
+            "provision",
+            "boot",
+            "set up",
+            "attest",
+            "release",
+            "toy",
+        ), at
         assert machine.delete().gone
         machine.arm.close()
         shutil.rmtree(folder)
