@@ -145,7 +145,9 @@ def _text(data: bytes | None) -> str:
 
 def _workload_logs() -> Iterator[bytes]:
     yield workload_events.log_of(workload_events.event())
-    yield workload_events.log_of(workload_events.event("one", model=None), workload_events.event("two", mounts=[]))
+    yield workload_events.log_of(
+        workload_events.event("one", model=None), workload_events.event("two", mounts=[])
+    )
 
 
 def _pcr_json() -> bytes:

@@ -140,7 +140,9 @@ def _bare_vm() -> Evidence:
 @cache
 def _vm_with_workloads() -> Evidence:
     """A VM that has started two workloads."""
-    return vms.bound_evidence(workload_events.vm_with(workload_events.event("one"), workload_events.event("two")))
+    return vms.bound_evidence(
+        workload_events.vm_with(workload_events.event("one"), workload_events.event("two"))
+    )
 
 
 @cache
