@@ -168,6 +168,37 @@ def test_evidence_without_any_check_has_no_part_that_holds():
     assert {*_states(replace(accepted(), checks=())).values()} == {"open"}
 
 
+def test_a_part_says_why_it_is_in_its_state():
+    ids = ("snp.vmpl", "snp.policy.debug")
+    judged = {each.part.key: each for each in judge_chain(failing(*ids), 1)}
+    report = judged["snp-report"]
+    assert (report.why, report.failed) == ("snp.vmpl, snp.policy.debug", ids)
+    assert (judged["vcek"].why, judged["vcek"].failed) == (_BY_KEY["vcek"].claim, ())
+    rests = f"it rests on what does not hold: {_BY_KEY['snp-report'].name}"
+    assert judged["claims"].why == rests
+
+    fewer = replace(
+        accepted(), checks=[each for each in accepted().checks if each.id not in ids], rests_on=()
+    )
+    lacking = {each.part.key: each.why for each in judge_chain(fewer, 1)}
+    assert lacking["snp-report"] == "no check snp.policy.debug or snp.vmpl was made"
+    nobodys = replace(accepted(), rests_on=())
+    lacking = {each.part.key: each.why for each in judge_chain(nobodys, 1)}
+    assert lacking["identity"] == "VM id or SSH host key: not the verifier's own"
+
+
+def test_evidence_without_a_gpu_is_judged_as_of_one():
+    assert _states(accepted(), 0) == _states(accepted(), 1)
+    bare = replace(accepted(), checks=())
+    assert {*_states(bare, 0).values()} == {"open"}
+
+
+def test_of_two_parts_that_do_not_hold_the_first_is_named():
+    judged = {each.part.key: each for each in judge_chain(failing("rim.kind", "gpu.fwid"), 1)}
+    first = _BY_KEY[_BY_KEY["measurements"].rests_on[0]]
+    assert judged["measurements"].why == f"it rests on what does not hold: {first.name}"
+
+
 def test_the_reason_names_the_checks_that_failed_or_are_missing():
     (failed,) = [each for each in judge_chain(failing("snp.vmpl"), 1) if each.state == "failed"]
     assert failed.why == "snp.vmpl"
