@@ -64,6 +64,7 @@ _HEAD = bytes(6)  # attributes, length of the list of file paths
         (_HEAD + _utf16("a\0") + b"x", "a"),
         (_HEAD + _utf16("\0a\0"), None),
         (_HEAD + _utf16("a"), None),
+        (_HEAD + _utf16("ab"), None),
         (_HEAD + _utf16("a") + b"\0", None),
         (_HEAD + _utf16("ā\0"), "ā"),  # its bytes are 01 01
         (_HEAD + b"\x61\x00\x00\xd8\x00\x00", None),  # half a surrogate pair
