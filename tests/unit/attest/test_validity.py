@@ -53,6 +53,7 @@ def _collateral_piece(name):
     )
 
 
+_RUBBISH = b"\x30\x03\x0a\x01\x06"
 _KEYS = {part.key for part in PARTS}
 _PIECES = {
     **{name: _cpu_piece(name) for name in ("hcl", "vek", "chain", "crl")},
@@ -154,7 +155,7 @@ def test_a_revocation_list_tells_its_issuer_dates_and_length():
 def test_an_unreadable_list_does_not_hide_the_next():
     cpu = evidence().cpu
     assert cpu is not None
-    found = _periods(_with_cpu(crl=b"rubbish", crls=(cpu.crl,)))
+    found = _periods(_with_cpu(crl=_RUBBISH, crls=(cpu.crl,)))
     assert [each.part for each in found if each.part == "amd-crl"] == ["amd-crl"]
 
 
@@ -181,7 +182,7 @@ def test_an_answer_tells_what_it_is_about_who_issued_that_and_its_dates():
 
 def test_a_gpu_whose_report_is_unreadable_does_not_hide_another():
     (one,) = evidence().gpus
-    both = replace(evidence(), gpus=(replace(one, report=b"rubbish"), one))
+    both = replace(evidence(), gpus=(replace(one, report=_RUBBISH), one))
     assert "rim-root" in {each.part for each in _periods(both)}
 
 
