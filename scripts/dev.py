@@ -53,9 +53,8 @@ def environment_of_tests(environ: Mapping[str, str], memory: Path) -> dict[str, 
 
 def _cores() -> int:
     """How many cores this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def test(arguments: list[str]) -> None:
