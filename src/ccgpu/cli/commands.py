@@ -128,7 +128,7 @@ class Commands(TyperGroup):
     def load(self, name: str) -> Any:
         """The command of this name from `COMMANDS`, loaded once."""
         if name not in self.commands:
-            self.commands[name] = load(name)
+            self.commands[name] = _load_once(name)
         return self.commands[name]
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -146,8 +146,13 @@ class Commands(TyperGroup):
 
 
 @cache
+def _load_once(name: str) -> Any:
+    """The command of this name for every command line of this process."""
+    return load(name)
+
+
 def load(name: str) -> Any:
-    """Import the command of this name, as the parser's object: one for the whole process."""
+    """Import the command of this name, as the parser's object."""
     entry = COMMANDS[name]
     found = getattr(import_module(f"ccgpu.cli.{entry.module}"), entry.attribute)
     if isinstance(found, typer.Typer):
