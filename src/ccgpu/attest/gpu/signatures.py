@@ -1,6 +1,5 @@
 """NVIDIA's one signature algorithm: ECDSA on P-384 with SHA-384, never taken from evidence."""
 
-import hashlib
 from functools import lru_cache
 
 from cryptography import x509
@@ -8,16 +7,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_public_key,
-)
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 # RFC 5758, 3.2: ecdsa-with-SHA384.
 ECDSA_SHA384 = "1.2.840.10045.4.3.3"
-_ALGORITHM = ec.ECDSA(Prehashed(hashes.SHA384()))
+_ALGORITHM = ec.ECDSA(hashes.SHA384())
 
 
 def is_p384_key(key: PublicKeyTypes) -> bool:
@@ -47,17 +42,8 @@ def pinned_key(spki: bytes) -> PublicKeyTypes:
 def _is_valid(key: PublicKeyTypes, signature: bytes, signed: bytes) -> bool:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return _is_valid_digest(spki, signature, hashlib.sha384(signed).digest())
-
-
-@lru_cache(maxsize=256)
-def _is_valid_digest(spki: bytes, signature: bytes, digest: bytes) -> bool:
-    """The same, of a SHA-384 digest. One run judges the same certificates several times."""
-    key = load_der_public_key(spki)
-    assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101  # by its only caller
     try:
-        key.verify(signature, digest, _ALGORITHM)
+        key.verify(signature, signed, _ALGORITHM)
     except InvalidSignature:
         return False
     return True
