@@ -196,6 +196,8 @@ def simulated_backend(
         mirrors={},
     )
 
+    arm.attestation_keys = lambda: vendors().maa_key_set()
+
     def session() -> "Session":
         from ccgpu.azure.session import ENVIRONMENTS, Session
         from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport

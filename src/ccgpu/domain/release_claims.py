@@ -121,9 +121,7 @@ def kind_of_token(claims: Mapping[str, object]) -> TokenKind:
     return TokenKind.GUEST if is_guest_token(claims) else TokenKind.PLATFORM
 
 
-def policy_for(
-    claims: Mapping[str, object], wanted: WantedPolicy, authority: str
-) -> ReleasePolicy:
+def policy_for(claims: Mapping[str, object], wanted: WantedPolicy, authority: str) -> ReleasePolicy:
     """The policy under which a token with these claims, and no weaker one, gets the key.
 
     Raises:
