@@ -9,13 +9,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from azure.core import exceptions as sdk
+from urllib3.exceptions import NameResolutionError
 
 from ccgpu.azure.error_details import error_object, error_parts
 from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.session import Session
 from ccgpu.domain.key_vault import KeyState, VaultAddress, WantedKey
 from ccgpu.domain.release_policy import CONTENT_TYPE
-from ccgpu.errors import AlreadyExists, AzureUnavailable, CcgpuError, Denied, NotFound, UsageProblem
+from ccgpu.errors import (
+    AlreadyExists,
+    AzureRefused,
+    AzureUnavailable,
+    CcgpuError,
+    Denied,
+    NotFound,
+    UsageProblem,
+)
 
 if TYPE_CHECKING:
     from azure.keyvault.keys import KeyClient
@@ -92,6 +101,14 @@ class KeyVaultKeys:
                 if refusal := _refusal(err, doing, name):
                     raise refusal from err
                 raise
+            except sdk.ServiceRequestError as err:
+                if not _is_unresolved(err):
+                    raise
+                raise AzureRefused(
+                    f"{doing}: the name of the host cannot be resolved",
+                    code="HostNotResolved",
+                    hint="see whether there is such a vault, and whether this machine has DNS",
+                ) from err
 
 
 def _refusal(err: sdk.HttpResponseError, doing: str, name: str) -> CcgpuError | None:
@@ -111,6 +128,19 @@ def _refusal(err: sdk.HttpResponseError, doing: str, name: str) -> CcgpuError | 
         return None
     code = next((one for one in codes[1:] if one), "Forbidden")
     return Denied(f"{doing}: {text} [{code}]", code=code, hint=_HINTS.get(code))
+
+
+def _is_unresolved(err: BaseException | None) -> bool:
+    """Whether a host's name could not be resolved, by the chain of causes that requests keeps."""
+    for _ in range(6):
+        if err is None:
+            return False
+        if isinstance(err, NameResolutionError):
+            return True
+        first = err.args[0] if err.args else None
+        inner = getattr(err, "inner_exception", None) or getattr(err, "reason", None)
+        err = inner or (first if isinstance(first, BaseException) else None)
+    return False
 
 
 def _body(err: sdk.HttpResponseError) -> Any:

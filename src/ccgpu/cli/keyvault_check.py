@@ -36,7 +36,7 @@ def check(
         Path | None, option("A token that the VM got, or - for stdin.", "--token", metavar="FILE")
     ] = None,
     version: VersionOption = None,
-    kind: KindOption = Kind.GUEST,
+    token_kind: KindOption = Kind.GUEST,
     authority: AuthorityOption = None,
     resource_group: GroupOption = None,
     progress_options: ProgressArguments,
@@ -61,7 +61,7 @@ def check(
         raise UsageProblem(
             "nothing to hold the policy against", hint="give NAME, --token FILE, or both"
         )
-    wanted = TokenChoice(kind, authority).wanted()
+    wanted = TokenChoice(token_kind, authority).wanted()
     given = None if token is None else read_given(runtime, token)
     address = place.address(connection.cloud)
     asked = ReleaseCheck(address, place.key, version, name, resource_group, given, wanted)

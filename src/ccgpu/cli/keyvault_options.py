@@ -102,7 +102,7 @@ class TokenChoice:
 KindOption = Annotated[
     Kind,
     typer.Option(
-        "--kind",
+        "--token-kind",
         help="guest: a client in the VM asks; platform: Azure, for encrypted disks.",
         rich_help_panel=_TOKEN,
     ),
@@ -120,14 +120,14 @@ AuthorityOption = Annotated[
 
 
 def _token_choice(
-    kind: KindOption = Kind.GUEST,
+    token_kind: KindOption = Kind.GUEST,
     authority: AuthorityOption = None,
     region: Annotated[
         str | None,
         option("Region of the VM, if only its evidence is given.", "--region", panel=_TOKEN),
     ] = None,
 ) -> TokenChoice:
-    return TokenChoice(kind, authority, region)
+    return TokenChoice(token_kind, authority, region)
 
 
 @dataclass(frozen=True, slots=True)

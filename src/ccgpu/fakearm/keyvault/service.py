@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from requests.exceptions import ConnectionError as NoConnection
+from urllib3.exceptions import NameResolutionError
 
 from ccgpu.fakearm import kinds
 from ccgpu.fakearm.keyvault import access, keys
@@ -56,7 +57,8 @@ def _find_vault(world: World, host: str) -> StoredResource:
     for vault in world.list_kind(kinds.VAULT):
         if named is not None and vault.name.lower() == named["name"]:
             return vault
-    raise NoConnection(f"Failed to resolve '{host}': Name or service not known")
+    unresolved = NameResolutionError(host, None, OSError("Name or service not known"))  # type: ignore[arg-type]
+    raise NoConnection(unresolved)
 
 
 def _dispatch(
