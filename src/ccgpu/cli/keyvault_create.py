@@ -63,7 +63,7 @@ def create_key(
     make = key_maker(place.key, kind.value, size, immutable=immutable)
     if policy is None:
         wanted, source = make_policy(runtime, connection, subject, token)
-        note_origin(runtime, source)
+        note_origin(runtime, source, subject.name)
     else:
         wanted = creation.read_policy(read_given(runtime, policy))
     cloud = runtime.connect(connection)

@@ -39,7 +39,7 @@ def policy(
     subject.require_one()
     made, source = make_policy(runtime, connection, subject, token)
     text = json.dumps(release_policy.as_document(made), indent=2)
-    note_origin(runtime, source)
+    note_origin(runtime, source, subject.name)
     if out is None:
         runtime.out.file.write(f"{text}\n")
     else:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from ccgpu.workflows.key_vault.claims_source import ClaimsOfToken, GivenFile
 
 _FILE_LIMIT = 128 * 1024  # bytes; tokens have 8 to 12 KiB, policies one or two
-GPU_NOTE = (
-    "note: Key Vault cannot see the GPU: attest the VM (`ccgpu attest NAME`) before it gets a key"
-)
+_GPU_NOTE = "note: Key Vault cannot see the GPU: `ccgpu attest {name}` must come before a release"
 
 
 def make_policy(
@@ -74,10 +72,10 @@ def read_given(runtime: Runtime, path: Path) -> "GivenFile":
     return GivenFile("standard input", raw)
 
 
-def note_origin(runtime: Runtime, source: "ClaimsOfToken") -> None:
+def note_origin(runtime: Runtime, source: "ClaimsOfToken", name: str | None) -> None:
     """Say where the claims are from, and what no policy can ask for."""
     runtime.note(f"note: for the claims {source.origin}")
-    runtime.note(runtime.complete(GPU_NOTE))
+    runtime.note(runtime.complete(_GPU_NOTE.format(name=name or "NAME")))
 
 
 def key_maker(

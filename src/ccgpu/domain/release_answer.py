@@ -129,10 +129,12 @@ def _clause(condition: ClaimCondition, path: str, token: TokenClaims) -> ClauseA
     actual = _find(token.claims, condition.claim)
     claim, expected = condition.claim, condition.equals
     if actual is _ABSENT:
-        met = False if token.complete else None
-        why = "the token does not have it" if token.complete else "no token was given to look into"
         hint = _hint_absent(claim, token.claims)
-        return ClauseAnswer(path, claim, expected, None, False if hint else met, why, hint)
+        if token.complete or hint is not None:
+            why = "the token does not have it"
+            return ClauseAnswer(path, claim, expected, None, met=False, why=why, hint=hint)
+        why = "no token was given to look into"
+        return ClauseAnswer(path, claim, expected, None, met=None, why=why)
     if is_equal(expected, actual):
         return ClauseAnswer(path, claim, expected, actual, met=True, why="equal")
     why, hint = "the token has another value", _hint_other(expected, actual)

@@ -21,6 +21,8 @@ _LONGEST = 60  # characters of a value that are shown; a digest has 96
 def created_as_text(made: CreatedKey) -> RenderableType:
     """The key, and the authorities of its policy."""
     rows = Table.grid(padding=(0, 2))
+    rows.add_column()
+    rows.add_column(overflow="fold")
     key = made.key
     for name, value in (
         ("key", key.id),

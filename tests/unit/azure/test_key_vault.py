@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
+from azure.core.rest import HttpRequest
 
 from ccgpu.azure.arm import Arm
+from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.key_vault import KeyVaultKeys
 from ccgpu.azure.key_vault_access import VaultAccess
 from ccgpu.azure.session import ENVIRONMENTS, Session
@@ -188,8 +191,6 @@ def test_a_vault_that_does_not_exist_is_not_waited_for(arm):
 
 
 def test_another_failure_to_connect_is_waited_for(keys, arm):
-    import requests
-
     def fail(_):
         raise requests.ConnectionError("reset by peer")
 
@@ -209,9 +210,12 @@ def test_the_token_is_of_the_vaults_service_and_goes_to_its_host_alone(arm, host
     tokens = Tokens()
     mine = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], tokens, FakeTransport(arm))
     seen = []
-    arm.faults.append(
-        lambda request: seen.append(request) or Response(404, _refused("KeyNotFound"))
-    )
+
+    def missing(request):
+        seen.append(request)
+        return Response(404, _refused("KeyNotFound"))
+
+    arm.faults.append(missing)
     address = VaultAddress("abc", host, managed_hsm="hsm" in host)
     keys = KeyVaultKeys(mine, address)
     with pytest.raises(NotFound):
@@ -220,13 +224,8 @@ def test_the_token_is_of_the_vaults_service_and_goes_to_its_host_alone(arm, host
     (request,) = seen
     assert request.host == host
     assert request.query == {"api-version": "2025-07-01"}
-    foreign = f"https://evil.example/keys/k"  # noqa: F541
-    from azure.core.rest import HttpRequest
-
-    from ccgpu.azure.errors import translating_errors
-
     with pytest.raises(ForeignAnswer), translating_errors("x"):
-        keys._client.send_request(HttpRequest("GET", foreign))
+        keys._client.send_request(HttpRequest("GET", "https://evil.example/keys/k"))
     assert (len(seen), len(tokens.asked)) == (1, 1)
 
 

@@ -1,6 +1,7 @@
 """The policy for a VM's claims: met by them, and by no weaker ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,8 @@ def test_the_id_of_the_vm_is_spelled_as_the_tokens_spell_it():
 
 @pytest.mark.parametrize("change", ["secure_boot", "debug", "migration"])
 def test_no_policy_is_written_that_allows_what_none_should(change):
-    bad = replace(VM, **{change: not getattr(VM, change)})
+    changed: dict[str, Any] = {change: not getattr(VM, change)}
+    bad = replace(VM, **changed)
     with pytest.raises(UnfitClaims, match="writes no policy"):
         policy_for(expected_claims(bad, TokenKind.GUEST, _ISSUER), WantedPolicy(), _ISSUER)
 

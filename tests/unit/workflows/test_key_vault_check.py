@@ -123,8 +123,7 @@ def _says(arm: FakeArm, token: str) -> bool | None:
 def _releases(arm: FakeArm, token: str) -> bool:
     try:
         return bool(key_client(arm).release_key("k", token).value)
-    except HttpResponseError as err:
-        assert err.status_code in (400, 403)
+    except HttpResponseError:
         return False
 
 
@@ -145,7 +144,7 @@ def test_so_it_is_with_the_dates_of_a_key(changes):
     arm = FakeArm()
     add_vault(arm)
     now = datetime.fromtimestamp(arm.now(), UTC)
-    dates = {name: now + timedelta(seconds=one) for name, one in changes.items()}
+    dates: dict[str, Any] = {name: now + timedelta(seconds=one) for name, one in changes.items()}
     good = {"claim": "secureboot", "equals": True}
     policy = {"version": "1.0.0", "anyOf": [{"authority": MAA_ISSUER, "allOf": [good]}]}
     key_client(arm).create_key(

@@ -36,7 +36,7 @@ def write_policy(source: ClaimsOfToken, wanted: WantedPolicy) -> ReleasePolicy:
     except UnfitClaims as err:
         raise UsageProblem(
             f"no release policy can be written for the claims {source.origin}: {err}",
-            hint="a guest's token has its claims below x-ms-isolation-tee; `--token-kind` says whose",
+            hint="a guest's token has them below x-ms-isolation-tee; `--token-kind` says whose",
         ) from err
 
 
