@@ -1,29 +1,11 @@
 """`ccgpu keyvault check`."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from ccgpu.cli.keyvault_options import (
-    AuthorityOption,
-    KeyPlaceArguments,
-    Kind,
-    KindOption,
-    TokenChoice,
-    VersionOption,
-)
+from ccgpu.cli.keyvault_options import KeyPlaceArguments, ReleaseArguments
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import (
-    ConnectionArguments,
-    GroupOption,
-    OptionalName,
-    OutputArguments,
-    ProgressArguments,
-    option,
-)
+from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
 from ccgpu.cli.runtime import Runtime
-from ccgpu.errors import UsageProblem
 
 
 @expand_options
@@ -31,14 +13,7 @@ def check(
     ctx: typer.Context,
     *,
     place: KeyPlaceArguments,
-    name: OptionalName = None,
-    token: Annotated[
-        Path | None, option("A token that the VM got, or - for stdin.", "--token", metavar="FILE")
-    ] = None,
-    version: VersionOption = None,
-    token_kind: KindOption = Kind.GUEST,
-    authority: AuthorityOption = None,
-    resource_group: GroupOption = None,
+    subject: ReleaseArguments,
     progress_options: ProgressArguments,
     output: OutputArguments,
     connection: ConnectionArguments,
@@ -57,18 +32,19 @@ def check(
     from ccgpu.workflows.key_vault.creation import TIMEOUT
 
     runtime: Runtime = ctx.obj
-    if name is None and token is None:
-        raise UsageProblem(
-            "nothing to hold the policy against", hint="give NAME, --token FILE, or both"
-        )
-    wanted = TokenChoice(token_kind, authority).wanted()
-    given = None if token is None else read_given(runtime, token)
-    address = place.address(connection.cloud)
-    asked = ReleaseCheck(address, place.key, version, name, resource_group, given, wanted)
+    subject.require_any()
+    asked = ReleaseCheck(
+        place.address(connection.cloud),
+        place.key,
+        subject.version,
+        subject.name,
+        subject.group,
+        None if subject.token is None else read_given(runtime, subject.token),
+        subject.choice.wanted(),
+    )
     cloud = runtime.connect(connection)
     with progress_options.shown(runtime) as progress:
-        timeout = progress_options.timeout or TIMEOUT
-        found = check_release(cloud, asked, timeout, progress)
+        found = check_release(cloud, asked, progress_options.timeout or TIMEOUT, progress)
     runtime.answer(
         output,
         lambda: view.findings_as_text(found, runtime.complete),

@@ -13,14 +13,14 @@ from ccgpu.cli.options import GroupOption, OptionalName, option
 from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from ccgpu.domain.key_vault import VaultAddress
+    from ccgpu.domain.key_vault import VaultAddress, WantedKey
     from ccgpu.domain.release_claims import WantedPolicy
     from ccgpu.workflows.key_vault.claims_source import WantedToken
 
 _TOKEN = "Token"  # noqa: S105  # the panel of options
 
 
-class Kind(StrEnum):
+class WhoseToken(StrEnum):
     """Whose token a release is asked for with."""
 
     GUEST = "guest"
@@ -87,7 +87,7 @@ def _key_place(
 class TokenChoice:
     """Whose token is meant, and which provider states its claims."""
 
-    kind: Kind
+    kind: WhoseToken
     authority: str | None
     region: str | None = None
 
@@ -100,7 +100,7 @@ class TokenChoice:
 
 
 KindOption = Annotated[
-    Kind,
+    WhoseToken,
     typer.Option(
         "--token-kind",
         help="guest: a client in the VM asks; platform: Azure, for encrypted disks.",
@@ -120,7 +120,7 @@ AuthorityOption = Annotated[
 
 
 def _token_choice(
-    token_kind: KindOption = Kind.GUEST,
+    token_kind: KindOption = WhoseToken.GUEST,
     authority: AuthorityOption = None,
     region: Annotated[
         str | None,
@@ -151,7 +151,7 @@ class PolicySubject:
                 hint=f"give one of NAME, --bundle FILE, --claims FILE{more}",
             )
 
-    def wanted(self, kind: Kind) -> "WantedPolicy":
+    def wanted(self, kind: WhoseToken) -> "WantedPolicy":
         """What the policy is bound to."""
         from ccgpu.domain.release_claims import TokenKind, WantedPolicy
 
@@ -183,15 +183,99 @@ def _policy_subject(
     return PolicySubject(name, resource_group, bundle, claims, any_vm, pin_measurement)
 
 
-VersionOption = Annotated[
-    str | None,
-    option(
-        "Version of the key. Default: the latest.",
-        "--version",
-        parser=_parse(_check_version),
-        metavar="HEX",
-    ),
-]
+class KeyKind(StrEnum):
+    """The types of keys that an HSM protects."""
+
+    RSA = "RSA-HSM"
+    EC = "EC-HSM"
+    OCT = "oct-HSM"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChoice:
+    """The key to create. policy: a file with its release policy; None: one is written."""
+
+    policy: Path | None
+    kind: KeyKind
+    size: str | None
+    immutable: bool
+    new_version: bool
+
+    def maker(self, name: str) -> "Callable[[bytes], WantedKey]":
+        """What makes the wanted key of an encoded policy. `UsageProblem` if there is no such."""
+        from ccgpu.domain.key_vault import WantedKey, size_of
+
+        kind, immutable = self.kind.value, self.immutable
+        try:
+            bits, curve = size_of(kind, self.size)
+        except ValueError as err:
+            hint = "leave it out for a good one"
+            raise UsageProblem(f"--size {self.size} {err}", hint=hint) from err
+        return lambda policy: WantedKey(name, kind, policy, bits, curve, immutable)
+
+
+def _key_choice(
+    policy: Annotated[
+        Path | None, option("A release policy, instead of a VM.", "--policy", metavar="FILE")
+    ] = None,
+    kind: Annotated[
+        KeyKind, typer.Option("--type", help="Type of the key; oct-HSM: in a managed HSM alone.")
+    ] = KeyKind.RSA,
+    size: Annotated[
+        str | None, option("Bits, or the curve of an EC key. Default: RSA 4096, P-256.", "--size")
+    ] = None,
+    immutable: Annotated[
+        bool, option("Nobody can ever change the policy, nor use another.", "--immutable")
+    ] = False,
+    new_version: Annotated[
+        bool, option("Add a version, if the key exists.", "--new-version")
+    ] = False,
+) -> KeyChoice:
+    return KeyChoice(policy, kind, size, immutable, new_version)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSubject:
+    """Whom a key would be released to: a deployment's VM, a token, or both."""
+
+    name: str | None
+    group: str | None
+    token: Path | None
+    version: str | None
+    choice: TokenChoice
+
+    def require_any(self) -> None:
+        """Refuse none of both."""
+        if self.name is None and self.token is None:
+            raise UsageProblem(
+                "nothing to hold the policy against", hint="give NAME, --token FILE, or both"
+            )
+
+
+def _release_subject(
+    name: OptionalName = None,
+    token: Annotated[
+        Path | None, option("A token that the VM got, or - for stdin.", "--token", metavar="FILE")
+    ] = None,
+    version: Annotated[
+        str | None,
+        option(
+            "Version of the key. Default: the latest.",
+            "--version",
+            parser=_parse(_check_version),
+            metavar="HEX",
+        ),
+    ] = None,
+    token_kind: KindOption = WhoseToken.GUEST,
+    authority: AuthorityOption = None,
+    resource_group: GroupOption = None,
+) -> ReleaseSubject:
+    choice = TokenChoice(token_kind, authority)
+    return ReleaseSubject(name, resource_group, token, version, choice)
+
+
 KeyPlaceArguments = Annotated[KeyPlace, OptionGroup(_key_place)]
 TokenArguments = Annotated[TokenChoice, OptionGroup(_token_choice)]
+KeyArguments = Annotated[KeyChoice, OptionGroup(_key_choice)]
+ReleaseArguments = Annotated[ReleaseSubject, OptionGroup(_release_subject)]
 SubjectArguments = Annotated[PolicySubject, OptionGroup(_policy_subject)]

@@ -1,16 +1,14 @@
 """The release policy that `ccgpu keyvault` writes or creates a key with, from what was given."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ccgpu.cli.keyvault_options import PolicySubject, TokenChoice
+from ccgpu.cli.keyvault_options import KeyChoice, PolicySubject, TokenChoice
 from ccgpu.cli.runtime import ConnectionOptions, Runtime
 from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.cli.backends import Backend
-    from ccgpu.domain.key_vault import WantedKey
     from ccgpu.domain.release_policy import ReleasePolicy
     from ccgpu.workflows.key_vault.claims_source import ClaimsOfToken, GivenFile
 
@@ -34,6 +32,23 @@ def make_policy(
         return policy_of_deployment(cloud, subject.name, subject.group, token.wanted(), wanted)
     source = _source_of_files(runtime, backend, subject, token)
     return write_policy(source, wanted), source
+
+
+def key_policy(
+    runtime: Runtime,
+    connection: ConnectionOptions,
+    wanted: KeyChoice,
+    subject: PolicySubject,
+    token: TokenChoice,
+) -> "ReleasePolicy":
+    """The policy of a key to create: of the file that was given, else written for the VM."""
+    from ccgpu.workflows.key_vault.creation import read_policy
+
+    if wanted.policy is not None:
+        return read_policy(read_given(runtime, wanted.policy))
+    policy, source = make_policy(runtime, connection, subject, token)
+    note_origin(runtime, source, subject.name)
+    return policy
 
 
 def _source_of_files(
@@ -76,16 +91,3 @@ def note_origin(runtime: Runtime, source: "ClaimsOfToken", name: str | None) -> 
     """Say where the claims are from, and what no policy can ask for."""
     runtime.note(f"note: for the claims {source.origin}")
     runtime.note(runtime.complete(_GPU_NOTE.format(name=name or "NAME")))
-
-
-def key_maker(
-    name: str, kind: str, size: str | None, *, immutable: bool
-) -> "Callable[[bytes], WantedKey]":
-    """What makes the wanted key of an encoded policy. `UsageProblem` if there is no such key."""
-    from ccgpu.domain.key_vault import WantedKey, size_of
-
-    try:
-        bits, curve = size_of(kind, size)
-    except ValueError as err:
-        raise UsageProblem(f"--size {size} {err}", hint="leave it out for a good one") from err
-    return lambda policy: WantedKey(name, kind, policy, bits, curve, immutable)
