@@ -4,6 +4,7 @@ import base64
 import json
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from azure.core.exceptions import HttpResponseError
@@ -11,6 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from ccgpu.domain import release_policy
 from ccgpu.fakearm import Response
 from ccgpu.fakeguest.evidence.tokens import maa_signer
+from support import faults
 from support.key_vaults import (
     ADDRESS,
     GuestToken,
@@ -188,7 +190,8 @@ def test_a_key_is_created_for_a_deployment(demo, golden):
     assert (document["type"], document["exportable"]) == ("EC-HSM", True)
     assert document["release_policy"] == json.loads(demo("keyvault policy demo --backend fake").out)
     golden("cli/keyvault-create-again.txt", str(demo(f"keyvault create-key demo {_KEY}")))
-    golden("cli/keyvault-create.txt", str(demo(f"keyvault create-key demo {_KEY} --new-version")))
+    more = "--new-version --size 2048"
+    golden("cli/keyvault-create.txt", str(demo(f"keyvault create-key demo {_KEY} {more}")))
 
 
 def test_a_key_is_created_under_a_policy_of_a_file(demo):
@@ -393,3 +396,45 @@ def test_check_releases_and_changes_nothing(keyed):
     assert keyed(f"keyvault check demo {_KEY}").code == 0
     methods = {one["method"] for one in keyed.arm.show()["requests"][before:]}
     assert methods == {"GET"}
+
+
+def _concerns_keys(request):
+    """Requests about keys, vaults, tokens and rights, not those that look for the deployment."""
+    parts = (".vault.azure.net", ".attest.azure.net", "KeyVault", "Microsoft.Authorization")
+    return any(part in unquote(request.url) for part in parts)
+
+
+def _faulty_checks(shell, status, code):
+    """The results of checks in each of which another request is refused once."""
+    _token(shell)
+    seen = []
+    shell.arm.faults[:] = [
+        lambda request: seen.append(request) if _concerns_keys(request) else None
+    ]
+    assert shell(f"keyvault check demo --token token.jwt {_KEY}").code == 0
+    assert len(seen) == 6  # key, key set, list of vaults, vault, role assignments, role
+    for number in range(len(seen)):
+        error = Response(status, {"error": {"code": code, "message": "no"}})
+        fault = faults.NthRequest(number, _concerns_keys, error)
+        shell.arm.faults[:] = [fault]
+        yield shell(f"keyvault check demo --token token.jwt {_KEY}")
+        assert fault.fired
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "InvalidAuthenticationToken"), (403, "Forbidden"), (404, "ResourceNotFound")],
+)
+def test_whatever_cannot_be_read_is_never_a_yes(keyed, status, code):
+    """A check would say yes; each request that it makes is refused once."""
+    for done in _faulty_checks(keyed, status, code):
+        assert done.code in (4, 8, 9), done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_passes_is_waited_for(keyed, status):
+    for done in _faulty_checks(keyed, status, "Throttled"):
+        assert done.code == 0, done
+    assert keyed.arm.slept == 0

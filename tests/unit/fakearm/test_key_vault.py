@@ -42,7 +42,7 @@ def vault(arm):
     return arm
 
 
-def _create(arm, policy=_POLICY, name="k", kind="RSA-HSM", *, immutable=False, **more):
+def _create(arm, policy=_POLICY, name="k", kind="EC-HSM", *, immutable=False, **more):
     made = release_policy(policy, immutable=immutable)
     options = {"exportable": True, "release_policy": made, **more}
     return key_client(arm).create_key(name, kind, **options)
@@ -63,7 +63,7 @@ def _refusal(call, *arguments, **more):
 
 
 def test_a_key_is_returned_with_its_policy_and_attributes(vault):
-    made = _create(vault)
+    made = _create(vault, kind="RSA-HSM")
     found = key_client(vault).get_key("k")
     assert found.id == made.id
     assert found.id.startswith(f"https://{ADDRESS.host}/keys/k/")
@@ -89,7 +89,7 @@ def test_a_key_is_returned_with_its_policy_and_attributes(vault):
     ],
 )
 def test_the_released_key_is_wrapped_for_the_vms_key(vault, algorithm, hash_):
-    made = _create(vault)
+    made = _create(vault, kind="RSA-HSM")
     answer = _release(vault, algorithm=algorithm, nonce="n").value.split(".")
     payload = json.loads(_decode(answer[1]))
     assert payload["request"]["nonce"] == "n"
@@ -186,7 +186,7 @@ def test_a_key_that_is_not_exportable_is_not_released(vault):
                 "anyOf": [{"authority": "a", "allOf": [{"claim": "a", "greater": 1}]}],
             }
         },
-        {"size": 1024},
+        {"kind": "RSA-HSM", "size": 1024},
         {"name": "a_b"},
         {"kind": "EC-HSM", "curve": "P-999"},
     ],

@@ -66,7 +66,7 @@ def is_met(policy: Body, claims: Mapping[str, Any]) -> bool:
     """Whether one authority of the policy made the claims, and its conditions hold."""
     for authority in policy["anyOf"]:
         conditions = {key: value for key, value in authority.items() if key != "authority"}
-        same = authority["authority"].rstrip("/") == str(claims.get("iss")).rstrip("/")
+        same = authority["authority"].removesuffix("/") == str(claims.get("iss")).removesuffix("/")
         if same and _holds(conditions, claims):
             return True
     return False
