@@ -66,27 +66,24 @@ def _foreign() -> TokenSigner:
     return maa_signer()
 
 
+_CHANGES: list[dict[str, Any]] = [
+    {"issuer": _OTHER},
+    {"issuer": "https://evil.example"},
+    {"signer": "foreign"},
+    {"claims": {"exp": 1}},
+    {"claims": {"exp": ABSENT}},
+    {"claims": {"nbf": 4e9}},
+    {"claims": {"secureboot": False}},
+    {"claims": {_TEE: ABSENT}},
+    {"tee": {"x-ms-attestation-type": ABSENT}},
+    {"tee": {"x-ms-sevsnpvm-is-debuggable": True}},
+    {"keys": []},
+    {"keys": [ephemeral_jwk(key_ops=["sign"])]},
+    {"keys": [ephemeral_jwk(key_ops=ABSENT, key_use=["enc"])]},
+]
 # Mostly good tokens, else nothing would ever be released.
 _TOKENS: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.just({}),
-    st.just({}),
-    st.sampled_from(
-        [
-            {"issuer": _OTHER},
-            {"issuer": "https://evil.example"},
-            {"signer": "foreign"},
-            {"claims": {"exp": 1}},
-            {"claims": {"exp": ABSENT}},
-            {"claims": {"nbf": 4e9}},
-            {"claims": {"secureboot": False}},
-            {"claims": {_TEE: ABSENT}},
-            {"tee": {"x-ms-attestation-type": ABSENT}},
-            {"tee": {"x-ms-sevsnpvm-is-debuggable": True}},
-            {"keys": []},
-            {"keys": [ephemeral_jwk(key_ops=["sign"])]},
-            {"keys": [ephemeral_jwk(key_ops=ABSENT, key_use=["enc"])]},
-        ]
-    ),
+    st.just({}), st.just({}), st.sampled_from(_CHANGES)
 )
 
 
@@ -137,6 +134,33 @@ def test_check_says_yes_if_and_only_if_the_vault_releases(policy, changes, enabl
     released = _releases(arm, token)
     target(float(released))
     assert _says(arm, token) is released
+
+
+_STRICT = [
+    {"claim": f"{_TEE}.x-ms-attestation-type", "equals": "sevsnpvm"},
+    {"claim": f"{_TEE}.x-ms-sevsnpvm-is-debuggable", "equals": False},
+    {"claim": "secureboot", "equals": True},
+]
+
+
+@pytest.mark.parametrize("changes", [{}, *_CHANGES], ids=lambda one: "-".join(one) or "good")
+def test_so_it_is_with_each_token(changes):
+    arm = _with_key()
+    policy = {"version": "1.0.0", "anyOf": [{"authority": MAA_ISSUER, "allOf": _STRICT}]}
+    key_client(arm).update_key_properties("k", enabled=True, release_policy=release_policy(policy))
+    token = _token(arm, changes)
+    good = changes in ({}, _CHANGES[-1])
+    assert _says(arm, token) is _releases(arm, token) is good
+
+
+def test_one_authoritys_conditions_are_not_for_anothers_token():
+    arm = _with_key()
+    unmet = {"claim": "secureboot", "equals": False}
+    two = [{"authority": MAA_ISSUER, "allOf": [unmet]}, {"authority": _OTHER, "allOf": _STRICT}]
+    policy = {"version": "1.0.0", "anyOf": two}
+    key_client(arm).update_key_properties("k", enabled=True, release_policy=release_policy(policy))
+    token = _token(arm, {})
+    assert _says(arm, token) is _releases(arm, token) is False
 
 
 @pytest.mark.parametrize("changes", [{"expires_on": -1}, {"expires_on": 60}, {"not_before": 60}])
