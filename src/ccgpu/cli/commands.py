@@ -79,7 +79,7 @@ COMMANDS = {
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."
     ),
     "keyvault": Entry(
-        "keyvault", "app", "Release keys of Azure Key Vault to a VM: policies, keys, checks."
+        "keyvault", "app", "Keys of Azure Key Vault for a VM: release policies, keys, checks."
     ),
     "gc": Entry("gc", "gc", "List expired deployments; delete them with --yes."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
