@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ccgpu.attest import certificates, strict_json
+from ccgpu.attest import certificates, strict_json, workload_log
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.gpu import chain, ocsp_response, opaque, rim, spdm, state
 from ccgpu.attest.hcl import blob, claims
@@ -25,7 +25,7 @@ from ccgpu.fakeguest.evidence import spdm as spdm_builder
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.gpu import CollectedGpuEvidence
 from ccgpu.store import evidence
-from support import documents, gpus, vms
+from support import documents, gpus, vms, workload_events
 
 _RULE = Rule("fuzz", "anything", "the fuzzer")
 
@@ -88,6 +88,8 @@ def _folders() -> Iterator[bytes]:
     quoted = (cpu.quote or b"", cpu.signature or b"", cpu.event_log or b"")
     yield _NEXT_FILE.join((cpu.hcl or b"", cpu.vek or b"", cpu.chain or b"", *quoted, thim))
     yield _NEXT_FILE.join((whole.report, whole.runtime, *quoted, _crl(), vms.NONCE.hex().encode()))
+    cpu_files = (cpu.hcl or b"", cpu.vek or b"", cpu.chain or b"", *quoted)
+    yield _NEXT_FILE.join((*cpu_files, *_workload_logs()))
     yield _NEXT_FILE.join((*_gpu().rims, *_gpu().ocsp[:4], _gpu().report, _gpu().chain))
     trustee = json.dumps(documents.trustee(cpu)).encode()
     nvattest = json.dumps(documents.nvattest(gpu.gpus, vms.NONCE)).encode()
@@ -141,6 +143,13 @@ def _text(data: bytes | None) -> str:
     return base64.b64encode(data or b"").decode()
 
 
+def _workload_logs() -> Iterator[bytes]:
+    yield workload_events.log_of(workload_events.event())
+    yield workload_events.log_of(
+        workload_events.event("one", model=None), workload_events.event("two", mounts=[])
+    )
+
+
 def _pcr_json() -> bytes:
     return b'{"0": "' + b"00" * 32 + b'"}'
 
@@ -170,6 +179,7 @@ PARSERS = {
         lambda: [_pcr_json(), b"sha256:\n  0 : 0x" + b"00" * 32, bytes(768)],
     ),
     "event-log": Parser(eventlog.parse, lambda: [_cpu().event_log or b""]),
+    "workload-log": Parser(workload_log.parse, _workload_logs),
     "gpu-report": Parser(spdm.parse, lambda: [_gpu().report]),
     "gpu-state": Parser(state.parse, lambda: [_gpu().state]),
     "gpu-opaque": Parser(opaque.parse, lambda: [_gpu().report[_OPAQUE:-96], _versioned()]),

@@ -41,7 +41,7 @@ from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.store import policies
-from support import gpus, vms
+from support import gpus, vms, workload_events
 
 Meaning = Callable[[bytes], object]
 
@@ -135,6 +135,14 @@ def _vm() -> Evidence:
 def _bare_vm() -> Evidence:
     """A VM that answers a nonce alone."""
     return vms.nonce_evidence(vms.vm())
+
+
+@cache
+def _vm_with_workloads() -> Evidence:
+    """A VM that has started two workloads."""
+    return vms.bound_evidence(
+        workload_events.vm_with(workload_events.event("one"), workload_events.event("two"))
+    )
 
 
 @cache
@@ -288,6 +296,7 @@ VERDICTS = {
     "verdict-pcr-file": _of_vm("pcr_file", _file),
     "verdict-event-log": _of_vm("event_log"),
     "verdict-event-log-bare": _of_vm("event_log", _nothing, _bare_vm, fewer_facts=True),
+    "verdict-workload-log": _of_vm("workload_log", found=_vm_with_workloads),
     "verdict-gpu-state": _of_gpu("state_document"),
     "verdict-gpu-report": _of_gpu("report"),
     "verdict-gpu-report-bare": _of_gpu("report", found=_bare_gpu),

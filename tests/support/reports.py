@@ -16,6 +16,7 @@ from ccgpu.views.verdict import AppraisedEvidence
 from support import gpus
 from support.gpus import gpu
 from support.vms import HOST_KEY, NONCE, Judge, caller_question, newest_vm
+from support.workload_events import encode, event
 
 # Elements that have no end tag (HTML, 13.1.2, void elements).
 _VOID = {"meta", "br", "link", "img", "input", "hr", "base"}
@@ -31,8 +32,9 @@ _AGAIN = RepeatedVerify(
 
 @cache
 def evidence() -> Evidence:
-    """Good evidence of a VM and its GPU, bound together."""
-    return gpus.bound_evidence(newest_vm(), gpu())
+    """Good evidence of a VM that has started a workload, and of its GPU, bound together."""
+    machine = replace(newest_vm(), workloads=(encode(event()),))
+    return gpus.bound_evidence(machine, gpu())
 
 
 @cache

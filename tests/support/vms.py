@@ -65,6 +65,7 @@ def cpu_evidence(found: CollectedCpuEvidence) -> CpuEvidence:
         signature=found.signature,
         pcrs=found.pcrs,
         event_log=found.event_log,
+        workload_log=found.workload_log,
     )
 
 

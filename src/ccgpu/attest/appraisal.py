@@ -13,6 +13,7 @@ from ccgpu import __version__
 from ccgpu.attest.check import Check, Rule
 from ccgpu.attest.trust_basis import TrustBasis
 from ccgpu.attest.vtpm.event_names import NamedEvent
+from ccgpu.attest.workload_log import WorkloadEvent
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.domain.reference_values import ReferenceValues
@@ -49,7 +50,7 @@ class Appraisal:
     ship. `not_read`: parts of the evidence that no check looked at. `rests_on`: the inputs that are
     taken on trust, each with its source. `events`: the boot as its event log tells it. `criteria`:
     the policy that was applied, with the command line's flags. `reference_values`: the golden PCR
-    values that the caller gave.
+    values that the caller gave. `workloads`: those that the log of workloads has, in order.
     """
 
     verdict: Verdict
@@ -67,6 +68,7 @@ class Appraisal:
     events: Sequence[NamedEvent] = ()
     criteria: Policy | None = None
     reference_values: ReferenceValues | None = None
+    workloads: Sequence[WorkloadEvent] = ()
 
     @property
     def loosened(self) -> Mapping[str, str]:

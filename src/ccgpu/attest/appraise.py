@@ -15,6 +15,7 @@ from ccgpu.attest import (
     data_age,
     freshness,
     reference_pcrs,
+    workload_policy,
 )
 from ccgpu.attest.appraisal import Appraisal, conclude_verdict
 from ccgpu.attest.attestation_tokens import LocalFindings, TokenKeySets
@@ -91,7 +92,7 @@ def appraise(
     evidence: Evidence, policy: Policy, inputs: AppraisalInputs, roots: Roots | None = None
 ) -> Appraisal:
     """Appraise `evidence` by `policy`. `roots` replaces the pinned ones, in simulations only."""
-    anchors = roots or TRUST_ANCHORS
+    anchors, at = roots or TRUST_ANCHORS, inputs.at
     checks = Checks()
     # 1. Freshness and identity: what the evidence has to answer (RFC 9334, §10).
     challenge = freshness.build_challenge(evidence, inputs.caller, policy, checks)
@@ -102,9 +103,7 @@ def appraise(
     gpu_results = _appraise_gpus(evidence, policy, inputs, anchors, challenge, gpu_nonce, checks)
     # 4. Tokens of attestation services, compared with the results above.
     local = _local_findings(evidence, inputs, challenge, gpu_nonce, cpu_result, gpu_results)
-    not_compared = attestation_tokens.verify(
-        evidence, policy, inputs.keys, local, inputs.at, checks
-    )
+    not_compared = attestation_tokens.verify(evidence, policy, inputs.keys, local, at, checks)
     # 5. Who vouches for the file, if the caller asks.
     facts = _caller_facts(inputs, checks)
     # 6. The verdict, and everything that qualifies it.
@@ -113,11 +112,11 @@ def appraise(
         verdict,
         checks.made,
         origin.display_name(policy.name) if origin else policy.name,
-        inputs.at,
+        at,
         not_proven=(
             *_not_proven(evidence, policy, inputs, cpu_result),
             *not_compared,
-            *data_age.age_warnings(policy, inputs.at),
+            *data_age.age_warnings(policy, at),
         ),
         unsafe=(*policy.unsafe, *((AT_BUNDLE,) if inputs.at_of_maker else ())),
         simulated=anchors.simulated,
@@ -127,6 +126,7 @@ def appraise(
         not_read=cpu_result.not_read,
         rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs)),
         events=cpu_result.events,
+        workloads=cpu_result.workloads,
         criteria=policy,
         reference_values=inputs.reference_values,
     )
@@ -159,7 +159,14 @@ def _appraise_cpu(
     if evidence.cpu is None:
         checks.record(CPU_ABSENT, False, "evidence", None)
         return CpuResult()
-    context = CpuContext(policy.cpu, inputs.at, roots, inputs.reference_values, inputs.recording)
+    context = CpuContext(
+        policy.cpu,
+        inputs.at,
+        roots,
+        inputs.reference_values,
+        inputs.recording,
+        policy.workloads,
+    )
     return cpu.appraise(evidence, evidence.cpu, context, challenge, checks)
 
 
@@ -227,6 +234,7 @@ def _not_proven(
     lines += _unproven_inputs(evidence, policy, inputs)
     if policy.cpu is not None:
         lines += _unproven_boot(inputs, cpu_result)
+        lines += workload_policy.not_proven(evidence, policy, cpu_result.pcrs)
         lines += _OUT_OF_SCOPE
     return (*lines, *(_OUT_OF_SCOPE_GPU if policy.gpu is not None else ()))
 

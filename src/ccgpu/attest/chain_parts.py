@@ -139,6 +139,16 @@ PARTS: tuple[ChainPart, ...] = (
         link="signs",
     ),
     ChainPart(
+        "workloads",
+        "cpu",
+        "Workloads that ran",
+        "their log replays to PCR 13, and the policy accepts them",
+        _words("workloads policy.workloads"),
+        _words("workloads.log.replay"),
+        rests_on=("quote",),
+        beside=True,
+    ),
+    ChainPart(
         "nonce",
         "cpu",
         "Your nonce",

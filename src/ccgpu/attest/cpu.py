@@ -5,11 +5,19 @@ reports every reason. A value is `Verified` only if everything that it depends o
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ccgpu.attest import appraisal, boot_identity, policy, reference_pcrs, tpm_quote
+from ccgpu.attest import (
+    appraisal,
+    boot_identity,
+    policy,
+    reference_pcrs,
+    tpm_quote,
+    workload_log,
+    workload_policy,
+)
 from ccgpu.attest.check import Checks, Outcome, Rule, Unverified, Verified
 from ccgpu.attest.cpu_facts import cpu_facts
 from ccgpu.attest.freshness import Challenge
@@ -23,9 +31,11 @@ from ccgpu.attest.snp import report as snp_report
 from ccgpu.attest.snp import verify as snp
 from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.vtpm.event_names import NamedEvent
+from ccgpu.attest.workload_log import WorkloadEvent
 from ccgpu.domain.evidence import CpuEvidence, Evidence
 from ccgpu.domain.policy import CpuPolicy
 from ccgpu.domain.reference_values import ReferenceValues
+from ccgpu.domain.workload_policy import WorkloadPolicy
 
 _DESIGN = "Azure CVM guest attestation design"
 
@@ -41,7 +51,8 @@ REPORT_ABSENT = Rule("evidence.report.absent", "there is an SNP report", "RFC 93
 class CpuContext:
     """What the CPU's evidence is appraised with.
 
-    `recording`: reference values are being written, so that none can be required yet.
+    `recording`: reference values are being written, so that none can be required yet. `workloads`:
+    what is demanded of the log of workloads; None for nothing.
     """
 
     policy: CpuPolicy
@@ -49,6 +60,7 @@ class CpuContext:
     roots: Roots
     reference_values: ReferenceValues | None
     recording: bool
+    workloads: WorkloadPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class CpuResult:
 
     `report`, `claims`: None if unreadable. `pcrs`: SHA-256 PCR values (32 bytes each) of a verified
     quote, else empty. `facts`, `events` (of the boot): for display only. `not_read`: parts of the
-    evidence that no check looked at.
+    evidence that no check looked at. `workloads`: those that the log of workloads has.
     """
 
     report: Outcome[SnpReport] | None = None
@@ -66,6 +78,7 @@ class CpuResult:
     facts: Mapping[str, str] = field(default_factory=dict)
     events: tuple[NamedEvent, ...] = ()
     not_read: tuple[str, ...] = ()
+    workloads: Sequence[WorkloadEvent] = ()
 
 
 def appraise(
@@ -93,8 +106,14 @@ def appraise(
     # 5. Reference values for the PCRs (RFC 9334, §8.3).
     demanded = context.policy.require_pins and not context.recording
     reference_pcrs.check(quote, context.reference_values, checks, required=demanded)
+    # 6. The workloads that were measured before they started.
+    demands = context.workloads
+    log = workload_log.verify(part.workload_log, quote.pcrs, checks, required=demands is not None)
+    if isinstance(log, Verified) and demands is not None:
+        workload_policy.check_workloads(log, demands, checks)
     facts = cpu_facts(report, claims, quote, challenge, context.reference_values)
-    return CpuResult(report, claims, quote.pcrs, facts, quote.events, quote.not_read)
+    events = workload_log.shown_events(log)
+    return CpuResult(report, claims, quote.pcrs, facts, quote.events, quote.not_read, events)
 
 
 def _parse_blob(part: CpuEvidence, checks: Checks) -> Blob | None:

@@ -1,10 +1,12 @@
 """The verdict as a document: `ccgpu.verdict/1` without what only a screen needs. Pure."""
 
+from dataclasses import asdict
 from typing import Any
 
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import format_value
 from ccgpu.attest.vtpm.event_names import NamedEvent
+from ccgpu.attest.workload_log import WorkloadEvent
 
 
 def make_document(appraisal: Appraisal) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def make_document(appraisal: Appraisal) -> dict[str, Any]:
         "not_proven": list(appraisal.not_proven),
         "facts": dict(appraisal.facts),
         "events": [_event(each) for each in appraisal.events],
+        "workloads": [_workload(each) for each in appraisal.workloads],
         "checks": [check._asdict() for check in appraisal.checks],
     }
 
@@ -33,6 +36,21 @@ def _event(event: NamedEvent) -> dict[str, Any]:
         "pcr": event.pcr,
         "what": event.what,
         "detail": event.detail,
+        "sha256": event.digest.hex(),
+        "replayed": event.replayed,
+    }
+
+
+def _workload(event: WorkloadEvent) -> dict[str, Any]:
+    """A workload of the log; `sha256` is what PCR 13 was extended with."""
+    return {
+        "name": event.name,
+        "image": event.image,
+        "image_digest": event.image_digest,
+        "command": list(event.command),
+        "mounts": list(event.mounts),
+        "model": None if event.model is None else asdict(event.model),
+        "environment": list(event.environment),
         "sha256": event.digest.hex(),
         "replayed": event.replayed,
     }

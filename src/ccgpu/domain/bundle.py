@@ -106,6 +106,7 @@ class Cpu(BaseModel):
     event_log: Base64 | None = None
     thim: Base64 | None = None
     runtime: Base64 | None = None
+    workload_log: Base64 | None = None
     veks: Annotated[tuple[Base64, ...], Field(max_length=_MAX_LISTED)] = ()
     crls: Annotated[tuple[Base64, ...], Field(max_length=_MAX_LISTED)] = ()
 

@@ -28,6 +28,7 @@ class CpuEvidence:
     event_log: TCG2 crypto-agile event log.
     thim: The response of Azure's certificate service (THIM), unchanged.
     runtime: The exact bytes of Azure's runtime claims, if they are not in `hcl`.
+    workload_log: The guest's log of workloads (JSON Lines), which PCR 13 was extended with.
     veks, crls: Further certificates and lists, of any machine and product.
     """
 
@@ -44,6 +45,7 @@ class CpuEvidence:
     event_log: bytes | None = None
     thim: bytes | None = None
     runtime: bytes | None = None
+    workload_log: bytes | None = None
     veks: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
 

@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.spec.problems import FieldProblem, message_for
 from ccgpu.domain.verdict_age import PATTERN, check_max_age
+from ccgpu.domain.workload_policy import WorkloadPolicy
 
 SCHEMA = "ccgpu.policy/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -221,6 +222,10 @@ class Policy(BaseModel):
     cpu: CpuPolicy | None = None
     gpu: GpuPolicy | None = None
     tokens: TokenPolicy
+    workloads: Annotated[
+        WorkloadPolicy | None,
+        Field(description="Which workloads may have run; left out, none is asked about."),
+    ] = None
 
     @model_validator(mode="after")
     def _has_what_it_requires(self) -> "Policy":
@@ -231,6 +236,8 @@ class Policy(BaseModel):
                 )
         if len(set(self.requires)) != len(self.requires):
             raise ValueError("requires lists an entry twice")
+        if self.workloads is not None and self.cpu is None:
+            raise ValueError("a section workloads needs cpu in requires: PCR 13 is the CPU's")
         return self
 
     @property

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from ccgpu.domain.policy import GpuPolicy, Policy
 from ccgpu.domain.verdict_age import age_limit
+from ccgpu.domain.workload_policy import AllowedWorkload
 
 # (the policy's value, the baseline's value) -> whether the policy is looser.
 Looser = Callable[[Any, Any], bool]
@@ -99,6 +100,20 @@ def _more_allowed_or_any(mine: Collection[Any], theirs: Collection[Any]) -> bool
     return bool(theirs) and (not mine or _more_allowed(mine, theirs))
 
 
+def _admits_other(mine: Collection[AllowedWorkload], theirs: Collection[AllowedWorkload]) -> bool:
+    """Whether `mine` accepts a workload that nothing in `theirs` accepts."""
+    return not all(any(_is_within(own, base) for base in theirs) for own in mine)
+
+
+def _is_within(own: AllowedWorkload, base: AllowedWorkload) -> bool:
+    """Whether `base` accepts all that `own` accepts."""
+    return all(value is None or getattr(own, name) == value for name, value in base)
+
+
+def _section_missing(mine: BaseModel | None, theirs: BaseModel | None) -> bool:
+    return mine is None and theirs is not None
+
+
 def _bits_missing(mine: int, theirs: int) -> bool:
     return bool(theirs & ~mine)
 
@@ -174,6 +189,10 @@ DIRECTIONS: Mapping[str, Looser] = {
     "tokens.nras_issuers": _more_allowed,
     "tokens.require_maa": _is_lower,
     "tokens.maa_issuers": _more_allowed,
+    "workloads": _section_missing,
+    "workloads.allowed": _admits_other,
+    "workloads.only": _is_lower,
+    "workloads.required": _is_lower,
 }
 _HEX = frozenset({"cpu.minimum_guest_svn", "cpu.required_mitigations"})
 _MAX_ITEMS_SHOWN = 4  # of a list
@@ -185,6 +204,10 @@ def _value_text(path: str, value: Any) -> str:
     if isinstance(value, int):
         hexadecimal = path in _HEX or path.startswith("cpu.minimum_tcb.")
         return f"{value:#x}" if hexadecimal else str(value)
+    if value is None:
+        return "none"
+    if isinstance(value, BaseModel):
+        return "a section"
     if isinstance(value, tuple):
         rest = f" and {len(value) - _MAX_ITEMS_SHOWN} more" if len(value) > _MAX_ITEMS_SHOWN else ""
         return (", ".join(map(str, value[:_MAX_ITEMS_SHOWN])) or "none") + rest

@@ -19,7 +19,7 @@ PINNED_PCRS = frozenset({0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 14})
 NEVER_PINNED: Mapping[str, tuple[int, ...]] = {
     "the VM's id, a check of its own": (6,),
     "files that Linux measured, IMA": (10,),
-    "system extensions": (13,),
+    "workloads, or system extensions": (13,),
     "machine id and disks": (15,),
     "software can reset them": (16, 23),
     "dynamic launch, unused here": tuple(range(17, 23)),

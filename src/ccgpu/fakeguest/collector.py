@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ccgpu.fakeguest import workload_log
 from ccgpu.fakeguest.commands.call import Ending
 from ccgpu.fakeguest.evidence import binding
 from ccgpu.fakeguest.guest import SimulatedGuest
@@ -151,6 +152,7 @@ def collect(hardware: SimulatedHardware, nonce: bytes, own: BoundValues) -> Mapp
     state = hardware.gpu_state()
     collected = (hcl, report, chain, log, thim, state)
     message, signature = hardware.quote(binding.qualify(bound, collected))
+    workloads = workload_log.read_log(guest)
     return {
         "schema": "ccgpu.bundle/1",
         "made_at": datetime.fromtimestamp(int(guest.now), UTC).isoformat(),
@@ -168,6 +170,7 @@ def collect(hardware: SimulatedHardware, nonce: bytes, own: BoundValues) -> Mapp
             "pcrs": {str(index): value.hex() for index, value in hardware.pcrs.items()},
             "event_log": _base64(log),
             "thim": _base64(thim),
+            **({"workload_log": _base64(workloads)} if workloads else {}),
         },
         "gpus": [
             {

@@ -4,6 +4,7 @@ All of it follows from the VM (`Machine`), the virtual time, and the few facts t
 stored. Versions and names are those of real VMs of this size in 2026.
 """
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ GPU_NAME, VBIOS = "NVIDIA H100 NVL", "96.00.9F.00.04"
 _CANONICAL = "canonical"
 _READY, _UNREADY, _RERUNS = "ready", "unready", "setup-reruns"
 _FREED = "freed"
+_PCR13 = "pcr-13"
 _NEVER = float("inf")
 
 
@@ -235,6 +237,18 @@ class SimulatedGuest:
     def set_ready(self, *, ready: bool) -> None:
         """Set the ready state. In a guest, off cannot be undone before the next boot."""
         self.machine.rows.record(_READY if ready else _UNREADY, self.boot_id)
+
+    @property
+    def pcr13(self) -> bytes:
+        """PCR 13 of the SHA-256 bank, which nothing but `extend_pcr13` changes; zero at boot."""
+        kept = json.loads(self.machine.rows.fact(_PCR13) or "{}")
+        return bytes.fromhex(kept["value"]) if kept.get("boot_id") == self.boot_id else bytes(32)
+
+    def extend_pcr13(self, digest: bytes) -> None:
+        """TPM2_PCR_Extend of PCR 13. digest: 32 bytes."""
+        value = hashlib.sha256(self.pcr13 + digest).hexdigest()
+        kept = {"boot_id": self.boot_id, "value": value}
+        self.machine.rows.record(_PCR13, json.dumps(kept))
 
     @property
     def branch(self) -> str:

@@ -27,6 +27,7 @@ from ccgpu.fakeguest.vendors import SimulatedVendors
 
 _AK = "vtpm-ak"
 _IMA = 10  # the PCR of Linux's Integrity Measurement Architecture, which no firmware log explains
+_WORKLOADS = 13  # the PCR of the log of workloads
 _MACHINE = 15  # the PCR of systemd's system identity: machine id and disks
 _DEBUG = 1 << 19  # AMD SEV-SNP ABI (56860), guest policy
 _TCB, _OLD_TCB = SimulatedTcb(snp=0x1B, microcode=0x58), SimulatedTcb(snp=0x16, microcode=0x53)
@@ -105,12 +106,13 @@ class SimulatedHardware:
 
     @cached_property
     def pcrs(self) -> Mapping[int, bytes]:
-        """The SHA-256 bank: what the event log explains, and Linux's own measurements."""
+        """The SHA-256 bank: what the event log explains, Linux's measurements, and workloads."""
         values = dict(self.vm.pcrs)
         aggregate = hashlib.sha256(b"".join(values[index] for index in range(10))).digest()
         machine = hashlib.sha256(f"machine-id:{self.guest.machine.vm_id}".encode()).digest()
         for index, measured in ((_IMA, aggregate), (_MACHINE, machine)):
             values[index] = hashlib.sha256(values[index] + measured).digest()
+        values[_WORKLOADS] = self.guest.pcr13
         return values
 
     def quote(self, qualifying_data: bytes) -> tuple[bytes, bytes]:

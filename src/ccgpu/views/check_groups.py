@@ -19,6 +19,7 @@ GROUPS: Mapping[str, str] = {
     "hcl": "Paravisor's claims (HCL)",
     "json": "JSON in the evidence",
     "vtpm": "vTPM quote and event log",
+    "workloads": "Log of workloads",
     "gpu": "GPU report",
     "rim": "NVIDIA's manifests (RIM)",
     "golden": "GPU measurements",

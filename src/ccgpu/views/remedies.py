@@ -122,6 +122,8 @@ REMEDIES: Mapping[str, str] = {
     "policy.pins.unquoted": "collect a quote over every PCR that is pinned",
     "policy.product": _NEW_VM,
     "policy.secure-boot": "create the VM anew with secure boot (the default of `ccgpu create`)",
+    "policy.workloads": "start what the policy lists in a VM that was restarted; or, if you accept"
+    " what ran, list it in a policy of your own: `ccgpu schema policy`",
     "policy.tcb": f"{_HOST}; the firmware is Azure's to update",
     "policy.vm-id": "this is the evidence of another VM: collect it from the one that is meant, or"
     " give that one's vmId",
@@ -162,6 +164,12 @@ REMEDIES: Mapping[str, str] = {
     "token.kid.unknown": _JWKS,
     "token.nbf.future": _TIME,
     "token.nonce.unasked": _NONCE,
+    "workloads": "add the log of workloads of this boot, unchanged (/run/ccgpu/workloads.log)",
+    "workloads.log.replay": "do not trust this VM or this file: what was measured to PCR 13 is not"
+    " what the log says; restart the VM, and run its workloads again",
+    "workloads.log.unmeasured": "do not trust this VM or this file: nothing was measured to PCR 13;"
+    " restart the VM, and run its workloads again",
+    "workloads.pcr.unquoted": "quote PCR 13, too (`tpm2_quote`)",
     "vtpm": "quote the PCRs again (`tpm2_quote`), and pass quote, signature and values on as they"
     " are",
     "vtpm.ak": "quote with the vTPM's own attestation key (0x81000003), which the HCL report names",

@@ -23,7 +23,7 @@ from ccgpu.attest.trust_chain import judge_chain
 from ccgpu.attest.validity import validity_periods
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.plain_text import one_line
-from ccgpu.views import verdict
+from ccgpu.views import verdict, workload_events
 from ccgpu.views.check_groups import group_checks, group_of
 from ccgpu.views.remedies import remedies
 from ccgpu.views.repeated_verify import RepeatedVerify
@@ -73,6 +73,8 @@ def as_html(subject: ReportSubject, complete: Callable[[str], str] = str) -> str
         steps=_steps(subject.attested),
         width=WIDTH,
         box_height=BOX_HEIGHT,
+        command_text=workload_events.command_text,
+        model_text=workload_events.model_text,
         bar_width=BAR_WIDTH,
         **_drawings(subject),
     )

@@ -19,7 +19,7 @@ from ccgpu.attest.check import Check, format_value
 from ccgpu.attest.trust_basis import TrustSource
 from ccgpu.attest.verdict_document import make_document
 from ccgpu.domain.plain_text import one_line
-from ccgpu.views import boot_events
+from ccgpu.views import boot_events, workload_events
 from ccgpu.views.check_groups import group_checks
 from ccgpu.views.remedies import remedies
 
@@ -64,6 +64,8 @@ def as_text(
     for id_, to_do in remedies(appraisal.checks, appraised.source).items():
         failed = [check for check in appraisal.checks if check.id == id_ and not check.ok]
         parts += [Text(), *_failed_check(failed, complete(to_do))]
+    if appraisal.workloads:
+        parts += [Text(), workload_events.as_text(appraisal.workloads, verbose=verbose)]
     parts += _trust_basis(appraisal)
     if appraisal.facts:
         parts += [Text(), _facts(appraisal)]

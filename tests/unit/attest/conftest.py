@@ -28,7 +28,9 @@ _HERE = Path(__file__).resolve().parent
 _GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "attest"
 _RECORD, _MALFORMED = Checks.record.__code__, Malformed.__init__.__code__
 # Tests that try every bit or spelling of keys that are drawn anew.
-_EXHAUSTIVE = re.compile("flip|_no_bit_|changed_bit|one_spelling|damaged|other_bytes|another_byte")
+_EXHAUSTIVE = re.compile(
+    "flip|_no_bit_|changed_bit|changed_byte|one_spelling|damaged|other_bytes|another_byte"
+)
 
 _LOOKED_AT = "CCGPU_TEXTS" in os.environ
 

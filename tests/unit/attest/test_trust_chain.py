@@ -65,6 +65,8 @@ def test_what_a_failed_check_concerns_failed_and_what_rests_on_it_does_not_hold(
         ("hcl.user-data.other", "claims identity"),
         ("vtpm.nonce.other", "quote nonce"),
         ("policy.pins.pcr", "quote"),
+        ("workloads.log.replay", "workloads"),
+        ("policy.workloads.others", "workloads"),
         ("freshness.nonce.other", "nonce gpu-nonce"),
         ("ocsp.revoked", "nvidia-authorities gpu-leaf ocsp rim-signer"),
         ("gpu.chain.root", "nvidia-root nvidia-authorities gpu-leaf"),
@@ -143,6 +145,11 @@ def test_a_policy_that_looks_at_the_gpu_alone_leaves_the_cpu_open():
     assert {states[each.key] for each in PARTS if each.column == "cpu"} == {"open"}
 
 
+def test_workloads_are_open_where_there_is_no_log_of_them():
+    states = _states(Judge()(vms.nonce_evidence(vm())), 0)
+    assert (states["quote"], states["workloads"]) == ("holds", "open")
+
+
 def test_revocation_that_was_not_looked_at_is_open():
     states = _states(Judge("gpu-only")(gpus.nonce_evidence(gpu()), gpu=_without_ocsp()))
     assert states["ocsp"] == "open"
@@ -159,6 +166,37 @@ def _without_ocsp():
 
 def test_evidence_without_any_check_has_no_part_that_holds():
     assert {*_states(replace(accepted(), checks=())).values()} == {"open"}
+
+
+def test_a_part_says_why_it_is_in_its_state():
+    ids = ("snp.vmpl", "snp.policy.debug")
+    judged = {each.part.key: each for each in judge_chain(failing(*ids), 1)}
+    report = judged["snp-report"]
+    assert (report.why, report.failed) == ("snp.vmpl, snp.policy.debug", ids)
+    assert (judged["vcek"].why, judged["vcek"].failed) == (_BY_KEY["vcek"].claim, ())
+    rests = f"it rests on what does not hold: {_BY_KEY['snp-report'].name}"
+    assert judged["claims"].why == rests
+
+    fewer = replace(
+        accepted(), checks=[each for each in accepted().checks if each.id not in ids], rests_on=()
+    )
+    lacking = {each.part.key: each.why for each in judge_chain(fewer, 1)}
+    assert lacking["snp-report"] == "no check snp.policy.debug or snp.vmpl was made"
+    nobodys = replace(accepted(), rests_on=())
+    lacking = {each.part.key: each.why for each in judge_chain(nobodys, 1)}
+    assert lacking["identity"] == "VM id or SSH host key: not the verifier's own"
+
+
+def test_evidence_without_a_gpu_is_judged_as_of_one():
+    assert _states(accepted(), 0) == _states(accepted(), 1)
+    bare = replace(accepted(), checks=())
+    assert {*_states(bare, 0).values()} == {"open"}
+
+
+def test_of_two_parts_that_do_not_hold_the_first_is_named():
+    judged = {each.part.key: each for each in judge_chain(failing("rim.kind", "gpu.fwid"), 1)}
+    first = _BY_KEY[_BY_KEY["measurements"].rests_on[0]]
+    assert judged["measurements"].why == f"it rests on what does not hold: {first.name}"
 
 
 def test_the_reason_names_the_checks_that_failed_or_are_missing():

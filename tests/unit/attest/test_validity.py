@@ -3,14 +3,17 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
+from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccgpu.attest.chain_parts import PARTS
-from ccgpu.attest.gpu import rim
+from ccgpu.attest.gpu import ocsp_response, rim, usage
 from ccgpu.attest.simulated import simulated_roots
+from ccgpu.attest.snp import crl, vek
 from ccgpu.attest.validity import validity_periods
 from ccgpu.domain.evidence import CallerCollateral, CpuEvidence, NamedManifest
 from ccgpu.fakeguest.evidence import amd as amds
@@ -50,6 +53,7 @@ def _collateral_piece(name):
     )
 
 
+_RUBBISH = b"\x30\x03\x0a\x01\x06"
 _KEYS = {part.key for part in PARTS}
 _PIECES = {
     **{name: _cpu_piece(name) for name in ("hcl", "vek", "chain", "crl")},
@@ -87,6 +91,115 @@ def test_dates_are_those_of_the_certificate():
     (chip,) = [each for each in _periods(evidence()) if each.part == "vcek"]
     assert chip.start < AT < chip.start + timedelta(days=20000)
     assert chip.end is not None
+
+
+def _fields(part):
+    return [
+        (each.kind, each.name, each.issuer, each.start, each.end, each.status)
+        for each in _periods(evidence())
+        if each.part == part
+    ]
+
+
+def _certificates(pem):
+    return [
+        (
+            "certificate",
+            each.issuer.rfc4514_string(),
+            each.not_valid_before_utc,
+            each.not_valid_after_utc,
+        )
+        for each in x509.load_pem_x509_certificates(pem)
+    ]
+
+
+def _of(part):
+    return [(kind, issuer, start, end) for kind, _, issuer, start, end, _ in _fields(part)]
+
+
+def test_a_chips_certificate_is_told_by_its_subject_issuer_and_dates():
+    cpu = evidence().cpu
+    assert cpu is not None
+    own = vek.parse(cpu.vek or b"").certificate
+    assert (own.subject, own.issuer) != ("", "")
+    assert _fields("vcek") == [
+        ("certificate", own.subject, own.issuer, own.not_before, own.not_after, "")
+    ]
+
+
+def test_amds_authorities_are_signer_and_root():
+    cpu = evidence().cpu
+    assert cpu is not None
+    assert [*_of("amd-signer"), *_of("amd-root")] == _certificates(cpu.chain or b"")
+    assert [name for part in ("amd-signer", "amd-root") for _, name, *_ in _fields(part)] == [
+        usage.describe(each) for each in x509.load_pem_x509_certificates(cpu.chain or b"")
+    ]
+
+
+def test_a_revocation_list_tells_its_issuer_dates_and_length():
+    cpu = evidence().cpu
+    assert cpu is not None
+    read = crl.parse(cpu.crl or b"")
+    assert _fields("amd-crl") == [
+        (
+            "revocation list",
+            read.issuer,
+            read.issuer,
+            read.this_update,
+            read.next_update,
+            f"{len(read.serials)} revoked",
+        )
+    ]
+
+
+def test_an_unreadable_list_does_not_hide_the_next():
+    cpu = evidence().cpu
+    assert cpu is not None
+    found = _periods(_with_cpu(crl=_RUBBISH, crls=(cpu.crl,)))
+    assert [each.part for each in found if each.part == "amd-crl"] == ["amd-crl"]
+
+
+def test_a_gpus_certificates_are_leaf_authorities_and_root():
+    chain = _certificates(evidence().gpus[0].chain)
+    assert _of("gpu-leaf") == chain[:1]
+    assert _of("nvidia-authorities") == chain[1:-1]
+    assert _of("nvidia-root") == chain[-1:]
+
+
+def test_an_answer_tells_what_it_is_about_who_issued_that_and_its_dates():
+    chain = x509.load_pem_x509_certificates(evidence().gpus[0].chain)
+    raw = evidence().collateral.ocsp
+    dates = {(each.this_update, each.next_update) for each in map(ocsp_response.parse, raw)}
+    found = _fields("ocsp")
+    assert {kind for kind, *_ in found} == {"OCSP answer"}
+    assert {(start, end) for _, _, _, start, end, _ in found} == dates
+    pairs = {(name, issuer) for _, name, issuer, *_ in found}
+    assert pairs > {
+        (usage.describe(one), issuer.subject.rfc4514_string())
+        for one, issuer in pairwise(chain[1:])
+    }
+
+
+def test_a_gpu_whose_report_is_unreadable_does_not_hide_another():
+    (one,) = evidence().gpus
+    both = replace(evidence(), gpus=(replace(one, report=_RUBBISH), one))
+    assert "rim-root" in {each.part for each in _periods(both)}
+
+
+def test_manifests_of_driver_and_vbios_are_both_there():
+    for number in range(2):
+        rims = (evidence().collateral.rims[number],)
+        one = replace(evidence(), collateral=replace(evidence().collateral, rims=rims))
+        parts = Counter(each.part for each in _periods(one))
+        assert (parts["rim-root"], parts["rim-signer"] > 0) == (1, True), number
+
+
+def test_two_manifests_of_one_kind_and_version_cannot_be_told_apart():
+    first, second = evidence().collateral.rims
+    # Another file of the same kind and version, which differs by a space after its end.
+    twice = replace(evidence().collateral, rims=(first, first + b"\n", second))
+    found = _periods(replace(evidence(), collateral=twice))
+    assert {each.alone for each in found if each.part == "rim-signer"} == {True, False}
 
 
 def test_the_certificate_of_another_chip_is_left_out():

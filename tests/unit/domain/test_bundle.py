@@ -45,6 +45,7 @@ _cpus = st.builds(
     signature=_some,
     pcrs=st.none() | st.dictionaries(st.integers(0, 23), st.binary(min_size=32, max_size=32)),
     event_log=_some,
+    workload_log=_some,
 )
 _states = st.none() | st.builds(
     ReportedGpuState, st.booleans(), st.booleans(), st.none() | st.booleans()

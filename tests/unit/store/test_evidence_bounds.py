@@ -43,6 +43,7 @@ _AT_THE_BOUND = {
     "roots": _make_evidence(simulated_roots={str(n): b"" for n in range(bounds.MAX_ROOTS)}),
     "chain": _make_evidence(cpu=CpuEvidence(chain=b"-----BEGIN " * bounds.MAX_CERTIFICATES)),
     "log": _make_evidence(cpu=CpuEvidence(event_log=bytes(_MEGABYTE))),
+    "workloads": _make_evidence(cpu=CpuEvidence(workload_log=bytes(_MEGABYTE))),
     "hcl": _make_evidence(cpu=CpuEvidence(hcl=bytes(65536))),
     "pcrs": _make_evidence(cpu=CpuEvidence(pcrs={0: bytes(65536)})),
     "maa": _make_evidence(tokens=AttestationTokens(maa=bytes(128 * 1024))),
@@ -76,6 +77,9 @@ _BEYOND = {
     ),
     "cpu.hcl has 65537 bytes": _make_evidence(cpu=CpuEvidence(hcl=bytes(65537))),
     "cpu.pcrs has 65537 bytes": _make_evidence(cpu=CpuEvidence(pcrs={0: bytes(65537)})),
+    f"cpu.workload_log has {_MEGABYTE + 1} bytes": _make_evidence(
+        cpu=CpuEvidence(workload_log=bytes(_MEGABYTE + 1))
+    ),
     "cpu.runtime has 65537 bytes": _make_evidence(cpu=CpuEvidence(runtime=bytes(65537))),
     "the report of GPU 0 has 65537 bytes": _make_evidence(
         gpus=(replace(_GPU, report=bytes(65537)),)

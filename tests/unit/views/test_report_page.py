@@ -19,6 +19,7 @@ from ccgpu.attest.appraise import AT_BUNDLE
 from ccgpu.attest.attestation import Attestation, StepTimes
 from ccgpu.attest.check import Check
 from ccgpu.attest.trust_chain import judge_chain
+from ccgpu.attest.workload_log import WorkloadEvent, WorkloadModel
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import GuestNotReady
@@ -84,6 +85,7 @@ def _hostile_evidence():
 def _hostile_page():
     bad = HOSTILE
     check = Check("snp.signature", bad, False, bad, bad, bad)
+    model = WorkloadModel(bad, bad, bad)
     appraisal = replace(
         accepted(),
         verdict="rejected",
@@ -94,6 +96,7 @@ def _hostile_page():
         facts={bad: bad},
         origin=PolicyOrigin(bad, bad, reserved_name=False, loosened={bad: bad}),
         rests_on=((bad, "maker"),),
+        workloads=(WorkloadEvent(bad, bad, bad, (bad,), (bad,), model, (bad,), b"", True),),
     )
     attested = replace(_attested(GuestNotReady(bad)), name=bad)
     about = subject(appraisal, _hostile_evidence(), bad, (bad,), attested=attested)

@@ -1,6 +1,7 @@
 """A simulated confidential VM: the evidence of its CPU and vTPM."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from ccgpu.fakeguest.evidence import eventlog, hcl, quote, snp
 from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip
 
 Changes = Mapping[str, Any]
+_WORKLOADS = 13  # the PCR of the log of workloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class CollectedCpuEvidence:
     signature: bytes
     pcrs: Mapping[int, bytes]
     event_log: bytes
+    workload_log: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class SimulatedVm:
     """A VM on a chip, with an attestation key.
 
     `configuration`, `report` and `boot` change the runtime claims, the SNP report and the boot.
+    `workloads`: the lines that the guest measured to PCR 13 after the boot, and logs.
     """
 
     amd: AmdAuthorities
@@ -40,6 +44,7 @@ class SimulatedVm:
     configuration: Changes = field(default_factory=dict)
     report: Changes = field(default_factory=dict)
     boot: Changes = field(default_factory=dict)
+    workloads: Sequence[bytes] = ()
 
     @property
     def runtime(self) -> bytes:
@@ -65,8 +70,12 @@ class SimulatedVm:
 
     @property
     def pcrs(self) -> dict[int, bytes]:
-        """The values of all 24 PCRs after the boot."""
-        return eventlog.pcr_values(self.events.events)
+        """The values of all 24 PCRs after the boot and what was measured then."""
+        values = eventlog.pcr_values(self.events.events)
+        for line in self.workloads:
+            digest = hashlib.sha256(line).digest()
+            values[_WORKLOADS] = hashlib.sha256(values[_WORKLOADS] + digest).digest()
+        return values
 
     def bound_to(self, user_data: bytes) -> "SimulatedVm":
         """The same VM after 64 bytes were written to NV index 0x01400002."""
@@ -83,4 +92,5 @@ class SimulatedVm:
             signature=quote.sign_quote(self.ak, message),
             pcrs=self.pcrs,
             event_log=self.events.raw,
+            workload_log=b"".join(line + b"\n" for line in self.workloads) or None,
         )

@@ -22,7 +22,7 @@ MAX_PIECES_BYTES = 8 * _KB * _KB  # of everything together
 
 _PIECE = 64 * _KB
 _OCSP = 64 * _KB
-_LARGER = {"event_log": 1024 * _KB, "crl": 1024 * _KB}
+_LARGER = {"event_log": 1024 * _KB, "crl": 1024 * _KB, "workload_log": 1024 * _KB}
 _NRAS = 17 * 128 * _KB  # a token of the platform and one of each of 16 GPUs
 _MAA = 128 * _KB
 

@@ -28,9 +28,10 @@ from ccgpu.store.evidence.listing import list_files
 _SKIPPED_NAMES = ("expected.json", "manifest.json")
 _CPU: tuple[Kind, ...] = (
     "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "thim", "runtime",
+    "workload_log",
 )  # fmt: skip
 # Kinds that alone are no evidence of a machine.
-_NOT_EVIDENCE = {"thim", "runtime"}
+_NOT_EVIDENCE = {"thim", "runtime", "workload_log"}
 _PCR_NAMES = frozenset(map(str, range(24)))
 _REPEATABLE: tuple[Kind, ...] = ("rim", "ocsp", "json", "vek", "chain", "crl")
 

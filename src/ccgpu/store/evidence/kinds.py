@@ -16,7 +16,7 @@ from ccgpu.store.evidence.limits import MAX_JSON_VALUES, LimitExceeded
 Kind = Literal[
     "hcl", "report", "quote", "signature", "pcrs", "pcr_file", "event_log", "ak", "vek", "chain",
     "crl", "thim", "nonce", "gpu_report", "gpu_chain", "rim", "ocsp", "json", "runtime", "nras",
-    "maa",
+    "maa", "workload_log",
 ]  # fmt: skip
 
 _SNP_SIZE = 0x4A0
@@ -39,6 +39,8 @@ _NONCE_BYTES = range(1, 65)  # TPM2B_DATA holds at most 64
 _MAX_HEX = 32 * 1024  # a GPU's report has 8.3 KB in hex
 _MAX_SIGNED = 1024 * 1024  # certificates, revocation lists, OCSP answers
 _MAX_TOKEN = 128 * 1024
+# An event of the log of workloads is an object in canonical JSON: its first member, and its schema.
+_WORKLOAD_EVENT = b'{"command":[', b'"schema":"ccgpu.workload-event/1"'
 _JWT = re.compile(rb"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")  # RFC 7515, §3.1
 
 
@@ -80,9 +82,17 @@ def _text_kind(name: str, data: bytes) -> Kind | None:
         return _hex_kind(data)
     if len(data) <= _MAX_TOKEN and (token := _JWT.fullmatch(data.strip())):
         return _token_kind(token[1])
+    if _is_workload_log(data):
+        return "workload_log"
     if start.startswith((b"{", b"[")):
         return _json_kind(data)
     return "pcr_file" if name.endswith((".yaml", ".yml")) and b"sha256" in start else None
+
+
+def _is_workload_log(data: bytes) -> bool:
+    """Whether it is one, or a damaged one, which the verdict refuses."""
+    beginning, schema = _WORKLOAD_EVENT
+    return data.startswith(beginning) or (data.startswith(b"{") and schema in data)
 
 
 def _hex_kind(data: bytes) -> Kind | None:

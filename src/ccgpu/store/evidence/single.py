@@ -26,6 +26,7 @@ _PIECES: dict[Kind, str] = {
     "rim": "a reference manifest",
     "ocsp": "an OCSP answer",
     "runtime": "Azure's runtime data",
+    "workload_log": "a log of workloads",
 }
 
 

@@ -15,7 +15,8 @@ from ccgpu.attest.check import Checks, Malformed
 from ccgpu.attest.signature import ssh_keys, sshsig
 from ccgpu.attest.signature.verify import verify
 from ccgpu.attest.signature.wire import SshReader, ssh_string
-from ccgpu.domain.signers import PublicKeySigner, SignedFile, SshSigner
+from ccgpu.domain import hostkey
+from ccgpu.domain.signers import NAMESPACE, PublicKeySigner, SignedFile, SshSigner
 from support.signing import SK_ECDSA, SK_ED25519, SecurityKey, armored
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
@@ -82,6 +83,15 @@ def test_nothing_may_follow_a_signature(sign):
     key, signature = sign(DATA)
     with pytest.raises(ValueError, match=r"^it goes on after its end$"):
         ssh_keys.verifies(key, signature + b"\0", DATA)
+
+
+def test_nothing_may_follow_the_two_numbers_of_ecdsa():
+    key, signature = KINDS["nistp256"](DATA)
+    name = b"ecdsa-sha2-nistp256"
+    numbers = signature[4 + len(name) + 4 :]
+    assert ssh_keys.verifies(key, _blob(name, numbers), DATA) is True
+    with pytest.raises(ValueError, match=r"^it goes on after its end$"):
+        ssh_keys.verifies(key, _blob(name, numbers + b"\0"), DATA)
 
 
 @pytest.mark.parametrize("kind", [SK_ED25519, SK_ECDSA])
@@ -267,3 +277,38 @@ def test_a_bare_signature_needs_a_key_that_can_sign():
     facts, made = _made(raw, SshSigner(bytes(32)))
     assert facts == {}
     assert made["signer"] == (False, _fingerprint(bytes(32)), "a signature that names no key")
+
+
+def _signed_by(*signers):
+    key, signature = _of_ed25519(_to_be_signed(DATA))
+    checks = Checks()
+    facts = verify(SignedFile(DATA, armored(key, signature), signers), AT, checks)
+    return facts, {made.id.rpartition(".")[2]: made for made in checks.made}
+
+
+def _to_be_signed(data):
+    head = (NAMESPACE.encode(), b"", b"sha512", hashlib.sha512(data).digest())
+    return b"SSHSIG" + _blob(*head)
+
+
+_OWN = hashlib.sha256(_of_ed25519(b"")[0]).digest()
+
+
+def test_the_first_line_of_a_key_that_counts_names_it():
+    facts, made = _signed_by(SshSigner(_OWN, "alice"), SshSigner(_OWN, "bob"))
+    assert all(check.ok for check in made.values())
+    assert [value.partition(" ")[0] for value in facts.values()] == ["alice"]
+
+
+def test_a_key_of_another_kind_beside_it_is_none_of_ssh():
+    facts, made = _signed_by(PublicKeySigner(b"a key"), SshSigner(_OWN, "alice"))
+    assert all(check.ok for check in made.values())
+    assert len(facts) == 1
+
+
+@pytest.mark.parametrize(("count", "rest"), [(5, ""), (6, ", 1 more"), (8, ", 3 more")])
+def test_a_check_names_the_first_signers_that_are_given(count, rest):
+    others = [SshSigner(bytes([number]) * 32) for number in range(count)]
+    _, made = _signed_by(*others)
+    shown = ", ".join(hostkey.fingerprint(each.fingerprint) for each in others[:5])
+    assert (made["signer"].ok, made["signer"].expected) == (False, shown + rest)

@@ -83,3 +83,23 @@ def test_at_most_eight_changes_are_listed():
     words = describe_changes(recorded("kernel /k1 a"), found(*many), replayed=True)
     assert words.count("SHA-256") == 8
     assert words.endswith("; and 3 more")
+
+
+def test_eight_changes_are_listed_without_a_rest():
+    many = [f"command x {letter}" for letter in "0123456"]
+    words = describe_changes(recorded("kernel /k1 a"), found(*many), replayed=True)
+    assert words.count("SHA-256") == 8
+    assert "more" not in words
+    assert words.startswith("kernel missing; expected SHA-256")
+
+
+def test_the_rest_is_told_after_the_eighth():
+    many = [f"command x {letter}" for letter in "01234567"]
+    words = describe_changes(recorded("kernel /k1 a"), found(*many), replayed=True)
+    assert words.endswith(f"found SHA-256 {_sha('6')} (x); and 1 more")
+
+
+def test_each_recorded_event_explains_one_of_its_digest():
+    twice = found("separator - c", "separator - c", "separator - c")
+    words = describe_changes(recorded("separator - c", "separator - c"), twice, replayed=True)
+    assert words == f"separator added; found SHA-256 {_sha('c')}"

@@ -106,6 +106,9 @@ def test_a_path_may_have_several_parts():
     assert name(replace(event, data=whole)) == ("shim", r"\EFI\ubuntu\shimx64.efi")
 
 
+_RUNTIME_DRIVER = ("EFI runtime driver", "")
+
+
 @pytest.mark.parametrize(
     ("event", "found"),
     [
@@ -117,6 +120,23 @@ def test_a_path_may_have_several_parts():
         (SimulatedEvent(0, layout.EV_EFI_PLATFORM_FIRMWARE_BLOB, b"x"), ("firmware volume", "")),
         (SimulatedEvent(1, layout.EV_EFI_HANDOFF_TABLES2, b"x"), ("firmware tables", "")),
         (SimulatedEvent(1, layout.EV_CPU_MICROCODE, b"x"), ("microcode", "")),
+        (SimulatedEvent(0, layout.EV_S_CRTM_CONTENTS, b"x"), ("firmware root of trust", "")),
+        (SimulatedEvent(1, layout.EV_PLATFORM_CONFIG_FLAGS, b"x"), ("firmware settings", "")),
+        (SimulatedEvent(1, layout.EV_NONHOST_INFO, b"x"), ("platform information", "")),
+        (SimulatedEvent(2, layout.EV_EFI_RUNTIME_SERVICES_DRIVER, b"x"), _RUNTIME_DRIVER),
+        (SimulatedEvent(0, layout.EV_EFI_PLATFORM_FIRMWARE_BLOB2, b"x"), ("firmware volume", "")),
+        (SimulatedEvent(1, layout.EV_EFI_HANDOFF_TABLES, b"x"), ("firmware tables", "")),
+        (
+            replace(variable_event("PK", b"x", EFI), type=layout.EV_EFI_VARIABLE_BOOT2),
+            ("platform key (PK)", ""),
+        ),
+        (
+            variable_event("MokListX", b"x", SHIM_LOCK, authority=True),
+            ("forbidden machine owner keys (MokListX)", ""),
+        ),
+        (ipl(9, b"grub_cmd: x"), ("measurement of the boot loader", "grub_cmd: x")),
+        (ipl(11, b"odd"), ("section ", "")),
+        (ipl(12, b"odd"), ("kernel command line", "")),
         (SimulatedEvent(2, layout.EV_EFI_BOOT_SERVICES_DRIVER, b"x"), ("EFI driver", "")),
         (SimulatedEvent(6, layout.EV_COMPACT_HASH, b"other"), ("compact hash", "other")),
         (SimulatedEvent(5, layout.EV_EFI_GPT_EVENT, b"x"), ("partition table (GPT)", "")),
@@ -165,11 +185,15 @@ def test_sections_of_a_uki_are_told_from_their_names():
         SimulatedEvent(11, layout.EV_IPL, label, hashlib.sha256(b".initrd\0").digest()),
         SimulatedEvent(11, layout.EV_IPL, label, hashlib.sha256(b"content").digest()),
         ipl(11, utf16(".sbat\0")),
+        ipl(11, utf16(".linux\0")),
+        ipl(11, utf16(".cmdline\0")),
     )
     assert [(event.what, event.detail) for event in events] == [
         ("name of the section .initrd", ""),
         ("initrd", ".initrd"),
         ("section .sbat", ".sbat"),
+        ("kernel", ".linux"),
+        ("kernel command line", ".cmdline"),
     ]
 
 
@@ -182,6 +206,30 @@ def test_what_a_log_says_is_escaped_and_cut():
     (event,) = named(grub_event(9, "/boot/vmlinuz\x1b[31m\n" + "x" * 500, b"kernel"))
     assert event.detail.startswith(r"/boot/vmlinuz\x1b[31m\x0axx")
     assert (len(event.detail), event.detail[-1]) == (200, "…")
+
+
+@pytest.mark.parametrize(("length", "end"), [(199, "x"), (200, "x"), (201, "…")])
+def test_a_text_of_200_characters_is_not_cut(length, end):
+    (event,) = named(ipl(9, b"x" * length))
+    assert (len(event.detail), event.detail[-1]) == (min(length, 200), end)
+
+
+@pytest.mark.parametrize(
+    ("path", "kernel"),
+    [
+        (r"\EFI\Linux\ours.efi", "ours.efi"),
+        (r"\EFI\ubuntu\kernel.efi-6.17", "kernel.efi-6.17"),
+        (r"\EFI\ubuntu\shimx64.efi", None),
+    ],
+)
+def test_each_kind_of_kernel_has_the_name_of_its_file(path, kernel):
+    assert kernel_name(named(application_event(b"image", path))) == kernel
+
+
+def test_a_kernel_without_a_path_is_passed_over():
+    nameless = NamedEvent(9, "kernel", "", bytes(32), replayed=True)
+    (other,) = named(grub_event(9, "/boot/vmlinuz-6", b"kernel"))
+    assert kernel_name([nameless, other]) == "vmlinuz-6"
 
 
 def test_without_a_kernel_there_is_no_name():
