@@ -14,6 +14,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from support.slow import spread
+
 pytest_plugins = ["support.skips", "pytester"]
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = spread(slow, [item for item in items if item not in {*slow}], workers)
 
 
 def pytest_sessionstart() -> None:

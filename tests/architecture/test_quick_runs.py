@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev import environment_of_tests
-from support.slow import mostly_slow
+from support.slow import mostly_slow, spread
 
 _NOWHERE = Path("/nowhere")
 
@@ -50,3 +50,11 @@ def test_temporary_files_are_in_memory_only_if_they_fit(tmp_path):
 def test_a_given_folder_for_temporary_files_is_used(tmp_path):
     environ = {"PYTEST_DEBUG_TEMPROOT": "/elsewhere"}
     assert environment_of_tests(environ, tmp_path) == environ
+
+
+def test_each_worker_begins_with_slow_tests():
+    slow, quick = ["A", "B", "C"], list("abcdefg")
+    assert spread(slow, quick, 1) == [*slow, *quick]
+    assert spread(slow, quick, 2) == [*("A", "C", "a", "b", "c"), *("B", "d", "e", "f", "g")]
+    assert sorted(spread(slow, [], 5)) == slow
+    assert spread([], quick, 3) == quick

@@ -8,6 +8,7 @@ import pytest
 from support.repository import ROOT, tracked_files
 
 
+@pytest.mark.slow
 def test_every_shell_script_passes_shellcheck():
     if not shutil.which("shellcheck"):
         pytest.skip("needs shellcheck")

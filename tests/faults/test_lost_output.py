@@ -102,7 +102,7 @@ def _state(name: str = "demo") -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE), 40))
+@pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE, reverse=True), 40))
 def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str) -> None:
     done = _ccgpu(_command_line(name), ">/dev/full")
     *said, last = done.stderr.splitlines(keepends=True)

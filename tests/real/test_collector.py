@@ -139,7 +139,9 @@ def test_it_runs_on_every_python_from_3_10_in_a_hostile_environment(machine, she
     assert judge(shell, machine, collector.parse(done)).code == 0
 
 
-@pytest.mark.parametrize("python", guest_pythons(), ids=lambda file: file.rsplit("/", 1)[-1])
+@pytest.mark.parametrize(
+    "python", mostly_slow(guest_pythons(), 4), ids=lambda file: file.rsplit("/", 1)[-1]
+)
 def test_a_closed_stream_and_a_folder_that_is_gone_do_not_matter(machine_with_tools, shell, python):
     machine = machine_with_tools
     starter = machine.root / "starter"

@@ -10,6 +10,7 @@ from support.attested import judge
 from support.cli import Shell
 from support.collecting import guest_pythons
 from support.paravisor import HCL, USER_DATA
+from support.slow import mostly_slow
 from support.tpm_double import ABSENT, NV_DEFINE, NV_READ_PUBLIC, QUOTE, RETRY, response
 
 _START_AUTH_SESSION = 0x176  # tpm2-tools begin with it, bare commands never
@@ -56,7 +57,7 @@ def test_a_descriptor_is_spoken_to_in_bare_commands(machine_with_tools):
     assert _START_AUTH_SESSION not in machine_with_tools.paravisor.commands
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", mostly_slow(TOOLS, 3))
 def test_without_one_of_the_tools_none_is_used(machine_with_tools, tools, name):
     (tools / f"tpm2_{name}").unlink()
     assert machine_with_tools.run(tpm=False).exit_code == 0
@@ -137,7 +138,9 @@ def test_a_pcr_that_changes_meanwhile_is_quoted_again(machine_with_tools, shell)
     assert machine.paravisor.commands.count(QUOTE) == 2
 
 
-@pytest.mark.parametrize("python", guest_pythons(), ids=lambda file: file.rsplit("/", 1)[-1])
+@pytest.mark.parametrize(
+    "python", mostly_slow(guest_pythons(), 4), ids=lambda file: file.rsplit("/", 1)[-1]
+)
 def test_no_environment_reaches_the_tools(machine_with_tools, shell, python):
     machine = machine_with_tools
     evil, temporary = machine.root / "evil", machine.root / "temporary"

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,7 @@ def _public_key(blob: bytes) -> bytes:
     return b"ssh-ed25519 " + base64.b64encode(blob) + b" root@demo\n"
 
 
+@cache
 def guest_pythons() -> list[str]:
     """A Python of each version from 3.10 on, as far as this machine has them."""
     found: dict[str, str] = {}

@@ -27,7 +27,7 @@ class Prepared:
         for name in ("state", "home"):
             if (done.folder / name).exists():
                 shutil.copytree(done.folder / name, shell.folder / name, dirs_exist_ok=True)
-        _copy(done.arm, shell.arm)
+        copy_subscription(done.arm, shell.arm)
         return shell
 
     def _do(self, deed: Deed) -> Shell:
@@ -45,12 +45,12 @@ class Prepared:
 def copy_of_machine(machine: Machine, folder: Path) -> Machine:
     """A machine with that state, over a subscription of its own."""
     copy = Machine(FakeArm(), folder / machine.state.name)
-    _copy(machine.arm, copy.arm)
+    copy_subscription(machine.arm, copy.arm)
     if machine.state.exists():
         shutil.copytree(machine.state, copy.state)
     return copy
 
 
-def _copy(arm: FakeArm, to: FakeArm) -> None:
+def copy_subscription(arm: FakeArm, to: FakeArm) -> None:
     """Both in memory. What was in the second one goes."""
     arm._store._db.backup(to._store._db)

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(sys.argv[0]).parents[2]
+ROOT = Path(sys.argv[0]).parent.parent.parent
 UNITS, STATES = ROOT / "run/systemd/system", ROOT / "run/units"
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|.)")

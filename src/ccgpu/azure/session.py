@@ -92,6 +92,19 @@ class Session:
             transport=self._transport,
         )
 
+    def service_client(self, client_class: Callable[..., T], host: str, scope: str) -> T:
+        """A typed client of one host that is not Resource Manager, with ccgpu's pipeline.
+
+        scope: of the token that is sent to that host, and to no other.
+        """
+        sign_in: Any = SignIn(self._credential, scope)
+        return client_class(
+            f"https://{host}",
+            self._credential,
+            policies=pipeline([host], sign_in),
+            transport=self._transport,
+        )
+
     def web(self, hosts: Sequence[str]) -> Web:
         """A client without a token, for these hosts, over the same transport."""
         return Web(hosts, self._transport)

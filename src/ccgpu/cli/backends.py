@@ -262,6 +262,7 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
         usage=UsageProblem,
     )
     guests.inhabit(arm)
+    arm.attestation_keys = lambda: vendors().maa_key_set()
 
     def channels(target: "GuestTarget") -> "AbstractContextManager[Channel]":
         if target.deployment is None and not arm.has_address(target.host):

@@ -78,6 +78,9 @@ COMMANDS = {
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."
     ),
+    "keyvault": Entry(
+        "keyvault", "app", "Keys of Azure Key Vault for a VM: release policies, keys, checks."
+    ),
     "gc": Entry("gc", "gc", "List expired deployments; delete them with --yes."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
     "fake": Entry("fake", "app", "Inspect and control the simulated subscription."),

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import typer
@@ -135,12 +135,18 @@ def _without_written(words: Sequence[str]) -> list[str]:
     ]
 
 
+@cache
+def _load_once(name: str) -> Any:
+    """The command of this name, for hints alone: a parsed one keeps how its parent spells help."""
+    return load(name)
+
+
 def _find_command(words: Sequence[str]) -> tuple[Any, list[str]] | None:
     """The command that `words` name and the words after its name, or None."""
     rest = list(words)
     if not rest or rest[0] not in COMMANDS:
         return None
-    command = load(rest.pop(0))
+    command = _load_once(rest.pop(0))
     while (inner := getattr(command, "commands", None)) is not None:
         if not rest or rest[0] not in inner:
             return None

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +88,7 @@ def run(argv: Sequence[str], runtime: Runtime, *, interrupted: bool = False) -> 
         interrupted: whether a signal has come already. Then only that is reported.
     """
     # 1. Run the command.
-    command = typer.main.get_command(app)
+    command = _parser()
     hints = Hints(argv)
     runtime = replace(runtime, complete=hints.complete_hint)
     reporter = Reporter(runtime, stderr_wanted(command, argv))
@@ -105,6 +105,12 @@ def run(argv: Sequence[str], runtime: Runtime, *, interrupted: bool = False) -> 
     if err is not None:
         hints.complete_error(err)
     return reporter.end(err, code)
+
+
+@cache
+def _parser() -> Any:
+    """The parser of command lines: one for the whole process."""
+    return typer.main.get_command(app)
 
 
 def _run_command(

@@ -40,8 +40,8 @@ def role(
 ) -> None:
     """Print the least-privilege custom role for a spec.
 
-    Prints JSON for `az role definition create`, with the actions of every command. With
-    `--scope rg`, the actions that a resource group cannot grant are listed on stderr.
+    Prints JSON for `az role definition create`, with the actions of every command but
+    `keyvault`. With `--scope rg`, those that a resource group cannot grant are listed on stderr.
 
     Example: `ccgpu role -f vm.yaml > role.json`
     """

@@ -21,6 +21,8 @@ GALLERY_IMAGE = f"{GALLERY}/images"
 GALLERY_VERSION = f"{GALLERY_IMAGE}/versions"
 LOCK = "Microsoft.Authorization/locks"
 POLICY = "Microsoft.Authorization/policyAssignments"
+ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
 SUBNET = f"{VNET}/subnets"
 SECURITY_RULE = f"{NSG}/securityRules"
 
@@ -28,7 +30,7 @@ RESOURCES_API = "2025-04-01"
 # The SDK packages in use have no clients for these three: the newest stable versions.
 SUBSCRIPTIONS_API = "2022-12-01"
 IDENTITY_API = "2024-11-30"
-AUTHORIZATION_API = "2022-04-01"  # of permissions alone
+AUTHORIZATION_API = "2022-04-01"  # of permissions, role assignments and definitions
 NETWORK_API = "2026-03-01"
 COMPUTE_API = "2026-04-01"
 DISK_API = "2026-03-02"

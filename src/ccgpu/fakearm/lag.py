@@ -10,7 +10,7 @@ from ccgpu.fakearm.call import ArmCall, group_id
 from ccgpu.fakearm.wire import Response
 from ccgpu.fakearm.world import StoredResource, World
 
-_NOT_IN_RESOURCE_LIST = (kinds.GROUP, kinds.LOCK, kinds.POLICY)
+_NOT_IN_RESOURCE_LIST = (kinds.GROUP, kinds.LOCK, kinds.POLICY, kinds.ROLE_ASSIGNMENT)
 
 
 def visible_resources(

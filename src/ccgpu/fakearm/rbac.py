@@ -112,6 +112,11 @@ ACTIONS: Actions = {
     **_gallery_actions(),
     ("GET", f"{IN_GROUP}{kinds.VAULT.lower()}/*"): f"{kinds.VAULT}/read",
     ("GET", f"{IN_GROUP}{kinds.GALLERY.lower()}/*"): f"{kinds.GALLERY}/read",
+    (
+        "GET",
+        f"{IN_GROUP}{kinds.VAULT.lower()}/*/providers/{kinds.ROLE_ASSIGNMENT.lower()}",
+    ): f"{kinds.ROLE_ASSIGNMENT}/read",
+    ("GET", f"{IN_SUBSCRIPTION}{kinds.ROLE_DEFINITION.lower()}/*"): f"{kinds.ROLE_DEFINITION}/read",
 }
 
 

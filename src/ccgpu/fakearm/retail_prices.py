@@ -7,6 +7,7 @@ Names and fields: Microsoft Learn, "Azure Retail Prices overview", and records t
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import quote
 
 from ccgpu.fakearm.settings import NCC_SIZE, Settings
@@ -48,7 +49,7 @@ class PriceService:
         if rate is None:
             return Response(400, {"Error": {"Code": "BadRequest", "Message": "currencyCode"}})
         wanted = _parse_filter(query["$filter"])
-        items = [one for one in self._records(currency, float(rate)) if _matches(one, wanted)]
+        items = list(self._records(wanted, currency, float(rate)))
         return Response(200, self._page(items, currency, query))
 
     def _page(self, items: list[Body], currency: str, query: dict[str, str]) -> Body:
@@ -67,18 +68,20 @@ class PriceService:
             "Count": len(page),
         }
 
-    def _records(self, currency: str, rate: float) -> Iterator[Body]:
+    def _records(self, wanted: dict[str, str], currency: str, rate: float) -> Iterator[Body]:
+        """The records that meet all conditions, in the currency."""
+        conditions = wanted.items()
         for record in self._in_dollars():
-            price = round(record.pop("dollars") * rate, 6)
-            yield {"currencyCode": currency, "retailPrice": price, "unitPrice": price, **record}
+            if conditions <= record.items():
+                price = round(record["dollars"] * rate, 6)
+                shown = {"currencyCode": currency, "retailPrice": price, "unitPrice": price}
+                yield shown | {name: record[name] for name in record if name != "dollars"}
 
     def _in_dollars(self) -> Iterator[Body]:
         for region, dollars in self.settings.get("prices", "vm").items():
             yield from _vm_records(region, dollars)
         for region in self.settings.get("regions"):
-            for size, monthly in _DISKS.items():
-                yield from _disk_records(region, size, monthly)
-            yield _record("Virtual Network", "IP Addresses", "Standard", _IP, region, 0.005)
+            yield from _other_records(region)
         yield _record("NAT Gateway", "NAT Gateway", "Standard", "Standard Gateway", "Global", 0.045)
 
 
@@ -96,6 +99,14 @@ def _vm_records(region: str, dollars: float) -> Iterator[Body]:
     yield reserved | {"armSkuName": NCC_SIZE, "type": "Reservation", "reservationTerm": "1 Year"}
     tested = _record("Virtual Machines", f"{_PRODUCT} Win", name, name, region, dollars)
     yield tested | {"armSkuName": NCC_SIZE, "type": "DevTestConsumption"}
+
+
+@cache
+def _other_records(region: str) -> list[Body]:
+    """The records of disks and addresses in a region, which no setting changes."""
+    disks = [one for size, price in _DISKS.items() for one in _disk_records(region, size, price)]
+    address = _record("Virtual Network", "IP Addresses", "Standard", _IP, region, 0.005)
+    return [*disks, address]
 
 
 def _disk_records(region: str, size: str, monthly: float) -> Iterator[Body]:
@@ -132,7 +143,3 @@ def _parse_filter(text: str) -> dict[str, str]:
     if None in parts:
         raise FakeGap(f"filter {text}")
     return {_FIELDS.get(found[1], found[1]): found[2] for found in parts if found is not None}
-
-
-def _matches(record: Body, wanted: dict[str, str]) -> bool:
-    return all(record.get(name) == value for name, value in wanted.items())

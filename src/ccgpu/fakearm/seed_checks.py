@@ -125,11 +125,14 @@ def _read_seed(place: int, given: Any, home: str) -> Seed:
     return Seed(place, _canonical_id(id_, kind), kind, parts["sub"], parts["group"], given)
 
 
+_ANYWHERE = (kinds.GROUP, kinds.LOCK, kinds.POLICY, kinds.ROLE_ASSIGNMENT)
+
+
 def _check_place(parts: re.Match[str], kind: str, home: str) -> None:
     if parts["sub"].lower() != home.lower() and not SEED_KINDS[kind].foreign:
         why = f"is of subscription {parts['sub']}; a {kind} can only be added to {home}"
         raise _UnreadableSeed(why, "id")
-    if kind not in (kinds.GROUP, kinds.LOCK, kinds.POLICY) and parts["group"] is None:
+    if kind not in _ANYWHERE and parts["group"] is None:
         raise _UnreadableSeed("names no resource group", "id")
 
 

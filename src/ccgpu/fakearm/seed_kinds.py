@@ -159,6 +159,14 @@ SEED_KINDS: dict[str, SeedKind] = {
         needed=("policyDefinitionId",),
         located=False,
     ),
+    kinds.ROLE_ASSIGNMENT: SeedKind(
+        _field_names(
+            "condition conditionVersion createdBy createdOn delegatedManagedIdentityResourceId "
+            "description principalId principalType roleDefinitionId scope updatedBy updatedOn"
+        ),
+        needed=("principalId", "roleDefinitionId"),
+        located=False,
+    ),
 }
 CANONICAL_KINDS = {kind.lower(): kind for kind in SEED_KINDS}
 # Read-only properties that keep the given value.

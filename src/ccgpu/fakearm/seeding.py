@@ -120,7 +120,7 @@ def _add_resource(world: World, seed: Seed) -> None:
 
 def _parents(seed: Seed) -> Iterator[str]:
     """The resources that must exist first: the parent, or the scope of a lock or an assignment."""
-    if seed.kind in (kinds.LOCK, kinds.POLICY):
+    if seed.kind in (kinds.LOCK, kinds.POLICY, kinds.ROLE_ASSIGNMENT):
         scope = seed.id.rpartition("/providers/")[0]
         if scope.count("/") > 2:
             yield scope

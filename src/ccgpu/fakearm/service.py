@@ -21,6 +21,7 @@ from ccgpu.fakearm import (
     operations,
     rbac,
     registration,
+    role_definitions,
     seeding,
     skus,
     subscription,
@@ -28,6 +29,7 @@ from ccgpu.fakearm import (
 )
 from ccgpu.fakearm.call import ArmCall, Route, Routes
 from ccgpu.fakearm.clock import START, VirtualClock
+from ccgpu.fakearm.keyvault import service as keyvault
 from ccgpu.fakearm.operations import Finishers
 from ccgpu.fakearm.resources import (
     addresses,
@@ -68,6 +70,7 @@ ROUTES: Routes = {
     **machines.ROUTES,
     **console.ROUTES,
     **imported.ROUTES,
+    **role_definitions.ROUTES,
 }
 
 
@@ -103,6 +106,7 @@ class FakeArm:
         self.faults: list[Fault] = []
         self.on_commit: Callable[[Request, Response], None] | None = None
         self.slept = 0
+        self.attestation_keys: keyvault.KeySets | None = None  # what its tokens are verified with
         self._world = World(self._store, self.settings, subscription)
 
     def send(self, request: Request) -> Response:
@@ -140,6 +144,8 @@ class FakeArm:
         host = request.host
         if host.endswith(console.BLOB_HOSTS):
             return console.get_blob(self._world, request)
+        if keyvault.is_known_host(host):
+            return keyvault.answer_request(self._world, request, self.attestation_keys)
         if host not in _HOSTS:
             raise FakeGap(f"host {host}")
         shape, names = _parse_path(request.path)

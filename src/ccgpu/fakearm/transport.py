@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -38,13 +39,25 @@ class _Session(requests.Session):
     """A session that adds nothing to a request: no cookies, no headers, no proxy of the machine."""
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        return request.prepare()
+        prepared = requests.PreparedRequest()
+        prepared.prepare_method(request.method)
+        prepared.url = _normalized(request.url)
+        prepared.prepare_headers(request.headers)
+        prepared.prepare_cookies({})
+        prepared.prepare_body(request.data, request.files, request.json)
+        return prepared
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
         del url, proxies, verify, cert
         return {"proxies": {}, "stream": stream}
+
+
+@lru_cache(maxsize=4096)
+def _normalized(url: str) -> str | None:
+    """The URL as `requests` sends it. Many requests have one that was sent before."""
+    return requests.Request("GET", url).prepare().url
 
 
 class _Adapter(BaseAdapter):

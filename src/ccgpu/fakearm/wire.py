@@ -6,6 +6,7 @@ What the fake does not know is a `FakeGap`, never a response.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -39,12 +40,17 @@ class Request:
 
     @property
     def query(self) -> dict[str, str]:
-        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+        return dict(_parse_query(self.url))
 
     @property
     def json(self) -> Any:
         """The body as JSON; None without one. Raises ValueError if it is not JSON."""
         return json.loads(self.body) if self.body else None
+
+
+@lru_cache(maxsize=4096)
+def _parse_query(url: str) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(urlsplit(url).query, keep_blank_values=True))
 
 
 @dataclass(frozen=True, slots=True)

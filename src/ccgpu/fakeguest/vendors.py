@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ccgpu.fakeguest.evidence import amd, nvidia_pki, pki, rim, rim_pki, spdm
+from ccgpu.fakeguest.evidence import amd, nvidia_pki, pki, rim, rim_pki, spdm, tokens
 from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip, SimulatedTcb
 from ccgpu.fakeguest.evidence.nvidia_pki import GpuCertificates, NvidiaAuthorities
+from ccgpu.fakeguest.evidence.tokens import TokenSigner
 
 _SCHEMA = "ccgpu.fake-vendors/1"
 _UNTIL = datetime(2056, 1, 1, tzinfo=UTC)  # thirty years after the virtual clock began
@@ -67,7 +68,8 @@ class Issuer:
 class SimulatedVendors:
     """AMD's authorities for Genoa, NVIDIA's for GH100 and for manifests, and the manifests.
 
-    `seed` derives the chips. `manifests`: XML by RIM id.
+    `seed` derives the chips. `manifests`: XML by RIM id. `maa`: the key of Microsoft's attestation
+    service, in all regions.
     """
 
     seed: bytes
@@ -75,6 +77,11 @@ class SimulatedVendors:
     gpu_issuers: Sequence[Issuer]
     rim_issuers: Sequence[Issuer]
     manifests: Mapping[str, bytes]
+    maa: TokenSigner
+
+    def maa_key_set(self) -> bytes:
+        """The key set of Microsoft's attestation service (JWKS)."""
+        return tokens.key_set(self.maa.jwk())
 
     @property
     def nvidia(self) -> NvidiaAuthorities:
@@ -137,6 +144,7 @@ class SimulatedVendors:
             "gpu_issuers": [_encode(each.der, each.key) for each in self.gpu_issuers],
             "rim_issuers": [_encode(each.der, each.key) for each in self.rim_issuers],
             "manifests": {name: xml.decode() for name, xml in self.manifests.items()},
+            "maa": _as_pem(self.maa.key),
         }
         return json.dumps(document, indent=1) + "\n"
 
@@ -156,6 +164,7 @@ def make_vendors() -> SimulatedVendors:
             rim_id: rim.sign_document(_manifest_body(version, indices), signers.key, chain)
             for rim_id, (version, indices) in versions.items()
         },
+        maa=tokens.maa_signer(),
     )
 
 
@@ -176,6 +185,7 @@ def load_vendors(text: str) -> SimulatedVendors:
             gpu_issuers=tuple(map(_decode, document["gpu_issuers"])),
             rim_issuers=tuple(map(_decode, document["rim_issuers"])),
             manifests={name: xml.encode() for name, xml in document["manifests"].items()},
+            maa=TokenSigner(_load_key(document["maa"]), tokens.MAA_KID),
         )
     except (KeyError, TypeError, AttributeError) as err:
         raise ValueError("not a document of simulated vendors") from err
@@ -193,13 +203,19 @@ def _manifest_body(version: str, indices: Sequence[int]) -> str:
 
 
 def _encode(der: bytes, key: pki.PrivateKey) -> Sequence[str]:
-    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return b64encode(der).decode(), text
+    return b64encode(der).decode(), _as_pem(key)
+
+
+def _as_pem(key: pki.PrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _decode(pair: Sequence[str]) -> Issuer:
     der, key = pair
     certificate = x509.load_der_x509_certificate(b64decode(der, validate=True))
-    # The keys are our own: to check the three RSA keys would take 0.2 s.
-    loaded = load_pem_private_key(key.encode(), None, unsafe_skip_rsa_key_validation=True)
-    return Issuer(certificate, loaded)
+    return Issuer(certificate, _load_key(key))
+
+
+def _load_key(pem: str) -> Any:
+    # The keys are our own: to check each RSA key would take 70 ms.
+    return load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)

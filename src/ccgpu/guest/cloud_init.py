@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ccgpu.domain.catalog import MAX_CUSTOM_DATA
@@ -139,6 +140,7 @@ def _rendered(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
+@cache
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -94,7 +94,7 @@ def _cases_at(
 
 def _interference_cases(scenario: Scenario, folder: Path) -> Iterator[Trial]:
     """Each interference before each request at which it is possible."""
-    machine, _ = prepare(scenario, folder)
+    machine, _ = prepare(scenario, folder, in_file=False)
     possible: list[list[str]] = []
 
     def look(request: Request) -> None:
@@ -109,7 +109,7 @@ def _interference_cases(scenario: Scenario, folder: Path) -> Iterator[Trial]:
 
 
 def _count_disk_steps(scenario: Scenario, folder: Path) -> int:
-    machine, _ = prepare(scenario, folder)
+    machine, _ = prepare(scenario, folder, in_file=False)
     steps = count_disk_steps(scenario.act, machine)
     machine.arm.close()
     return steps
@@ -123,7 +123,7 @@ def kill_cases(folder: Path) -> Iterator[Trial]:
     for name, scenario in SCENARIOS.items():
         if scenario.foreign_in_group or scenario.stop_at:
             continue
-        machine, _ = prepare(scenario, folder / f"kill-{name}")
+        machine, _ = prepare(scenario, folder / f"kill-{name}", in_file=True)
         machine.arm.close()
         world = machine.state.parent / "world"
         for step in range(processes.count_steps(scenario.act, world, machine.state)):
@@ -155,7 +155,7 @@ def random_pairs(folder: Path, count: int, seed: int) -> Iterator[Trial]:
 
 def record_requests(scenario: Scenario, folder: Path) -> list[Request]:
     """The requests of the scenario without a fault."""
-    machine, _ = prepare(scenario, folder)
+    machine, _ = prepare(scenario, folder, in_file=False)
     return _watch_requests(scenario, machine, lambda _: None)
 
 

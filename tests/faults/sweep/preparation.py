@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 
 from ccgpu.fakearm import FakeArm, Request
@@ -9,13 +10,20 @@ from faults.sweep import scenarios
 from faults.sweep.invariants import creation_times
 from faults.sweep.local_faults import FaultyMachine
 from faults.sweep.scenarios import Scenario
+from support.prepared import copy_subscription
 
 # By scenario and folder: the folder with world and state, and the foreign resources.
 _PREPARED: dict[tuple[str, Path], tuple[Path, dict[str, str]]] = {}
 
 
-def prepare(scenario: Scenario, folder: Path) -> tuple[FaultyMachine, dict[str, str]]:
-    """A machine of this trial alone, in the scenario's initial state."""
+def prepare(
+    scenario: Scenario, folder: Path, *, in_file: bool
+) -> tuple[FaultyMachine, dict[str, str]]:
+    """A machine of this trial alone, in the scenario's initial state.
+
+    in_file: whether another process will open the subscription: it is in the file `world`, rather
+    than in memory.
+    """
     kept = (scenario.name, folder.parent)
     if kept not in _PREPARED:
         _PREPARED[kept] = _run_setup(
@@ -23,8 +31,22 @@ def prepare(scenario: Scenario, folder: Path) -> tuple[FaultyMachine, dict[str, 
         )
     made, foreign_resources = _PREPARED[kept]
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(made, folder)
-    return FaultyMachine(FakeArm(folder / "world"), folder / "state"), dict(foreign_resources)
+    if in_file:
+        shutil.copytree(made, folder)
+        arm = FakeArm(folder / "world")
+    else:
+        folder.mkdir()
+        if (made / "state").exists():
+            shutil.copytree(made / "state", folder / "state")
+        arm = FakeArm()
+        copy_subscription(_opened(made / "world", os.getpid()), arm)
+    return FaultyMachine(arm, folder / "state"), dict(foreign_resources)
+
+
+@cache
+def _opened(world: Path, _process: int) -> FakeArm:
+    """The subscription, opened anew in each process: SQLite forbids to share it over a fork."""
+    return FakeArm(world)
 
 
 def _run_setup(scenario: Scenario, folder: Path) -> tuple[Path, dict[str, str]]:

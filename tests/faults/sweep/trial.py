@@ -32,11 +32,12 @@ class Result:
 def run_trial(trial: Trial, folder: Path) -> Result:
     """Run it in its own folder."""
     scenario = SCENARIOS[trial[0].scenario]
-    machine, foreign_resources = prepare(scenario, folder)
+    killed = any(case.kind == KILL for case in trial)
+    machine, foreign_resources = prepare(scenario, folder, in_file=killed)
     foreign_elements = set(scenarios.FOREIGN_ELEMENTS) if scenario.foreign_elements else set()
     checker = InvariantChecker(machine, foreign_resources, foreign_elements)
     machine.arm.on_commit = checker.check_write
-    if any(case.kind == KILL for case in trial):
+    if killed:
         _run_in_child(trial, scenario, machine, checker)
     else:
         _run_in_process(trial, scenario, machine, checker)

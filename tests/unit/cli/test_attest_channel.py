@@ -7,6 +7,7 @@ import pytest
 from ccgpu.errors import ConnectionLost, GuestUnreachable, HostKeyMismatch, TimedOut
 from ccgpu.guest.channel import Completed
 from support.attesting import Attester, WrappedChannel, make_demo, open_now
+from support.slow import mostly_slow
 
 _COMMANDS = ("ccgpu-probe", "ccgpu-collect", "-grs", "-srs")
 
@@ -54,7 +55,7 @@ _FAULTS = {
 
 
 @pytest.mark.parametrize("fault", _FAULTS)
-@pytest.mark.parametrize("word", _COMMANDS)
+@pytest.mark.parametrize("word", mostly_slow(_COMMANDS, 3))
 def test_a_connection_that_fails_never_makes_a_vm_attested(demo, word, fault):
     """A failure after the verdict, too: it counts once the GPU is ready."""
     make, code = _FAULTS[fault]

@@ -81,6 +81,7 @@ def test_a_round_without_a_verdict_is_a_failure_and_people_read_why(demo):
     assert done.err.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_rounds_and_the_last_verdict_counts(demo):
     done = _happening(demo, None, _interrupt)("--every 1h")
     assert done.code == 130
@@ -89,6 +90,7 @@ def test_an_interrupt_ends_the_rounds_and_the_last_verdict_counts(demo):
     assert demo.shown["state"] == "attested"
 
 
+@pytest.mark.slow
 def test_the_command_is_told_what_has_failed_and_the_rounds_go_on(demo):
     names = ("NAME", "VERDICT", "EXIT_CODE", "REASONS", "POLICY", "TIME", "BUNDLE", "ERROR")
     told = " ".join(f'"$CCGPU_{name}"' for name in names)

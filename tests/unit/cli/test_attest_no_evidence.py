@@ -33,6 +33,8 @@ _WITHOUT_SCENARIO = {
     "release.disk": "only a request with `release` fails so, and `attest` sends none",
     "release.error": "as release.disk",
     "release.swap": "as release.disk",
+    "workload-log.error": "the log of a simulated guest is always a file of root",
+    "workload-log.large": "the log of a simulated guest ends before its bound",
 }
 
 

@@ -163,6 +163,7 @@ def test_disks_and_identities_are_added_to_the_same_vm(shell, prepared, more, ki
     assert shell.kinds() == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_no_longer_in_the_spec_stays(shell):
     _ok(shell, f"create demo {_FROM} --data-disk 64 --data-disk 32")
     had = shell.kinds()
@@ -188,7 +189,7 @@ def test_a_start_without_capacity_is_retried_without_replacing(shell):
     )
 
 
-@pytest.mark.parametrize("waited", [True, False])
+@pytest.mark.parametrize("waited", mostly_slow([True, False], 2))
 def test_a_failed_update_keeps_the_existing_vm(shell, waited):
     _ok(shell, f"create demo {_FROM}{'' if waited else ' --no-wait'}", "wait demo --for ready")
     before, had = _vm_id(shell, "demo"), shell.kinds()

@@ -11,6 +11,7 @@ from ccgpu.store import policies
 from support.arm import Client
 from support.attesting import Attester, WrappedChannel, another_machine, open_now
 from support.counts import printed, sent_by
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _VM = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
@@ -63,7 +64,11 @@ def test_a_create_after_a_restart_attests_again(demo):
 
 
 @pytest.mark.parametrize(
-    ("scenario", "code", "state"), [("old-paravisor", 9, "rejected"), ("tpm-absent", 8, "ready")]
+    ("scenario", "code", "state"),
+    [
+        ("old-paravisor", 9, "rejected"),
+        pytest.param("tpm-absent", 8, "ready", marks=pytest.mark.slow),
+    ],
 )
 def test_a_vm_that_is_not_attested_stays_and_is_named(demo, scenario, code, state):
     demo.scenario(scenario)
@@ -144,7 +149,7 @@ def test_a_private_vm_without_a_way_is_refused_before_anything_is_sent(demo):
     assert list(demo.shell.state.rglob("*.access")) == []
 
 
-@pytest.mark.parametrize("more", ["--reachable", "--no-attest", "--no-wait"])
+@pytest.mark.parametrize("more", mostly_slow(["--reachable", "--no-attest", "--no-wait"], 3))
 def test_a_private_vm_is_attested_once_there_is_a_way_to_it(demo, more):
     assert demo.shell(f"{_CREATE} --private {more}").code == 0
     attested = more == "--reachable"
@@ -175,6 +180,7 @@ def test_a_plan_says_that_a_way_is_missing(demo):
         assert done.document["warnings"] == []
 
 
+@pytest.mark.slow
 def test_a_verdict_that_is_too_old_is_made_again(demo):
     Path("mine.json").write_text(
         policies.load("default").model_copy(update={"max_age": "30m"}).model_dump_json()
@@ -187,6 +193,7 @@ def test_a_verdict_that_is_too_old_is_made_again(demo):
     assert demo.shown["state"] == "attested"
 
 
+@pytest.mark.slow
 def test_a_replaced_vm_is_attested_anew(demo):
     assert demo.shell(_CREATE).code == 0
     done = demo.shell("create demo --set os_disk.size_gib=512 --replace --yes -o json")
@@ -200,6 +207,7 @@ def test_a_create_without_changes_sends_few_requests(demo):
     assert len(sent) <= 9, printed(sent)  # 8, and the address that is shown
 
 
+@pytest.mark.slow
 def test_a_vm_that_create_starts_again_is_attested_again(demo):
     """Its start has failed at Azure, so that `create` repairs it: the boot is another one."""
     assert demo.shell(_CREATE).code == 0

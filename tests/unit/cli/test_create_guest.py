@@ -70,7 +70,9 @@ def test_every_scenario_of_guests_is_tried_here():
 
 
 @pytest.mark.parametrize(
-    "name", [one for one in _ENDS if one not in _IN_EVIDENCE] + mostly_slow(_IN_EVIDENCE, 5)
+    "name",
+    mostly_slow([one for one in _ENDS if one not in _IN_EVIDENCE], 2)
+    + mostly_slow(_IN_EVIDENCE, 10),
 )
 def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
     """Within an hour of virtual time, the default of `--timeout`."""
@@ -88,7 +90,7 @@ def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
         assert _journal(shell) == _STAGES
 
 
-@pytest.mark.parametrize("name", mostly_slow(_FAILING, 3))
+@pytest.mark.parametrize("name", mostly_slow(_FAILING, 5))
 def test_a_kept_vm_can_be_looked_into_and_a_later_create_goes_on(shell, name):
     done = _in_scenario(shell, name, " --keep-on-failure")
     code, words = _ENDS[name]
@@ -212,7 +214,7 @@ def _interrupted_backend(shell: Shell, after: int) -> Backend:
     return replace(usual, channels=channels)  # type: ignore[arg-type]  # it only runs commands
 
 
-@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("after", mostly_slow([1, 3], 2))
 def test_an_interrupt_while_the_guest_works_keeps_it_and_create_goes_on(shell, after):
     shell.backend = lambda _: _interrupted_backend(shell, after)
     done = shell(_CREATE)
@@ -269,7 +271,9 @@ def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
         assert shell(line).code == 0
 
 
-@pytest.mark.parametrize("first", [" --timeout 18m", " --no-wait", " --keep-on-failure"])
+@pytest.mark.parametrize(
+    "first", mostly_slow([" --timeout 18m", " --no-wait", " --keep-on-failure"], 3)
+)
 def test_a_create_deletes_no_vm_that_an_earlier_one_made(shell, first):
     _in_scenario(shell, "cc-off", first)
     made = shell.kinds()

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
+from support.slow import mostly_slow
 
 ROOT = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups"
 SET = f"{ROOT}/keys/providers/Microsoft.Compute/diskEncryptionSets/des"
@@ -79,7 +80,7 @@ def test_the_document_is_that_of_show_with_the_added_ids(shell):
 
 
 @pytest.mark.usefixtures("_seeds")
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", mostly_slow(OPTIONS, 4))
 def test_every_option_with_a_resource_id_works_with_added_resources(shell, option):
     shell("fake add seeds.yaml")
     done = shell(f"{CREATE} --{option} {OPTIONS[option]}")

@@ -11,6 +11,7 @@ from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request
 from ccgpu.store import driver_table
 from support.cli import Shell
 from support.cloud import Machine
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _PATH = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
@@ -107,14 +108,17 @@ def test_azure_keeps_custom_data_to_itself_and_the_tags_tell(shell):
 
 @pytest.mark.parametrize(
     ("flag", "change"),
-    [
-        ("--driver 590.48.01", "guest.driver: 595 → 590.48.01"),
-        ("--no-docker", "guest.docker: true → false"),
-        ("--ready at-boot", "guest.ready: after-attestation → at-boot"),
-        ("--no-lockdown", "guest.lockdown: true → false"),
-        ("--set guest.temp_disk=none", "guest.temp_disk: encrypted → none"),
-        ("--cloud-init extras.yaml", "guest.cloud_init: none → sha256:"),
-    ],
+    mostly_slow(
+        [
+            pytest.param("--driver 590.48.01", "guest.driver: 595 → 590.48.01"),
+            pytest.param("--no-docker", "guest.docker: true → false"),
+            pytest.param("--ready at-boot", "guest.ready: after-attestation → at-boot"),
+            pytest.param("--no-lockdown", "guest.lockdown: true → false"),
+            pytest.param("--set guest.temp_disk=none", "guest.temp_disk: encrypted → none"),
+            pytest.param("--cloud-init extras.yaml", "guest.cloud_init: none → sha256:"),
+        ],
+        5,
+    ),
 )
 @pytest.mark.usefixtures("part")
 def test_a_later_change_names_the_field_that_needs_a_replacement(shell, prepared, flag, change):

@@ -85,6 +85,7 @@ def test_deleted_resources_are_not_listed_despite_replication_lag(shell):
     assert shell("delete demo --yes").code == 0
 
 
+@pytest.mark.slow
 def test_gc_in_a_shared_group_keeps_other_deployments(shell, other):
     _create(shell, "one", "--resource-group lab --ttl 1h")
     _create(shell, "two", "--resource-group lab")
@@ -110,7 +111,7 @@ def test_gc_deletes_a_shared_group_with_its_last_deployment(shell, other):
     assert _is_empty(shell)
 
 
-@pytest.mark.parametrize("first", ["one", "two"])
+@pytest.mark.parametrize("first", mostly_slow(["one", "two"], 2))
 def test_deployments_of_one_group_are_deleted_one_by_one(shell, first):
     last = "two" if first == "one" else "one"
     _create(shell, "one", "--resource-group lab")
@@ -124,6 +125,7 @@ def test_deployments_of_one_group_are_deleted_one_by_one(shell, first):
     assert _is_empty(shell)
 
 
+@pytest.mark.slow
 def test_without_journals_the_group_is_deleted_with_its_last_deployment(shell, other):
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab")
@@ -133,6 +135,7 @@ def test_without_journals_the_group_is_deleted_with_its_last_deployment(shell, o
     assert _is_empty(shell)
 
 
+@pytest.mark.slow
 def test_a_group_of_the_user_stays(shell):
     group, user = "/resourceGroups/lab", Machine(shell.arm, shell.state)
     user.put(group, "2025-04-01", {"location": "eastus2"})

@@ -11,7 +11,6 @@ import pytest
 from ccgpu.cli.console import console
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 from ccgpu.store.journals import Journals
-from support.slow import mostly_slow
 
 _CREATE = "create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32"
 
@@ -65,7 +64,8 @@ def test_piped_output_is_not_wrapped_unless_columns_is_set(monkeypatch):
         assert stream.getvalue().count("\n") == lines
 
 
-@pytest.mark.parametrize("number", mostly_slow([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 3))
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_exits_130_with_a_message(number, home):
     """While it waits for another one's lock, so that the moment is certain."""
     journals = Journals(home / "state" / "ccgpu" / "fake.sqlite.journals")

@@ -10,6 +10,7 @@ from ccgpu.workflows.create.stages import create
 from support import faults
 from support.cli import Shell
 from support.cloud import Machine, create_options, make_cloud
+from support.slow import mostly_slow
 
 _VM = "/virtualMachines/"
 
@@ -99,13 +100,16 @@ def test_json_and_events_name_remembered_fields(shell):
     assert shell("plan new -o json").document["remembered"] == []
 
 
-@pytest.mark.parametrize("line", ["create i --os-disk-gib 4", "create i --spot --image x"])
+@pytest.mark.parametrize(
+    "line", mostly_slow(["create i --os-disk-gib 4", "create i --spot --image x"], 2)
+)
 def test_a_refused_spec_is_not_remembered(shell, line):
     shell("create i")
     assert shell(line).code == 3
     assert "from the last create" not in shell("plan i").err
 
 
+@pytest.mark.slow
 def test_a_declined_replace_is_not_remembered(shell):
     shell("create i --os-disk-gib 512")
     for line in ("create i --os-disk-gib 1024", "create i --os-disk-gib 1024 --replace"):
@@ -140,7 +144,7 @@ def test_fresh_starts_from_the_defaults_and_keeps_existing_resources(shell):
     assert shell("plan i -o json").document["remembered"] == []
 
 
-@pytest.mark.parametrize("how", ["-f vm.yaml", "--template minimal"])
+@pytest.mark.parametrize("how", mostly_slow(["-f vm.yaml", "--template minimal"], 2))
 def test_a_spec_file_replaces_all_remembered_fields(shell, how, tmp_path):
     (tmp_path / "work" / "vm.yaml").write_text("os_disk: {type: Premium_LRS}\n")
     shell("create i --tag a=b --zone 2")
@@ -167,6 +171,7 @@ def test_a_key_file_is_remembered_as_its_content(shell, tmp_path):
     assert _actions(shell("create i -o json")) == {"keep"}
 
 
+@pytest.mark.slow
 def test_without_remembered_fields_existing_resources_stay(shell, elsewhere):
     line = (
         "create i --region westeurope --os-disk-gib 512 --zone 2 --tag a=b --ttl 2h "
@@ -190,6 +195,7 @@ def test_a_replacement_keeps_fields_that_were_not_given(shell, elsewhere):
     assert elsewhere("plan i -o json").document["remembered"] == ["zone"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_replacement_resumes_with_its_spec(shell, elsewhere):
     shell("create i --os-disk-gib 512 --admin-user ada")
     shell.arm.faults.append(faults.NthRequest(0, _puts_the_vm, KeyboardInterrupt()))
@@ -213,6 +219,7 @@ def test_the_role_does_not_depend_on_remembered_fields(shell):
     assert shell("role i --scope rg").out == before
 
 
+@pytest.mark.slow
 def test_a_deployment_in_another_group_is_not_created_twice(shell, elsewhere):
     shell("create i -g mine --os-disk-gib 512")
     done = elsewhere("create i -o json")
@@ -223,6 +230,7 @@ def test_a_deployment_in_another_group_is_not_created_twice(shell, elsewhere):
     assert shell("plan i --fresh -o json").code == 0
 
 
+@pytest.mark.slow
 def test_after_a_delete_elsewhere_the_remembered_group_is_not_used(shell, elsewhere):
     shell("create i -g mine")
     shell.arm.settings.set("lag", value={"lists": 3600})
@@ -230,6 +238,7 @@ def test_after_a_delete_elsewhere_the_remembered_group_is_not_used(shell, elsewh
     assert elsewhere("create i -o json").document["resource_group"] == "ccgpu-i"
 
 
+@pytest.mark.slow
 def test_a_name_in_two_other_groups_needs_resource_group(shell, elsewhere, tmp_path):
     third = Shell(tmp_path / "third", arm=shell.arm).with_key()
     shell("create i -g one --region eastus2")
@@ -241,6 +250,7 @@ def test_a_name_in_two_other_groups_needs_resource_group(shell, elsewhere, tmp_p
     assert third("create i -g two -o json").document["resource_group"] == "two"
 
 
+@pytest.mark.slow
 def test_an_additional_disk_is_added_in_place(shell):
     shell("create i --os-disk-gib 512 --ttl 2h --yes")
     before = shell("show i -o json").document["vm_id"]
@@ -250,6 +260,7 @@ def test_an_additional_disk_is_added_in_place(shell):
     assert _os_disk(shell) == 512
 
 
+@pytest.mark.slow
 def test_a_stopped_vm_keeps_its_spec(shell, elsewhere):
     shell("create i --os-disk-gib 512 --data-disk 64")
     shell("stop i")

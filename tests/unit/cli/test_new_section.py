@@ -147,7 +147,9 @@ def test_problems_of_the_new_section_have_messages_and_places(ccgpu, tmp_path):
     [
         pytest.param("--spare-shelf-row 6", "spare.owner: is needed for a row above 5"),
         pytest.param(
-            "--set spare.shelf.row=10 --part 0", "--part: spare.parts.0.weight: must be above 0"
+            "--set spare.shelf.row=10 --part 0",
+            "--part: spare.parts.0.weight: must be above 0",
+            marks=pytest.mark.slow,
         ),
     ],
 )

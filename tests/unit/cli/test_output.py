@@ -26,7 +26,7 @@ def made(shell, prepared):
     return shell
 
 
-@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("terminal", mostly_slow([False, True], 2))
 @pytest.mark.parametrize("words", mostly_slow(_JSON, 4))
 def test_a_successful_json_command_leaves_stderr_empty(shell, words, terminal):
     shell.terminal = terminal

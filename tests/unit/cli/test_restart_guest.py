@@ -32,7 +32,7 @@ def vm(shell: Shell, prepared: Prepared) -> Shell:
     return prepared(shell, _CREATE)
 
 
-@pytest.mark.parametrize("name", mostly_slow(_ENDS, 3))
+@pytest.mark.parametrize("name", mostly_slow(_ENDS, 5))
 def test_a_restart_ends_as_the_new_boot_does(vm, name):
     scenarios.apply(vm.arm, name)
     done = vm("restart demo")
@@ -76,7 +76,7 @@ def test_the_way_to_a_private_vm_is_remembered(shell):
     assert shell("restart demo").code == 10, "the jump host is remembered"
 
 
-@pytest.mark.parametrize("verb", ["create", "start", "restart"])
+@pytest.mark.parametrize("verb", mostly_slow(["create", "start", "restart"], 3))
 def test_a_way_that_does_not_lead_to_the_vm_is_not_remembered(shell, verb):
     """Nobody answers behind the jump host, as behind one whose name is mistyped."""
     if verb != "create":

@@ -7,6 +7,7 @@ import pytest
 
 from support.gpu_machine import KERNEL
 from support.guest_root import FILES
+from support.slow import mostly_slow
 
 
 def test_only_the_exact_driver_is_installed_with_modules_for_the_running_kernel(guest):
@@ -47,7 +48,9 @@ def test_kernel_and_nullboot_are_held_before_anything_is_installed(new_guest):
     )
 
 
-@pytest.mark.parametrize(("updates", "on"), [("security", "1"), ("none", "0")])
+@pytest.mark.parametrize(
+    ("updates", "on"), [("security", "1"), pytest.param("none", "0", marks=pytest.mark.slow)]
+)
 def test_security_updates_are_on_or_off_and_never_touch_what_is_proven(guest, updates, on):
     guest.forget("updates")
     guest.settings(CCGPU_UPDATES=updates)
@@ -112,6 +115,7 @@ def test_what_a_setting_turns_off_is_skipped(guest, setting, step):
     assert guest.record(step)["message"].endswith("is off")
 
 
+@pytest.mark.slow
 def test_the_persistence_daemon_is_never_restarted(guest):
     guest.forget("persistence")
     assert guest.run("setup").returncode == 0
@@ -191,7 +195,7 @@ _TOLD = {
 }
 
 
-@pytest.mark.parametrize("changed", [[], *([name] for name in _TOLD)], ids=str)
+@pytest.mark.parametrize("changed", mostly_slow([[], *([name] for name in _TOLD)], 2), ids=str)
 def test_a_service_is_told_if_its_own_file_has_changed(guest, changed):
     guest.forget("lockdown")
     for name in changed:

@@ -160,7 +160,7 @@ def test_a_lease_is_made_shorter_although_the_lists_are_outdated(machine: Machin
 
 
 @BOTH
-@pytest.mark.parametrize("end", ["2026-06-01T00:00:00Z", "soon"])
+@pytest.mark.parametrize("end", mostly_slow(["2026-06-01T00:00:00Z", "soon"], 2))
 @pytest.mark.parametrize("name", ["demo-nsg", "ccgpu-demo", "demo-osdisk", "demo"])
 def test_no_later_or_invalid_end_stays(machine: Machine, name: str, end: str) -> None:
     machine.create(make_spec(ttl="1h"))
@@ -378,7 +378,7 @@ def without_vm(machine: Machine) -> None:
     delete_vm_by_hand(machine)
 
 
-@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs, without_vm], 2))
+@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs, without_vm], 4))
 @pytest.mark.parametrize("first", FIRST)
 def test_a_deployment_deleted_during_extend_is_not_found(
     tmp_path: Path, prepare: Command, first: int
@@ -403,7 +403,7 @@ def test_a_deployment_deleted_during_extend_is_not_found(
     assert meanwhile(tmp_path, prepare, first, delete_before) >= 8
 
 
-@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs], 2))
+@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs], 3))
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("outer", ["extend", "gc"])
 def test_gc_during_an_extend_leaves_the_vm_or_ends_with_nothing(

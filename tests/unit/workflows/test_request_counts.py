@@ -67,7 +67,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("wait", mostly_slow([True, False], 2))
 @pytest.mark.parametrize("change", mostly_slow(_CHANGES, 3))
 def test_the_result_of_a_second_create_matches_azure(
     change: str, wait: bool, machine: Machine
@@ -100,7 +100,7 @@ _EXTENDED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("tagless", [True, False])
+@pytest.mark.parametrize("tagless", mostly_slow([True, False], 2))
 @pytest.mark.parametrize("changes", _EXTENDED.values(), ids=_EXTENDED)
 def test_extend_sends_at_most_twelve_requests_polls_included(
     changes: dict[str, Any], tagless: bool, machine: Machine

@@ -10,6 +10,7 @@ from support import faults
 from support.cli import Shell
 from support.cloud import DEPLOYMENT_KINDS
 from support.faults import NthRequest, request_to
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32 -o json"
 _VM = request_to("PUT", "/virtualMachines/")
@@ -31,7 +32,7 @@ def _statuses(shell: Shell) -> list[int]:
     return [one["status"] for one in shell.arm.show()["requests"]]
 
 
-@pytest.mark.parametrize("lifetime", [20, 300])
+@pytest.mark.parametrize("lifetime", mostly_slow([20, 300], 2))
 def test_commands_outlast_their_tokens(shell: Shell, lifetime: int) -> None:
     """Create and delete of the VM take 45 minutes each on the virtual clock."""
     for what in ("vm.create", "vm.create.encrypted", "vm.delete"):
@@ -79,7 +80,7 @@ def test_repeated_claims_challenges_are_a_failed_sign_in(
     assert (done.error["resources"], shell.kinds()) == ([], [])
 
 
-@pytest.mark.parametrize("keep", [False, True], ids=["undone", "kept"])
+@pytest.mark.parametrize("keep", mostly_slow([False, True], 2), ids=["undone", "kept"])
 @pytest.mark.parametrize(
     "kind",
     [

@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from ccgpu.fakearm import kinds, skus
@@ -161,6 +162,7 @@ def read_machine(world: World, vm: StoredResource) -> Machine:
     )
 
 
+@lru_cache(maxsize=16)
 def _decode(text: str | None) -> bytes | None:
     try:
         return None if text is None else base64.b64decode(text, validate=True)

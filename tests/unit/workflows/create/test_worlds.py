@@ -138,6 +138,7 @@ _WORLDS = [
         CapacityUnavailable,
         says=("eastus2, zone 3", "westeurope, zone 2", "centralus", "AllocationFailed", "after "),
     ),
+    World("sold out, and nobody waits", _SOLD_OUT, CapacityUnavailable, hours=0.5),
     World(
         "sold out, then free after two hours",
         {
@@ -158,7 +159,6 @@ _WORLDS = [
         options={"wait_for_capacity": 3600.0},
         hours=2.0,
     ),
-    World("sold out, and nobody waits", _SOLD_OUT, CapacityUnavailable, hours=0.5),
     *(
         World(
             f"moves on after {code}",

@@ -1,0 +1,20 @@
+"""`ccgpu keyvault`: Azure Key Vault's secure key release for a VM."""
+
+import typer
+
+from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.keyvault_check import check
+from ccgpu.cli.keyvault_create import create_key
+from ccgpu.cli.keyvault_policy import policy
+
+app = typer.Typer(help=COMMANDS["keyvault"].help, rich_markup_mode=None, add_completion=False)
+
+
+@app.callback()
+def keyvault() -> None:
+    """Release policies, keys, and why a release would fail."""
+
+
+app.command(cls=Command)(policy)
+app.command("create-key", cls=Command)(create_key)
+app.command(cls=Command)(check)

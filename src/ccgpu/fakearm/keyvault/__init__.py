@@ -1,0 +1,1 @@
+"""The data plane of simulated key vaults: keys under a release policy, and their release."""

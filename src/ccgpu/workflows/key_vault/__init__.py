@@ -1,0 +1,1 @@
+"""Secure key release of Azure Key Vault: policies, keys, and why a release would fail."""
