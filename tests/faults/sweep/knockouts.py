@@ -108,7 +108,7 @@ KNOCKOUTS = (
         "an operation that has ended is not believed: the VM is looked at",
         "workflows/lifecycle.py",
         r"run_task\(run, wait_for\(run, names\.vm, wanted, grace=GRACE, since=since\)\)",
-        "pass",
+        "None",
         only="start:",
         every=5,
     ),
@@ -179,6 +179,7 @@ def _run_without(knockout: Knockout, folder: Path) -> str | None:
     text, count = re.subn(knockout.text, knockout.instead, file.read_text(encoding="utf-8"))
     if count != 1:
         sys.exit(f"error: {knockout.file} has {count} times {knockout.text}")
+    compile(text, str(file), "exec")
     file.write_text(text, encoding="utf-8")
     sweep = [sys.executable, str(_ROOT / "tests" / "faults" / "sweep" / "run.py")]
     chosen = ["--only", knockout.only, "--every", str(knockout.every), "--show", "0"]
@@ -186,7 +187,9 @@ def _run_without(knockout: Knockout, folder: Path) -> str | None:
     done = subprocess.run(
         [*sweep, *chosen], env=environ, capture_output=True, text=True, check=False
     )
-    return ", ".join(done.stdout.splitlines()[:3]) if done.returncode == 1 else None
+    if done.returncode not in (0, 1):
+        sys.exit(f"error: the sweep ended with {done.returncode}:\n{done.stderr}")
+    return ", ".join(done.stdout.splitlines()[:3]) if done.returncode else None
 
 
 if __name__ == "__main__":
