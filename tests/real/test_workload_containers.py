@@ -14,6 +14,7 @@ import tarfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -53,9 +54,12 @@ _FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    """podman with one image."""
-    with containers.podman(tmp_path_factory.mktemp("podman")) as one:
+def engine():
+    """podman with one image, in a folder whose name is short: podman allows 50 characters."""
+    with (
+        TemporaryDirectory(prefix="pm", dir="/tmp", ignore_cleanup_errors=True) as folder,
+        containers.podman(Path(folder)) as one,
+    ):
         yield one
 
 

@@ -1,12 +1,14 @@
 """A VM in which workloads run: files below a root, a TPM in software, systemd's verbs."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,7 +105,19 @@ def workload_vm(tpm: SoftwareTpm | None = None) -> Iterator[WorkloadVm]:
         for folder in ("mnt", "run"):
             (made.root / folder).mkdir()
         install_systemd(made)
-        yield made
+        try:
+            yield made
+        finally:
+            _kill_units(made)
+
+
+def _kill_units(vm: WorkloadVm) -> None:
+    """End what the VM's systemctl has left running: each unit is a session of its own."""
+    for file in (vm.root / "run/units").glob("*.json"):
+        state = json.loads(file.read_text())
+        if state["pid"] and state["SubState"] in ("running", "auto-restart", "start", "stop"):
+            with suppress(ProcessLookupError):
+                os.killpg(state["pid"], signal.SIGKILL)
 
 
 def install_systemd(vm: WorkloadVm) -> None:
