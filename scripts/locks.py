@@ -1,4 +1,4 @@
-"""Writes the two lock files from pyproject.toml: for users, and for development with the tools.
+"""Writes the lock files from pyproject.toml: for users, for development, for building a wheel.
 
 A lock has hashes and no URLs, so any index or mirror can serve it. It is valid for every supported
 Python. `tests/architecture/test_locks.py` compares the locks with pyproject.toml.
@@ -16,6 +16,7 @@ from installer import pip
 
 UV = "uv==0.13.9"
 LOCK = ROOT / "requirements.lock"
+BUILD_LOCK = ROOT / "requirements-build.lock"
 _COMPILE = (
     *("pip", "compile", "--no-config", "--quiet", "--universal", "--python-version", "3.11"),
     *("--only-binary", ":all:", "--generate-hashes", "--no-emit-index-url"),
@@ -23,20 +24,23 @@ _COMPILE = (
 
 
 def lock(arguments: list[str]) -> None:
-    """Write both locks. Pins change only with `--upgrade` or if pyproject.toml requires it."""
+    """Write the locks. Pins change only with `--upgrade` or if pyproject.toml requires it."""
     with tempfile.TemporaryDirectory() as folder:
         create(Path(folder))
         python = Path(folder) / "bin" / "python"
         pip(python, "install", "--no-deps", UV)
-        _compile(python, "--output-file", LOCK.name, *arguments)
+        _compile(python, "--output-file", LOCK.name, *arguments, "pyproject.toml")
         # The runtime lock constrains the other one: tests use the same versions as users.
         tools = ("--group", "dev", "--constraint", LOCK.name)
-        _compile(python, "--output-file", DEV_LOCK.name, *tools, *arguments)
+        _compile(python, "--output-file", DEV_LOCK.name, *tools, *arguments, "pyproject.toml")
+        # Nothing but the build backend, of the version that tests use.
+        build = ("--group", "pyproject.toml:build", "--constraint", DEV_LOCK.name)
+        _compile(python, "--output-file", BUILD_LOCK.name, *build, *arguments)
 
 
 def _compile(python: Path, *arguments: str) -> None:
     environ = os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "python3 scripts/dev.py lock"}
-    command = [str(python), "-m", "uv", *_COMPILE, *arguments, "pyproject.toml"]
+    command = [str(python), "-m", "uv", *_COMPILE, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         sys.exit(done.returncode)
