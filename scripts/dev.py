@@ -77,6 +77,7 @@ def test_changed(arguments: list[str]) -> None:
 def check(_: list[str]) -> None:
     """Lint, format, types, layers, generated docs: all of them, then all that failed."""
     steps: list[list[str]] = [
+        [str(BIN / "python"), "scripts/lint_pipelines.py"],
         [str(BIN / "ruff"), "check"],
         [str(BIN / "ruff"), "format", "--check"],
         [str(BIN / "mypy")],

@@ -17,7 +17,10 @@ async function main() {
 
 function report(document) {
   setOutput('document', JSON.stringify(document));
-  const rows = document.deployments.map((one) => [literal(one.name), literal(one.outcome ?? one.why ?? '')]);
+  const rows = document.deployments.map((one) => [
+    literal(one.name),
+    literal([one.why, one.action, one.reason].filter(Boolean).join(', ')),
+  ]);
   addSummary(rows.length ? `### Expired confidential GPU VMs\n\n${table(rows)}` : 'No confidential GPU VM has expired.');
 }
 

@@ -15,7 +15,12 @@ from support.repository import ROOT
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 _RUNTIME = _PROJECT["project"]["dependencies"]
 _DEV = _PROJECT["dependency-groups"]["dev"] + _PROJECT["build-system"]["requires"]
-_LOCKS = {"requirements.lock": _RUNTIME, "requirements-dev.lock": _RUNTIME + _DEV}
+_BUILD = _PROJECT["build-system"]["requires"]
+_LOCKS = {
+    "requirements.lock": _RUNTIME,
+    "requirements-dev.lock": _RUNTIME + _DEV,
+    "requirements-build.lock": _BUILD,
+}
 
 
 def _entries(lock: str) -> list[str]:
@@ -49,8 +54,13 @@ def test_every_dependency_is_pinned_within_its_bounds(lock, wanted):
     assert requirement.specifier.contains(_pins(lock)[canonicalize_name(requirement.name)])
 
 
-def test_the_development_lock_contains_the_pins_for_users():
-    assert _pins("requirements.lock").items() <= _pins("requirements-dev.lock").items()
+def test_the_development_lock_contains_the_pins_for_users_and_for_builds():
+    for lock in ("requirements.lock", "requirements-build.lock"):
+        assert _pins(lock).items() <= _pins("requirements-dev.lock").items()
+
+
+def test_the_build_group_is_what_a_build_requires():
+    assert _PROJECT["dependency-groups"]["build"] == _BUILD
 
 
 @pytest.mark.slow
