@@ -61,8 +61,13 @@ def pip(python: Path, *arguments: str | Path) -> None:
 
 def _environ(python: Path) -> dict[str, str]:
     """The environment for pip: few settings, and no packages from outside of `python`."""
+    return _own("PIP_") | index_settings(python)
+
+
+def index_settings(python: Path) -> dict[str, str]:
+    """As variables: the settings of the user's pip that say how an index is reached, no others."""
     kept = {f"PIP_{name.upper().replace('-', '_')}": v for name, v in _settings(python).items()}
-    return _own("PIP_") | kept | {"PIP_CONFIG_FILE": os.devnull}
+    return kept | {"PIP_CONFIG_FILE": os.devnull}
 
 
 def _settings(python: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from action_run import run_action
 from commands import ROOT, run, say
 from environment import BIN, create
 from installer import install, pip, require_consistent
@@ -19,7 +20,7 @@ EXAMPLES = ROOT / "scripts" / "examples.py"
 
 
 def package() -> None:
-    """Build the wheel, install it, and run the installed command."""
+    """Build the wheel, install it, run the installed command, and let the Action install it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
@@ -30,6 +31,7 @@ def package() -> None:
         # pip does not resolve dependencies here: the lock must pin all that the wheel requires.
         require_consistent(LOCK, install(folder / "fresh" / "bin" / "python", LOCK, wheel))
         _run_installed(folder)
+        run_action(wheel, folder)
 
 
 def _run_installed(folder: Path) -> None:
