@@ -44,6 +44,17 @@ def test_a_cancelled_job_leaves_nothing(tmp_path, seed):
     assert (left["resources"], left["billing"]) == ([], [])
 
 
+def test_a_create_hears_of_the_cancel_and_reports_what_there_is(tmp_path):
+    job = Job(tmp_path)
+    process = job.start()
+    wait_for_requests(process, job, 30)
+    step = cancel(process, 1.0)
+    assert step.code == 1, step.log
+    assert "::error title=ccgpu::cancelled (SIGINT)" in step.log
+    assert "interrupted" in step.log
+    assert "/virtualMachines/ci-" in step.log
+
+
 def test_without_post_step_and_gc_a_killed_create_goes_on_billing(tmp_path):
     """The cancel meets a VM, and what stays is seen: the test above can fail."""
     job = Job(tmp_path)

@@ -390,14 +390,10 @@ def make_repository(folder):
     folder.mkdir(parents=True)
     (folder / "marker").write_text("this commit")
     who = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
-    for words in (
-        ["init", "-q"],
-        ["add", "."],
-        [*who, "commit", "-qm", "a"],
-        ["rev-parse", "HEAD"],
-    ):
-        done = subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True)
-    return done.stdout.decode().strip()
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "a"]):
+        subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True)
+    command = ["git", "-C", folder, "rev-parse", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.mark.slow
