@@ -48,7 +48,7 @@ def test_example_workflows_use_the_action_and_ask_for_nothing_but_the_assertion(
     assert "schedule" in collect[True]  # YAML 1.1 reads `on` so
     assert collect["jobs"]["gc"]["permissions"] == {"id-token": "write"}
     assert collect["jobs"]["gc"]["steps"][-1]["uses"].startswith("OWNER/ccgpu/action/gc@")
-    assert job["environment"] == collect["jobs"]["gc"]["environment"] == "azure"
+    assert (job["environment"], collect["jobs"]["gc"]["environment"]) == ("azure", "azure-gc")
 
 
 def test_inputs_of_the_examples_exist():
