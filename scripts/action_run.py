@@ -1,6 +1,7 @@
-"""Runs the GitHub Action with a wheel, as a runner would, on the simulated subscription.
+"""Runs the GitHub Action as a runner would, on the simulated subscription.
 
-Here it really installs: the tests of its scripts have no network.
+Here it really builds and installs the commit that it belongs to: the tests of its scripts have no
+network.
 """
 
 import json
@@ -13,21 +14,20 @@ from pathlib import Path
 from commands import ROOT, fail, say
 from environment import BIN
 from installer import index_settings
-from locks import LOCK
 
 _FILES = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_PATH", "GITHUB_STEP_SUMMARY")
 _ENTRY = re.compile(r"^(\w+)<<(\S+)\n(.*?)\n\2$", re.MULTILINE | re.DOTALL)
 
 
-def run_action(wheel: Path, folder: Path) -> None:
-    """Install the wheel by the Action, create, attest and delete; end if any of it fails."""
+def run_action(folder: Path) -> None:
+    """Let the Action install, create, attest and delete; end if any of it fails."""
     node = shutil.which("node")
     if node is None:
         if os.environ.get("CI"):
             fail("the GitHub Action needs nodejs", "install Node.js 18 or newer")
         say("the GitHub Action is not run: it needs nodejs")
         return
-    environ = _environ(wheel, folder)
+    environ = _environ(folder)
     _step(node, "main.js", environ)
     outputs, states = (_entries(folder / name) for name in ("GITHUB_OUTPUT", "GITHUB_STATE"))
     if outputs.get("verdict") != "accepted" or not Path(outputs["report"]).is_file():
@@ -47,18 +47,17 @@ def _step(node: str, script: str, environ: dict[str, str]) -> None:
         fail(f"action/{script} ended with {done.returncode}", "its log is above")
 
 
-def _environ(wheel: Path, folder: Path) -> dict[str, str]:
+def _environ(folder: Path) -> dict[str, str]:
     home = folder / "workspace"
     home.mkdir()
     (home / "vm.yaml").write_text("regions: [eastus2]\nssh_from: 203.0.113.7/32\n")
-    inputs = {"WHEEL": wheel, "LOCK": LOCK, "SPEC": "vm.yaml", "PREFIX": "ci", "TTL": "1h"}
+    inputs = {"PYTHON": str(BIN / "python"), "SPEC": "vm.yaml", "PREFIX": "ci", "TTL": "1h"}
     for name in _FILES:
         (folder / name).touch()
     return {
         **index_settings(BIN / "python"),
         **{name: str(folder / name) for name in _FILES},
-        **{f"INPUT_{name}": str(value) for name, value in inputs.items()},
-        "INPUT_PYTHON": str(BIN / "python"),
+        **{f"INPUT_{name}": value for name, value in inputs.items()},
         "CCGPU_BACKEND": "fake",
         "CCGPU_FAKE_STATE": str(folder / "fake.sqlite"),
         "HOME": str(home),

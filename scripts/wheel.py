@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "scripts" / "examples.py"
 
 
 def package() -> None:
-    """Build the wheel, install it, run the installed command, and let the Action install it."""
+    """Build the wheel, install it, run the installed command, and let the Action do the same."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
@@ -31,7 +31,7 @@ def package() -> None:
         # pip does not resolve dependencies here: the lock must pin all that the wheel requires.
         require_consistent(LOCK, install(folder / "fresh" / "bin" / "python", LOCK, wheel))
         _run_installed(folder)
-        run_action(wheel, folder)
+        run_action(folder)
 
 
 def _run_installed(folder: Path) -> None:
