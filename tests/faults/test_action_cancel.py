@@ -5,6 +5,7 @@ less time to tidy up, and none, which is a kill at once.
 """
 
 import random
+import signal
 import time
 
 import pytest
@@ -53,6 +54,19 @@ def test_a_create_hears_of_the_cancel_and_reports_what_there_is(tmp_path):
     assert "::error title=ccgpu::cancelled (SIGINT)" in step.log
     assert "interrupted" in step.log
     assert "/virtualMachines/ci-" in step.log
+
+
+def test_a_post_step_that_is_cancelled_goes_on_to_delete(tmp_path):
+    job = Job(tmp_path)
+    assert job.main().code == 0
+    process = job.start_post()
+    wait_for_requests(process, job, job.requests() + 5)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    with process:
+        log, _ = process.communicate()
+    assert process.returncode == 0, log
+    assert job.simulated()["resources"] == []
 
 
 def test_without_post_step_and_gc_a_killed_create_goes_on_billing(tmp_path):

@@ -77,11 +77,15 @@ class Job:
         return self._node(action / self._runs(action)["main"], {})
 
     def post(self) -> Step:
-        """Run the post step, with what the main step saved."""
-        states = {f"STATE_{name}": value for name, value in self.entries("GITHUB_STATE").items()}
-        with self._node(ACTION / self._runs(ACTION)["post"], states) as process:
+        """Run the post step to its end."""
+        with self.start_post() as process:
             log, _ = process.communicate()
         return Step(process.returncode, log)
+
+    def start_post(self) -> subprocess.Popen[str]:
+        """Start the post step, with what the main step saved."""
+        states = {f"STATE_{name}": value for name, value in self.entries("GITHUB_STATE").items()}
+        return self._node(ACTION / self._runs(ACTION)["post"], states)
 
     def gc(self) -> Step:
         """Run the action of the scheduled workflow."""

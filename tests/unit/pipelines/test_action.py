@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support.actions_runner import CCGPU, Job, StubProgram
+from support.actions_runner import ACTION, CCGPU, Job, StubProgram
 from support.repository import ROOT
 from support.slow import mostly_slow
 
@@ -37,6 +37,17 @@ def stub(tmp_path):
 @pytest.fixture
 def job(tmp_path, stub):
     return Job(tmp_path, {"executable": str(stub.path)})
+
+
+def test_the_scripts_need_nothing_but_node():
+    scripts = {str(file.relative_to(ACTION)): file.read_text() for file in ACTION.rglob("*.js")}
+    assert sorted(scripts) == [
+        *("gc/main.js", "lib/deployment.js", "lib/install.js", "lib/programs.js"),
+        *("lib/runner.js", "lib/summary.js", "main.js", "post.js"),
+    ]
+    needed = re.findall(r"(?:require|import)\(['\"](.*?)['\"]\)", "".join(scripts.values()))
+    assert len(needed) > 20
+    assert all(name.startswith(("node:", "./", "../")) for name in needed)
 
 
 def test_it_creates_attests_and_publishes(job, stub):
