@@ -74,6 +74,8 @@ COMMANDS = {
     "logs": Entry("logs", "logs", "Print the VM's set-up log, or its serial console."),
     "attest": Entry("attest", "attest", "Attest a VM: fresh evidence, judged on this machine."),
     "secret": Entry("secret", "app", "Release secrets to a proven VM, list and remove them."),
+    "run": Entry("run", "run", "Run a workload in the VM, once it is proven in this very run."),
+    "ps": Entry("ps", "ps", "List the workloads in the VM."),
     "verify": Entry("verify", "verify", "Verify attestation evidence, offline."),
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."
