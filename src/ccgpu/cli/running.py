@@ -51,10 +51,15 @@ class Running:
 
     def carry_out(self, output: OutputOptions) -> None:
         """Run the workload, and print how it went; exit as it, or ccgpu, has ended."""
+        from ccgpu.domain.run_outcome import HEALTHY
+
         backend = self.runtime.backend(self.connection)
         cloud = backend.connect()
         outcome = self._run(backend, cloud, output)
         answer_run(self.runtime, outcome, output, streamed=self.ending.wait)
+        if outcome.state == HEALTHY and outcome.plan is not None and not outcome.deleted:
+            command = f"ccgpu tunnel {outcome.name} {outcome.plan.name}"
+            self.progress_options.hint(self.runtime, f"`{command}`")
 
     def show_plan(self, output: OutputOptions) -> None:
         """Print what would run; the VM is not asked."""

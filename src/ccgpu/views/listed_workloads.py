@@ -1,7 +1,6 @@
 """The workloads of a VM, as text and as JSON."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +10,7 @@ from rich.text import Text
 from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.listed_workload import ListedWorkload
 from ccgpu.guest.workload_answers import GuestWorkload
+from ccgpu.scheduling.clock import rfc3339
 
 _STOPPED = "stopped by a reboot"
 
@@ -22,6 +22,9 @@ def list_as_text(
     if not found:
         return Text("no workloads")
     table = Table.grid(padding=(0, 2))
+    for _ in range(5):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row("name", "state", "since", "restarts", "port", "image")
     for one in found:
         table.add_row(*(Text(one_line(cell)) for cell in _cells(one)))
@@ -97,4 +100,4 @@ def stopped_as_json(deployment: str, stopped: GuestWorkload) -> dict[str, Any]:
 
 def _moment(seconds: float) -> str:
     """Unix seconds as RFC 3339, in whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat()
+    return rfc3339(int(seconds))

@@ -188,11 +188,8 @@ def test_a_vm_that_is_not_proven_is_sent_nothing_of_the_users(runner, scenario, 
 )
 def test_a_server_that_does_not_do_is_stopped_or_never_started(runner, scenario, message, state):
     runner.scenario(scenario)
-    done = runner(SERVER)
-    assert done.code == 10, done
-    assert message in done.err
-    assert runner.workloads == {}
     document = runner.document(SERVER, 10)
+    assert runner.workloads == {}
     assert (document["workload"]["state"], document["job_exit_code"]) == (state, None)
     assert message in document["cause"]["message"]
 

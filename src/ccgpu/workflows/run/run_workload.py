@@ -15,13 +15,14 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.run_outcome import HEALTHY, RunOutcome, RunVerdict, StartedContainer
 from ccgpu.domain.workload.values import WorkloadKind
 from ccgpu.domain.workload_record import WorkloadRecord
-from ccgpu.errors import CcgpuError, Interrupted, WorkloadFailed
+from ccgpu.errors import CcgpuError, InternalError, Interrupted, WorkloadFailed
 from ccgpu.guest.workload_answers import GuestWorkload
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.secret_sources import SecretReader
 from ccgpu.store.workload_records import WorkloadRecords
 from ccgpu.workflows.attest import AttestMeans
 from ccgpu.workflows.guest_access import GuestOptions
+from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.proven import ProvenGuest
 from ccgpu.workflows.release import proven_guest
 from ccgpu.workflows.run.following import LogFollower
@@ -43,6 +44,7 @@ from ccgpu.workflows.run.starting import (
 )
 
 TIMEOUT = 4 * 3600.0  # seconds until a server is healthy, or a job has begun
+_GATE = 900.0  # seconds in which the VM has to be reached, and proven
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ def run_workload(run: Run, names: Names, request: RunRequest, means: RunMeans) -
         under_way.carry_out()
     except CcgpuError as err:
         under_way.change(problem=err)
+    except Exception as err:  # noqa: BLE001  # a bug must not keep a VM from being deleted
+        under_way.change(problem=InternalError.of(err))
     except KeyboardInterrupt:
         under_way.change(problem=under_way.interrupted())
     return under_way.outcome
@@ -98,8 +102,10 @@ class _RunUnderWay:
     def carry_out(self) -> None:
         """Carry out all steps; raises what any of them raises."""
         means, loosened = self._means, self._means.allow_loosened
+        run = self._run
+        in_time = run.with_timeout(run.deadline.at_most(_GATE, "proving the VM"))
         gate = proven_guest(
-            self._run,
+            in_time,
             self._names,
             means.guest,
             means.attest,
@@ -118,7 +124,8 @@ class _RunUnderWay:
 
     def _prepare(self, proven: ProvenGuest) -> None:
         request = self._request
-        guest = WorkloadGuest(proven.task, proven.channel, proven.attestation.boot_id)
+        task = GuestTask.of_deployment(self._run, self._names)
+        guest = WorkloadGuest(task, proven.channel, proven.attestation.boot_id)
         require_free_name(guest, request)
         released, kept = release_secrets(proven, request, self._means.reader)
         self.change(released=released, kept=kept)
