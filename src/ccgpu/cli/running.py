@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from ccgpu.views.progress import Progress
     from ccgpu.workflows.attest import AttestMeans
     from ccgpu.workflows.guest_access import WantedGuest
+    from ccgpu.workflows.pin_model import Hub
     from ccgpu.workflows.run.request import RunRequest
     from ccgpu.workflows.run.run_workload import RunMeans
 
+_HUB_SECRET = "hf-token"  # noqa: S105  # its name
 _HUB_TOKEN = "HF_TOKEN"  # noqa: S105  # the name that huggingface_hub gives this variable
 
 
@@ -95,7 +97,8 @@ class Running:
         ending = self.ending
         wishes = RunWishes(ending.wait, ending.output_dir, ending.replace, ending.then_delete)
         spec = requested_spec(cloud, self.target.name, self.workload)
-        return plan_run(run, names, spec, wishes, partial(pin, backend, self.workload.lock, run))
+        hub = backend.hub(hub_token(spec))
+        return plan_run(run, names, spec, wishes, partial(pin, hub, self.workload.lock, run))
 
     def _run(
         self, backend: "Backend", cloud: "AzureContext", output: OutputOptions
@@ -158,11 +161,17 @@ def requested_spec(cloud: "AzureContext", name: str, workload: WorkloadOptions) 
     return specs.resolve(name, file=workload.file, flags=flags, recall=recall).spec
 
 
-def pin(backend: "Backend", lock: Path | None, run: "Run", reference: str) -> "ModelManifest":
-    """The manifest of a model: of its lock file, else from the hub of this back end."""
+def hub_token(spec: "VmSpec") -> str | None:
+    """The user's token for the hub: from the environment alone; None if there is none."""
+    named = [one.env for one in spec.secrets if one.name == _HUB_SECRET and one.env]
+    found = (os.environ.get(name) for name in (*named, _HUB_TOKEN))
+    return next((token for token in found if token), None)
+
+
+def pin(hub: "Hub", lock: Path | None, run: "Run", reference: str) -> "ModelManifest":
+    """The manifest of a model: of its lock file, else from the hub."""
     from ccgpu.workflows.pin_model import locked_model
 
-    hub = backend.hub(os.environ.get(_HUB_TOKEN))
     return locked_model(reference, hub, lock, run.listen)
 
 

@@ -74,7 +74,11 @@ def test_outputs_are_fetched_whole(runner):
     fetched = {one["path"]: one["size"] for one in document["outputs"]["files"]}
     assert fetched == {
         path: (Path("results/one") / path).stat().st_size
-        for path in ("adapter/adapter_config.json", "adapter/adapter_model.safetensors", "result.json")
+        for path in (
+            "adapter/adapter_config.json",
+            "adapter/adapter_model.safetensors",
+            "result.json",
+        )
     }
     assert [one.name for one in Path("results").iterdir()] == ["one"]
 

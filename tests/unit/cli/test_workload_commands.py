@@ -93,7 +93,9 @@ def _ask_through_tunnel(runner: Runner, words: str) -> dict:
 
     def use(_: float) -> None:
         address = runner.shell.out.getvalue().strip()
-        with urllib.request.urlopen(f"http://{address}/v1/models", timeout=10) as answer:  # noqa: S310  # on loopback
+        with urllib.request.urlopen(
+            f"http://{address}/v1/models", timeout=10
+        ) as answer:  # on loopback
             found.update(json.loads(answer.read()))
         raise KeyboardInterrupt
 

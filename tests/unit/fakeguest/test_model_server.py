@@ -24,7 +24,9 @@ def address(bench: GuestBench) -> Iterator[str]:
 
 def _ask(address: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(address, data), timeout=10) as answer:  # noqa: S310  # on loopback
+    with urllib.request.urlopen(
+        urllib.request.Request(address, data), timeout=10
+    ) as answer:  # on loopback
         return json.loads(answer.read())
 
 

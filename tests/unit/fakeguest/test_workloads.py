@@ -134,9 +134,10 @@ def test_a_reboot_ends_all_but_the_images(bench, guest):
     moment = bench.az.arm.now()
     started = guest.serve()
     assert bench.az.arm.now() == moment
-    assert started.pcr13 == hashlib.sha256(
-        bytes(32) + hashlib.sha256(started.event.encode()).digest()
-    ).hexdigest()
+    assert (
+        started.pcr13
+        == hashlib.sha256(bytes(32) + hashlib.sha256(started.event.encode()).digest()).hexdigest()
+    )
 
 
 def _fetch(repository: str = "org/model", token: str | None = None) -> dict[str, Any]:
@@ -229,7 +230,8 @@ def test_a_server_that_never_gets_healthy(bench, guest):
 
 
 @pytest.mark.parametrize(
-    ("workload", "text", "speed"), [("good", " 4, 5,", 40), ("garbage", "!!!!", 40), ("slow", " 4, 5,", 4)]
+    ("workload", "text", "speed"),
+    [("good", " 4, 5,", 40), ("garbage", "!!!!", 40), ("slow", " 4, 5,", 4)],
 )
 def test_answers_and_their_speed(bench, guest, workload, text, speed):
     bench.az.arm.configure({"guest": {"workload": workload}})

@@ -104,9 +104,7 @@ def make_request(
     )
 
 
-def _require_fit(
-    manifest: ModelManifest, template: WorkloadTemplate, workload: Workload
-) -> None:
+def _require_fit(manifest: ModelManifest, template: WorkloadTemplate, workload: Workload) -> None:
     """Refuse a model that the GPU or the disk cannot hold, before anything is pulled."""
     beside = None if workload.gpus is Gpus.NONE else template.gpu_memory_gb
     quantized = "quantization" in workload.parameters
