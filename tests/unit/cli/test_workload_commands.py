@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -87,9 +88,9 @@ def test_a_log_is_followed_to_its_end_or_until_ctrl_c(runner):
     assert followed.out.splitlines()[-1] == "ready: listening on port 30000"
 
 
-def _ask_through_tunnel(runner: Runner, words: str) -> dict:
+def _ask_through_tunnel(runner: Runner, words: str) -> dict[str, Any]:
     """The models of the server, while a tunnel is open."""
-    found = {}
+    found: dict[str, Any] = {}
 
     def use(_: float) -> None:
         address = runner.shell.out.getvalue().strip()

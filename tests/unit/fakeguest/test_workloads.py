@@ -184,7 +184,7 @@ def test_a_name_that_runs_is_taken_until_it_is_replaced(guest):
     assert guest.serve(replace=True).state == "running"
 
 
-def test_files_of_ours_lie_under_their_hash(bench, guest):
+def test_files_of_ours_lie_under_their_hash(guest):
     text = "print(1)\n"
     source = f"/run/ccgpu/files/{hashlib.sha256(text.encode()).hexdigest()}/one.py"
     files = (FileText("one.py", text),)

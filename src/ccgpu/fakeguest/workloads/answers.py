@@ -12,7 +12,7 @@ from ccgpu.fakeguest.files import FileTree
 from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.model_server import ServedAnswer, answer_request
 from ccgpu.fakeguest.simulated_model import FULL_SPEED, SLOW, SimulatedModel
-from ccgpu.fakeguest.workloads.call import ROOT, Refused, WorkloadCall
+from ccgpu.fakeguest.workloads.call import ROOT, WorkloadCall, WorkloadRefused
 from ccgpu.fakeguest.workloads.request import RequestProblem, StartRequest
 from ccgpu.fakeguest.workloads.runs import WorkloadRun, WorkloadRuns
 
@@ -146,7 +146,7 @@ def outputs(call: WorkloadCall) -> Ending:
     settle(call.guest)
     source, export = f"{ROOT}/outputs/{run.name}", f"{ROOT}/export/{run.name}"
     if run.request.get("outputs") is None:
-        raise Refused("outputs.absent", f"the workload {run.name} has no outputs")
+        raise WorkloadRefused("outputs.absent", f"the workload {run.name} has no outputs")
     files = call.files
     for path in files.list_below(export):
         files.remove(path)

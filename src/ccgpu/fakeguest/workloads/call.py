@@ -19,7 +19,7 @@ def model_folder(repository: str, commit: str) -> str:
     return f"{ROOT}/models/{repository.replace('/', '--')}/{commit}"
 
 
-class Refused(Exception):
+class WorkloadRefused(Exception):
     """The action cannot be carried out: a code of the script, and a message. seconds: virtual."""
 
     def __init__(self, code: str, message: str, seconds: float = 0.0) -> None:
@@ -50,27 +50,27 @@ class WorkloadCall:
         return self.guest.now
 
     def found(self) -> WorkloadRun:
-        """The workload that is asked for; raises `Refused` if there is none."""
+        """The workload that is asked for; raises `WorkloadRefused` if there is none."""
         name = read_name(self.asked)
         run = self.runs.all().get(name)
         if run is None:
-            raise Refused("absent", f"there is no workload {name}")
+            raise WorkloadRefused("absent", f"there is no workload {name}")
         return run
 
     def require_engine(self) -> None:
         """Refuse a guest without Docker."""
         if not self.guest.has_step("docker"):
-            raise Refused("engine.absent", "there is no /usr/bin/docker")
+            raise WorkloadRefused("engine.absent", "there is no /usr/bin/docker")
 
     def storage(self) -> str:
         """Where /mnt/ccgpu lies; refuses one that is not encrypted, and a full one."""
         if self.guest.settings["workload"] == "disk-full":
-            raise Refused("storage.space", f"{ROOT}: No space left on device")
+            raise WorkloadRefused("storage.space", f"{ROOT}: No space left on device")
         if (self.guest.wanted or {}).get("CCGPU_TEMP_DISK") == "encrypted":
             return "encrypted"
         if self.asked.get("os_disk") is True:
             return "os-disk"
-        raise Refused("storage.plain", "/mnt is not on the encrypted temporary disk")
+        raise WorkloadRefused("storage.plain", "/mnt is not on the encrypted temporary disk")
 
     def answer(self, seconds: float = 0.0, **members: Any) -> Ending:
         """The answer of an action."""

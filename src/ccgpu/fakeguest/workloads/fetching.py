@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from ccgpu.fakeguest.commands.call import Ending
-from ccgpu.fakeguest.workloads.call import Refused, WorkloadCall, model_folder
+from ccgpu.fakeguest.workloads.call import WorkloadCall, WorkloadRefused, model_folder
 from ccgpu.fakeguest.workloads.request import RequestProblem
 
 # Organisations whose models the hub gives only to users who have accepted their licence.
@@ -28,7 +28,7 @@ def fetch(call: WorkloadCall) -> Ending:
     _require_access(call, repository, asked.get("token"))
     if call.guest.settings["workload"] == "model-mismatch":
         path = files[0]["path"] if files else ""
-        raise Refused("fetch.content", f"{path}: the SHA-256 is not the expected one", 20.0)
+        raise WorkloadRefused("fetch.content", f"{path}: the SHA-256 is not the expected one", 20.0)
     folder = model_folder(repository, commit)
     manifest = _manifest(repository, commit, files)
     if call.runs.folders().get(folder) == manifest:
@@ -40,9 +40,9 @@ def fetch(call: WorkloadCall) -> Ending:
 
 def _require_access(call: WorkloadCall, repository: str, token: Any) -> None:
     if token is not None and call.files.read(f"/run/ccgpu/secrets/{token}") is None:
-        raise Refused("secret.absent", f"the secret {token} is not in the VM")
+        raise WorkloadRefused("secret.absent", f"the secret {token} is not in the VM")
     if token is None and repository.startswith(GATED):
-        raise Refused(
+        raise WorkloadRefused(
             "fetch.refused",
             f"{repository}: status 401: its licence has to be accepted, and a token given",
         )

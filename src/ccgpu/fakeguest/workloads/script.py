@@ -11,7 +11,7 @@ from typing import Any
 from ccgpu.fakeguest.commands.call import Ending
 from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.workloads import answers, fetching, starting
-from ccgpu.fakeguest.workloads.call import Refused, WorkloadCall
+from ccgpu.fakeguest.workloads.call import WorkloadCall, WorkloadRefused
 from ccgpu.fakeguest.workloads.program import RunCommand
 from ccgpu.fakeguest.workloads.request import RequestProblem
 
@@ -25,7 +25,7 @@ def run_workload_script(guest: SimulatedGuest, request: str, run: RunCommand) ->
         return _ACTIONS[str(call.asked["action"])](call)
     except RequestProblem as err:
         return _refusal("request", str(err))
-    except Refused as err:
+    except WorkloadRefused as err:
         return _refusal(err.code, str(err), err.seconds)
 
 

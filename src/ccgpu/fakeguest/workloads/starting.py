@@ -7,7 +7,7 @@ from typing import Any
 from ccgpu.fakearm import StoredFile
 from ccgpu.fakeguest.commands.call import Ending
 from ccgpu.fakeguest.workload_log import append_event
-from ccgpu.fakeguest.workloads.call import ROOT, Refused, WorkloadCall, model_folder
+from ccgpu.fakeguest.workloads.call import ROOT, WorkloadCall, WorkloadRefused, model_folder
 from ccgpu.fakeguest.workloads.program import plan_program
 from ccgpu.fakeguest.workloads.request import Mount, StartRequest, digest_in, read_name
 from ccgpu.fakeguest.workloads.runs import WorkloadRun
@@ -37,7 +37,7 @@ def start(call: WorkloadCall) -> Ending:
     _require_free_name(call, request)
     for secret in request.secrets:
         if call.files.read(f"/run/ccgpu/secrets/{secret}") is None:
-            raise Refused("secret.absent", f"the secret {secret} is not in the VM")
+            raise WorkloadRefused("secret.absent", f"the secret {secret} is not in the VM")
     if request.model is not None:
         _require_model(call, request.model)
     if request.outputs is not None:
@@ -50,23 +50,25 @@ def start(call: WorkloadCall) -> Ending:
         _require_source(call, mount)
     digest, pulled = _pull(call, request)
     if request.wants_gpu and _lacks_gpu(call):
-        raise Refused("gpu.cdi", _CDI, pulled)
+        raise WorkloadRefused("gpu.cdi", _CDI, pulled)
     return _begin(call, request, digest, pulled)
 
 
 def _require_free_name(call: WorkloadCall, request: StartRequest) -> None:
     before = call.runs.all().get(request.name)
     if before is not None and not before.state(call.now).is_ended and not request.replace:
-        raise Refused("exists", f"the workload {request.name} runs already")
+        raise WorkloadRefused("exists", f"the workload {request.name} runs already")
 
 
 def _require_model(call: WorkloadCall, model: Mapping[str, Any]) -> None:
     folder = model_folder(str(model["repository"]), str(model["commit"]))
     content = call.runs.folders().get(folder)
     if content is None:
-        raise Refused("model.absent", f"the model is not in {folder}")
+        raise WorkloadRefused("model.absent", f"the model is not in {folder}")
     if content != model["manifest"]:
-        raise Refused("model.changed", f"the files in {folder} are not those of the manifest")
+        raise WorkloadRefused(
+            "model.changed", f"the files in {folder} are not those of the manifest"
+        )
 
 
 def _require_source(call: WorkloadCall, mount: Mount) -> None:
@@ -76,7 +78,7 @@ def _require_source(call: WorkloadCall, mount: Mount) -> None:
     known = source in folders or call.files.read(source) or call.files.is_folder(source)
     openssl = source == "/opt/openssl" and call.guest.has_step("openssl")
     if not (known or openssl or any(part.startswith(f"{source}/") for part in parts)):
-        raise Refused("mount.absent", f"{mount.source} is not in the VM")
+        raise WorkloadRefused("mount.absent", f"{mount.source} is not in the VM")
 
 
 def _pull(call: WorkloadCall, request: StartRequest) -> tuple[str, float]:
@@ -86,11 +88,11 @@ def _pull(call: WorkloadCall, request: StartRequest) -> tuple[str, float]:
     if digest in call.runs.images():
         return digest, 0.0
     if not request.pull:
-        raise Refused("image.absent", f"the image {request.image} is not in the VM")
+        raise WorkloadRefused("image.absent", f"the image {request.image} is not in the VM")
     if call.guest.settings["workload"] == "pull-fails":
         why = "manifest unknown: manifest unknown"
         message = f"docker: Error response from daemon: manifest for {request.image}: {why}"
-        raise Refused("image.pull", message, 10.0)
+        raise WorkloadRefused("image.pull", message, 10.0)
     call.runs.add_image(digest)
     return digest, call.guest.machine.durations["workload.pull"]
 
