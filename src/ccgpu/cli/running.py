@@ -1,12 +1,12 @@
 """`ccgpu run` with its options collected: plan, run, delete if that is wanted, and print."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -201,11 +201,17 @@ class LogLines:
 
 
 def answer_run(
-    runtime: Runtime, outcome: "RunOutcome", output: OutputOptions, *, streamed: bool
+    runtime: Runtime,
+    outcome: "RunOutcome",
+    output: OutputOptions,
+    *,
+    streamed: bool,
+    created: "Mapping[str, Any] | None" = None,
 ) -> None:
     """Print how a run went, and exit as it has ended.
 
-    streamed: its log was printed on stdout; then the text goes to stderr.
+    streamed: its log was printed on stdout; then the text goes to stderr. created: the document of
+    the create before it.
 
     Raises:
         CcgpuError: What ccgpu itself has failed in.
@@ -220,7 +226,9 @@ def answer_run(
     elif in_text and streamed:
         runtime.err.print(Trimmed(view.as_text(outcome)), crop=False)
     else:
-        runtime.answer(output, lambda: view.as_text(outcome), lambda: view.as_json(outcome))
+        runtime.answer(
+            output, lambda: view.as_text(outcome), lambda: view.as_json(outcome, created)
+        )
     if outcome.problem is not None:
         raise outcome.problem
     if outcome.exit_code:

@@ -24,15 +24,16 @@ class RunVerdict:
 
 @dataclass(frozen=True, slots=True)
 class StartedContainer:
-    """A container that was started. started_at: RFC 3339. event: the line that was measured.
+    """A container that was started. started_at: RFC 3339.
 
-    image_digest: `sha256:…`, as found in the VM. pcr13: 64 hex digits, after the event.
+    image_digest: `sha256:…`, as found in the VM. event: the line that was measured. pcr13: 64 hex
+    digits, after the event. Both are None if an earlier run has started it.
     """
 
     image_digest: str
     started_at: str
-    event: str
-    pcr13: str
+    event: str | None = None
+    pcr13: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A run, as text and as the JSON document `ccgpu.run/1`; and the plan of one."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -77,8 +78,11 @@ def _outputs_text(outputs: FetchedOutputs) -> str:
     return f"{outputs.folder}: {count} file{'s' if count != 1 else ''}, {size:,} bytes"
 
 
-def as_json(outcome: RunOutcome) -> dict[str, Any]:
-    """The JSON document; members that the run has not come to are null."""
+def as_json(outcome: RunOutcome, created: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON document; members that the run has not come to are null.
+
+    created: the document of the create before it.
+    """
     verdict, outputs = outcome.verdict, outcome.outputs
     return {
         "schema": _SCHEMA,
@@ -101,6 +105,7 @@ def as_json(outcome: RunOutcome) -> dict[str, Any]:
             "folder": outputs.folder,
             "files": [{"path": path, "size": size} for path, size in outputs.files.items()],
         },
+        "create": created,
         "deleted": outcome.deleted,
         "job_exit_code": outcome.job_exit_code,
         "cause": outcome.cause,

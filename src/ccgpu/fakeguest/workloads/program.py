@@ -59,7 +59,7 @@ def _run_known(request: StartRequest, run: RunCommand) -> Ending | None:
     if not words:
         return None
     ending = run(words)
-    is_unknown = ending.exit_code is None or b"this simulated guest has no shell" in ending.stderr
+    is_unknown = ending.exit_code is None or b"this simulated guest" in ending.stderr
     return None if is_unknown else ending
 
 

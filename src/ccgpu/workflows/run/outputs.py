@@ -29,7 +29,10 @@ def fetch_outputs(guest: WorkloadGuest, name: str, folder: Path) -> FetchedOutpu
     for left in offered.left:
         guest.task.note(f"not fetched, since it is neither a file nor a folder: {one_line(left)}")
     part = folder.with_name(f"{folder.name}.part")
-    _copy(guest, offered.path, part)
+    if offered.files:
+        _copy(guest, offered.path, part)
+    else:
+        _make_empty(part)
     files = _list_files(part)
     if len(files) != offered.files or sum(files.values()) != offered.bytes:
         raise CopyFailed(
@@ -54,6 +57,15 @@ def _copy(guest: WorkloadGuest, source: str, part: Path) -> None:
             raise CopyFailed(f"the outputs could not be written: {part}: {err.strerror}") from err
         else:
             return
+
+
+def _make_empty(part: Path) -> None:
+    """The copy of a folder without files."""
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+    except OSError as err:
+        raise CopyFailed(f"the outputs could not be written: {part}: {err.strerror}") from err
 
 
 def _list_files(folder: Path) -> dict[str, int]:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from ccgpu.domain.workload_record import WorkloadRecord
 from ccgpu.errors import ConnectionLost, UsageProblem, WorkloadFailed
 from ccgpu.guest.release import list_secrets
 from ccgpu.guest.workload_answers import (
     AllWorkloads,
+    GuestWorkload,
     ModelFetched,
     OneWorkload,
     WorkloadPrepared,
@@ -18,6 +20,7 @@ from ccgpu.guest.workload_requests import (
     PrepareWorkload,
     StopWorkload,
 )
+from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.secret_sources import SecretReader
 from ccgpu.workflows.proven import ProvenGuest
 from ccgpu.workflows.run.guest_calls import WorkloadGuest
@@ -69,6 +72,28 @@ def _require_sources(missing: Sequence[str], request: RunRequest, deployment: st
         )
 
 
+def find_started(
+    guest: WorkloadGuest, request: RunRequest, record: WorkloadRecord | None
+) -> GuestWorkload | None:
+    """The workload, if this machine has started just that in this boot; raises as `ask`.
+
+    record: what this machine remembers of the name.
+    """
+    if not request.resumes or record is None:
+        return None
+    if (record.boot_id, record.section) != (guest.boot_id, request.section):
+        return None
+    found = guest.ask(ListWorkloads(), AllWorkloads, _LIST).workloads
+    return next(
+        (
+            one
+            for one in found
+            if one.name == record.name and rfc3339(one.started_at) == record.started_at
+        ),
+        None,
+    )
+
+
 def require_free_name(guest: WorkloadGuest, request: RunRequest) -> None:
     """Refuse a workload that runs already, or stop it if that is wanted.
 
@@ -82,7 +107,7 @@ def require_free_name(guest: WorkloadGuest, request: RunRequest) -> None:
     running = [one for one in found if one.name == name and not one.has_ended]
     if not running:
         return
-    if not request.replace:
+    if not (request.replace or request.resumes):
         raise WorkloadFailed(
             f"the workload {name} runs already",
             reason="exists",

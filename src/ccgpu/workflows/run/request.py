@@ -21,8 +21,9 @@ class RunRequest:
     defaults. manifest: the files of its model. sources: where this
     machine reads secrets, by their names. wait: whether to stream the log until the job has ended.
     output_dir: where its outputs go; None if they are not fetched. replace: stop a workload of this
-    name that runs. then_delete: delete the deployment afterwards. os_disk: whether /mnt may lie on
-    the OS disk.
+    name that runs. then_delete: delete the deployment afterwards. resumes: whether a workload that
+    this machine has started in the same way in this boot is gone on with. os_disk: whether /mnt may
+    lie on the OS disk.
     """
 
     plan: ContainerPlan
@@ -33,6 +34,7 @@ class RunRequest:
     output_dir: Path | None = None
     replace: bool = False
     then_delete: bool = False
+    resumes: bool = False
     os_disk: bool = False
 
     def require_usable(self) -> None:
@@ -66,6 +68,19 @@ class RunRequest:
                 hint="give `workload.outputs` in the spec, such as /outputs",
             )
         require_free_folder(self.output_dir)
+
+    def require_sources(self) -> None:
+        """Refuse a secret of which this machine does not know where it comes from.
+
+        Raises:
+            UsageProblem: It does not; a new VM holds none.
+        """
+        unknown = [one.name for one in self.plan.secrets if one.name not in self.sources]
+        if unknown:
+            raise UsageProblem(
+                f"the spec does not say where the secret {', '.join(unknown)} comes from",
+                hint="add it under `secrets:`",
+            )
 
     @property
     def model(self) -> ModelFiles | None:

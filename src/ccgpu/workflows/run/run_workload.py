@@ -30,6 +30,7 @@ from ccgpu.workflows.run.guest_calls import WorkloadGuest
 from ccgpu.workflows.run.outputs import fetch_outputs
 from ccgpu.workflows.run.preparing import (
     fetch_model,
+    find_started,
     prepare_files,
     release_secrets,
     require_free_name,
@@ -113,7 +114,7 @@ class _RunUnderWay:
             seen=self._note_verdict,
         )
         with gate as proven:
-            self._prepare(proven)
+            self._carry_out_in(proven)
 
     def _note_verdict(self, judged: Attestation) -> None:
         appraisal = judged.appraisal
@@ -122,22 +123,34 @@ class _RunUnderWay:
         made = RunVerdict(appraisal.verdict, policy, at, judged.bundle, appraisal.simulated)
         self.change(verdict=made)
 
-    def _prepare(self, proven: ProvenGuest) -> None:
+    def _carry_out_in(self, proven: ProvenGuest) -> None:
+        """Start the workload in a VM that was proven, or go on with it, up to its end."""
         request = self._request
         task = GuestTask.of_deployment(self._run, self._names)
         guest = WorkloadGuest(task, proven.channel, proven.attestation.boot_id)
-        require_free_name(guest, request)
-        released, kept = release_secrets(proven, request, self._means.reader)
-        self.change(released=released, kept=kept)
-        prepare_files(guest, request)
-        fetch_model(guest, request)
-        started, seen = start_container(guest, request)
+        seen = find_started(guest, request, self._recorded())
+        if seen is not None:
+            task.note(f"{seen.name} was started already: this goes on with it")
+            started = StartedContainer(seen.image_digest, rfc3339(seen.started_at))
+        else:
+            require_free_name(guest, request)
+            released, kept = release_secrets(proven, request, self._means.reader)
+            self.change(released=released, kept=kept)
+            prepare_files(guest, request)
+            fetch_model(guest, request)
+            started, seen = start_container(guest, request)
         self.change(started=started, state=seen.state)
         self._record(guest, started)
         if self._plan.kind is WorkloadKind.JOB:
             self._finish_job(guest, seen, started)
         else:
             self._check_server(guest)
+
+    def _recorded(self) -> WorkloadRecord | None:
+        cloud = self._run.cloud
+        records = WorkloadRecords(cloud.journals.folder)
+        found = records.find(cloud.subscription, self._names.deployment)
+        return found.get(self._plan.name)
 
     def _record(
         self, guest: WorkloadGuest, started: StartedContainer, *, ended: bool = False
