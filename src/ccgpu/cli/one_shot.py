@@ -57,8 +57,8 @@ class OneShot:
         with creation.progress_options.shown(runtime) as progress:
             outcome = self._create_and_run(progress, output, made)
             if self.options.then_delete:
-                runtime.go_on()
-                outcome = delete_unless_refused(creation.cloud, outcome, spec.group, progress)
+                parts = (creation.cloud, outcome, spec.group, progress)
+                outcome = delete_unless_refused(*parts, runtime.go_on)
         plan = outcome.plan
         streamed = plan is not None and plan.kind.value == "job"
         answer_run(runtime, outcome, output, streamed=streamed, created=made or None)

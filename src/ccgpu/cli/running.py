@@ -120,8 +120,8 @@ class Running:
             how = self._means(backend, means, wanted, shown)
             outcome = run_workload(run, names, request, how)
             if self.ending.then_delete:
-                self.runtime.go_on()
-                outcome = delete_after(cloud, outcome, self.target.group, progress)
+                parts = (cloud, outcome, self.target.group, progress)
+                outcome = delete_after(*parts, self.runtime.go_on)
             return outcome
 
     def _means(

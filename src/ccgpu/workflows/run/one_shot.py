@@ -36,7 +36,11 @@ def create_and_run(
 
 
 def delete_unless_refused(
-    cloud: AzureContext, outcome: RunOutcome, group: str, listen: Listener
+    cloud: AzureContext,
+    outcome: RunOutcome,
+    group: str,
+    listen: Listener,
+    go_on: Callable[[], None],
 ) -> RunOutcome:
     """Delete what the create has made; what it refused before it made anything deletes nothing.
 
@@ -44,7 +48,7 @@ def delete_unless_refused(
     """
     if outcome.started is None and isinstance(outcome.problem, UsageProblem | InvalidFile):
         return outcome
-    deleted = delete_after(cloud, outcome, group, listen)
+    deleted = delete_after(cloud, outcome, group, listen, go_on)
     journal = cloud.journals.peek(cloud.subscription, outcome.name)
     is_made = journal is not None and bool(journal.records)
     if deleted.deleted or is_made or (deleted.problem and deleted.problem.resources):
