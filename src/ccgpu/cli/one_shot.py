@@ -1,6 +1,5 @@
 """`ccgpu create --run`: create, attest, release, run, fetch, delete, with one exit code."""
 
-import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ccgpu.cli.creation import Creation
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
+from ccgpu.cli.releasing import wanted_release
 from ccgpu.cli.running import LogLines, answer_run, hub_token, pin
 from ccgpu.cli.runtime import OutputOptions
 from ccgpu.errors import CcgpuError, UsageProblem
@@ -111,7 +111,6 @@ class OneShot:
     def _run(self, request: "RunRequest", means: Any, shown: LogLines) -> "RunOutcome":
         from ccgpu.azure.run import Run
         from ccgpu.store.keys import Keys
-        from ccgpu.store.secret_sources import SecretReader
         from ccgpu.workflows.discovery.search import find_names
         from ccgpu.workflows.run.run_workload import TIMEOUT, RunMeans, run_workload
 
@@ -123,7 +122,7 @@ class OneShot:
         how = RunMeans(
             guest,
             means,
-            SecretReader(os.environ, runtime.stdin),
+            wanted_release(runtime, ()).reader,
             allow_loosened=creation.attest_flags.allow_loosened,
             line=shown.print_line,
             following=shown.pausing,

@@ -13,6 +13,7 @@ import typer
 from ccgpu.cli.access_options import WayOptions
 from ccgpu.cli.attesting import attest_means
 from ccgpu.cli.options import ProgressOptions, Target
+from ccgpu.cli.releasing import wanted_release
 from ccgpu.cli.run_options import EndingOptions, WorkloadOptions
 from ccgpu.cli.runtime import ConnectionOptions, OutputFormat, OutputOptions, Runtime
 from ccgpu.errors import CcgpuError
@@ -127,14 +128,13 @@ class Running:
     def _means(
         self, backend: "Backend", means: "AttestMeans", wanted: "WantedGuest", shown: "LogLines"
     ) -> "RunMeans":
-        from ccgpu.store.secret_sources import SecretReader
         from ccgpu.workflows.guest_access import GuestOptions
         from ccgpu.workflows.run.run_workload import RunMeans
 
         return RunMeans(
             GuestOptions(backend.channels, wanted.access, wanted.keys),
             means,
-            SecretReader(os.environ, self.runtime.stdin),
+            wanted_release(self.runtime, ()).reader,
             allow_loosened=self.allow_loosened,
             line=shown.print_line,
             following=shown.pausing,

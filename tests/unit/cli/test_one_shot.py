@@ -38,7 +38,7 @@ def runner(shell, monkeypatch) -> Runner:
 
 
 @pytest.fixture
-def with_vm(runner, prepared) -> Runner:
+def with_vm(runner: Runner, prepared) -> Runner:
     """The same user, whose VM is set up: what takes long is done."""
     prepared(runner.shell, make_demo)
     return runner

@@ -44,7 +44,7 @@ class WorkloadRun:
     def state(self, now: float) -> "RunState":
         """The state at this time."""
         if self.stopped is not None:
-            return RunState("stopped", self.exit_code, self.stopped)
+            return RunState("stopped", self.exit_code or None, self.stopped)
         if now < self.began:
             return RunState("starting", None, now)
         if self.seconds is None or now < self.began + self.seconds:
