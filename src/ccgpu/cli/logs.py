@@ -29,7 +29,7 @@ def logs(
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
-    """Print the VM's set-up log, its serial console, or the log of a workload.
+    """Print a log: the set-up's, the serial console, or a workload's.
 
     The console is kept by Azure, so it can be read when the VM cannot be reached; anybody who
     manages the VM can read it, too, and it proves nothing.

@@ -23,9 +23,7 @@ def tunnel(
     ports: Annotated[
         str,
         typer.Argument(
-            metavar="PORT[:LOCAL]",
-            help="Port in the VM, or a workload that listens there; and port here.",
-            show_default=False,
+            metavar="PORT[:LOCAL]", help="Port in the VM, or a workload's name; port here."
         ),
     ],
     access: AccessArguments,
@@ -45,9 +43,7 @@ def tunnel(
     runtime: Runtime = ctx.obj
     wanted = parse_ports(ports)
     with opened_workloads(runtime, connection, target, access) as workloads, ExitStack() as stack:
-        channel = workloads.guest.channel
-        named = isinstance(wanted.remote, str)
-        remote = workloads.find_port(str(wanted.remote)) if named else int(wanted.remote)
+        channel, remote = workloads.guest.channel, workloads.resolve_port(wanted.remote)
         local = stack.enter_context(channel.forward(remote, wanted.local))
         runtime.answer(
             output,

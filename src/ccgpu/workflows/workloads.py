@@ -77,6 +77,10 @@ class WorkloadsOfVm:
             raise
         return LogFollower(self.guest, workload, seen.started_at, line)
 
+    def resolve_port(self, port: int | str) -> int:
+        """A port by its number, or that of a workload by its name; raises as `find_port`."""
+        return port if isinstance(port, int) else self.find_port(port)
+
     def find_port(self, workload: str) -> int:
         """The first port of a workload that runs.
 
