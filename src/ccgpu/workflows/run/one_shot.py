@@ -44,13 +44,11 @@ def delete_unless_refused(
 ) -> RunOutcome:
     """Delete what the create has made; what it refused before it made anything deletes nothing.
 
-    A delete that fails is the outcome's problem only if there is something that it may have left.
+    A delete that fails is the outcome's problem only if the journal says that something was made.
     """
     if outcome.started is None and isinstance(outcome.problem, UsageProblem | InvalidFile):
         return outcome
     deleted = delete_after(cloud, outcome, group, listen, go_on)
     journal = cloud.journals.peek(cloud.subscription, outcome.name)
     is_made = journal is not None and bool(journal.records)
-    if deleted.deleted or is_made or (deleted.problem and deleted.problem.resources):
-        return deleted
-    return outcome
+    return deleted if deleted.deleted or is_made else outcome

@@ -1,7 +1,7 @@
 """A binary stream that hands on what is written to it line by line."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class LineReader(io.BytesIO):
             self._hand_on(self._rest)
             self._rest = b""
         return len(part)
+
+    def writelines(self, lines: "Iterable[ReadableBuffer]") -> None:
+        """Take several parts; that of `BytesIO` would not call `write`."""
+        for one in lines:
+            self.write(one)
 
     def close(self) -> None:
         """Hand on a last line without an end."""
