@@ -167,6 +167,17 @@ def test_what_was_interrupted_is_gone_on_with(with_vm):
     assert Path("out/result.json").is_file()
 
 
+def test_after_a_reboot_it_is_started_anew_with_a_new_release(with_vm):
+    with_vm.before = _raise_at('"follow"', KeyboardInterrupt())
+    _document(with_vm, "", 130)
+    assert with_vm.shell("restart demo --backend fake").code == 0
+    with_vm.sent.clear()
+    document = _document(with_vm)
+    assert document["workload"]["event"] is not None
+    assert document["create"]["secrets"]["released"] == ["api-key"]
+    assert with_vm.actions().count("start") == 1
+
+
 def test_another_workload_of_that_name_is_started_anew(with_vm):
     with_vm.before = _raise_at('"follow"', KeyboardInterrupt())
     _document(with_vm, "", 130)
