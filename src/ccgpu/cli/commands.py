@@ -71,9 +71,13 @@ COMMANDS = {
     "exec": Entry("exec", "exec_", "Run a command in the VM, and exit with its exit code."),
     "cp": Entry("cp", "cp", "Copy a file or a folder into the VM, or out of it."),
     "tunnel": Entry("tunnel", "tunnel", "Forward a local port to a port of the VM."),
-    "logs": Entry("logs", "logs", "Print the VM's set-up log, or its serial console."),
+    "logs": Entry(
+        "logs", "logs", "Print a log: the set-up's, the serial console, or a workload's."
+    ),
     "attest": Entry("attest", "attest", "Attest a VM: fresh evidence, judged on this machine."),
     "secret": Entry("secret", "app", "Release secrets to a proven VM, list and remove them."),
+    "run": Entry("run", "run", "Run a workload in the VM, once it is proven in this very run."),
+    "ps": Entry("ps", "ps", "List the workloads in the VM."),
     "verify": Entry("verify", "verify", "Verify attestation evidence, offline."),
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."

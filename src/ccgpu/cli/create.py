@@ -9,6 +9,7 @@ from ccgpu.cli.attesting import AttestArguments
 from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.create_flags import CreateArguments
 from ccgpu.cli.creation import Creation, OpenedBackend
+from ccgpu.cli.one_shot import OneShot, OneShotArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
 from ccgpu.cli.planning import HowPlanned, preview
@@ -23,6 +24,7 @@ def create(
     fresh: FreshOption = False,
     flags: CreateArguments,
     dry_run: Annotated[bool, option("Only show the plan, like `ccgpu plan`.", "--dry-run")] = False,
+    one_shot: OneShotArguments,
     attesting: AttestArguments,
     way: WayArguments,
     progress_options: ProgressArguments,
@@ -38,6 +40,7 @@ def create(
 
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """
+    one_shot.require_usable(waits=flags.wait, attests=attesting.wanted)
     if dry_run:
         parts = (ctx.obj, request, output, connection)
         how = HowPlanned(fresh, flags.skip_preflight, way, attesting.wanted, flags.wait)
@@ -46,4 +49,8 @@ def create(
     used = OpenedBackend(ctx.obj, connection, way)
     cloud, spec = connect_and_resolve(used.connect, request, fresh=fresh)
     more = (attesting, progress_options, consent)
-    Creation(ctx.obj, used, cloud, spec, flags, *more).carry_out(output)
+    creation = Creation(ctx.obj, used, cloud, spec, flags, *more)
+    if one_shot.run:
+        OneShot(creation, one_shot).carry_out(output)
+    else:
+        creation.carry_out(output)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ccgpu.cli.access_options import WayOptions
 from ccgpu.cli.attesting import AttestFlags, attest_means
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ccgpu.workflows.attest import AttestMeans
     from ccgpu.workflows.create.context import CreateOutcome
     from ccgpu.workflows.guest_access import GuestOptions
+    from ccgpu.workflows.pin_model import Hub
 
 
 class OpenedBackend:
@@ -48,6 +49,10 @@ class OpenedBackend:
 
         backend, access = self._open(), self._way.access_to_try(cloud, name)
         return GuestOptions(backend.channels, access, keys, backend.require_channel)
+
+    def hub(self, token: str | None) -> "Hub":
+        """The hub of models."""
+        return self._open().hub(token)
 
     def attest_means(self, runtime: Runtime, flags: AttestFlags, name: str) -> "AttestMeans | None":
         """What attests the VM `name`; None if that is not wanted."""
@@ -80,13 +85,12 @@ class Creation:
     def carry_out(self, output: OutputOptions) -> None:
         """Create the deployment and print it."""
         from ccgpu.views import created as view
-        from ccgpu.views.signed_in import with_sign_in
 
         # 1. Create, with progress on stderr.
-        means = self._attest_means()
+        means = self.attest_means()
         self._note_unreleased()
         with self.progress_options.shown(self.runtime) as progress:
-            outcome, made = self._create(means, progress)
+            outcome, made = self.create(means, progress)
         # 2. Print the deployment on stdout, then the hint on stderr.
         cloud = self.cloud
         ssh, remembered = self._ssh_command(made), outcome.effective_spec.remembered
@@ -94,16 +98,24 @@ class Creation:
         self.runtime.answer(
             output,
             lambda: view.as_text(outcome.plan, made, more, simulated=cloud.simulated),
-            lambda: with_sign_in(
-                view.as_json(outcome.plan, made, more, simulated=cloud.simulated) | {"ssh": ssh},
-                cloud.session.signed_in_with,
-            ),
+            lambda: self.as_json(outcome, made),
         )
         if outcome.problem is not None:
             raise outcome.problem
         self._hint_next_step(made, ssh)
 
-    def _attest_means(self) -> "AttestMeans | None":
+    def as_json(self, outcome: "CreateOutcome", made: "Deployment") -> "dict[str, Any]":
+        """The JSON document of what was created."""
+        from ccgpu.views import created as view
+        from ccgpu.views.signed_in import with_sign_in
+
+        cloud, remembered = self.cloud, outcome.effective_spec.remembered
+        more = view.Notes(remembered, outcome.warnings, outcome.tries, outcome.secrets)
+        document = view.as_json(outcome.plan, made, more, simulated=cloud.simulated)
+        ssh = {"ssh": self._ssh_command(made)}
+        return with_sign_in(document | ssh, cloud.session.signed_in_with)
+
+    def attest_means(self) -> "AttestMeans | None":
         """What attests the VM at the end; refuses what that or a release would refuse."""
         from ccgpu.workflows.create.attested import require_way
         from ccgpu.workflows.create.released import require_release
@@ -125,7 +137,7 @@ class Creation:
         if note := not_released_note(self.spec, wait=self.flags.wait):
             self.runtime.note(f"note: {self.runtime.complete(note)}")
 
-    def _create(
+    def create(
         self, means: "AttestMeans | None", progress: "Progress"
     ) -> "tuple[CreateOutcome, Deployment]":
         """Carry out the stages; returns what they did, and the deployment as it is now."""

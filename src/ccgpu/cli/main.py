@@ -148,6 +148,7 @@ def process_runtime() -> Runtime:
         ask_secret=ask_secret if interactive else None,
         lost=partial(streams.lost, sys.stdout),
         stdin=lambda: None if sys.stdin.isatty() else sys.stdin.buffer,
+        go_on=process.go_on,
     )
 
 

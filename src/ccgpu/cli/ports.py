@@ -1,22 +1,30 @@
-"""The ports of a tunnel on the command line: `8000`, `8000:8080`."""
+"""The ports of a tunnel on the command line: `8000`, `8000:8080`, `sglang`, `sglang:8080`."""
 
 import re
 from typing import NamedTuple
 
 import typer
 
+_LAST = 65535
+
 
 class Ports(NamedTuple):
-    """The port in the VM, and the one here; 0 for any free one."""
+    """The port in the VM, or the workload that listens there; and the port here, 0 for any."""
 
-    remote: int
+    remote: int | str
     local: int
 
 
 def parse_ports(text: str) -> Ports:
-    """Parse `PORT[:LOCAL]`."""
-    match = re.fullmatch(r"(\d{1,5})(?::(\d{1,5}))?", text, re.ASCII)
-    ports = Ports(int(match[1]), int(match[2] or 0)) if match else Ports(0, 0)
-    if not 0 < ports.remote < 65536 or not 0 <= ports.local < 65536:
-        raise typer.BadParameter(f"{text!r} is not PORT or PORT:LOCAL", param_hint="PORT[:LOCAL]")
-    return ports
+    """Parse `PORT[:LOCAL]` or `WORKLOAD[:LOCAL]`."""
+    match = re.fullmatch(r"(\d{1,5}|[a-z][a-z0-9-]{0,62})(?::(\d{1,5}))?", text, re.ASCII)
+    remote: int | str = 0 if match is None else match[1]
+    if isinstance(remote, str) and remote.isdecimal():
+        remote = int(remote)
+    local = int(match[2] or 0) if match else 0
+    if remote == 0 or (isinstance(remote, int) and remote > _LAST) or local > _LAST:
+        raise typer.BadParameter(
+            f"{text!r} is not PORT or PORT:LOCAL, and no name of a workload",
+            param_hint="PORT[:LOCAL]",
+        )
+    return Ports(remote, local)

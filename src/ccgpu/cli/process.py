@@ -33,21 +33,40 @@ def begin() -> None:
     streams.begin()
     if not sys.warnoptions:  # Python's warnings are for developers
         warnings.simplefilter("ignore")
-    interrupted = False
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A signal that nohup or the parent ignores stays ignored.
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _interruption.interrupt)
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:  # terminals, shells and CI runners send a signal more than once
+
+class _Interruption:
+    """Whether a signal has interrupted the command."""
+
+    def __init__(self) -> None:
+        self._has_come = False
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler of signals: the first one interrupts, later ones are ignored."""
+        if self._has_come:  # terminals, shells and CI runners send a signal more than once
             return
-        interrupted = True
+        self._has_come = True
         signal.signal(signal.SIGALRM, _exit_at_once)
         signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_EXIT)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # A signal that nohup or the parent ignores stays ignored.
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, interrupt)
+    def go_on(self) -> None:
+        """Let the process live on after an interrupt; the next signal interrupts again."""
+        if self._has_come:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            self._has_come = False
+
+
+_interruption = _Interruption()
+
+
+def go_on() -> None:
+    """After an interrupt, go on with what has to be done; the next signal interrupts that."""
+    _interruption.go_on()
 
 
 def abandon(code: int) -> None:

@@ -151,6 +151,7 @@ class Runtime:
     lost: Callable[[], str | None] = lambda: None  # why writing the answer failed
     stdin: Callable[[], BinaryIO | None] = lambda: None  # the input, unless it is a terminal
     pause: Callable[[float], None] = _pause  # waits, in real time, for nothing but Ctrl-C
+    go_on: Callable[[], None] = lambda: None  # after an interrupt: the next one interrupts again
 
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
         """Open Azure, or the simulated subscription, for the workflows."""

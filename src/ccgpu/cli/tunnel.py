@@ -1,6 +1,6 @@
 """`ccgpu tunnel`."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Annotated
 
 import typer
@@ -10,6 +10,7 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, TargetArguments
 from ccgpu.cli.ports import parse_ports
 from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.stopping import opened_workloads
 
 _BETWEEN_CHECKS, _CHECK = 15.0, 30.0  # seconds; of the connection, which may have ended
 
@@ -22,7 +23,7 @@ def tunnel(
     ports: Annotated[
         str,
         typer.Argument(
-            metavar="PORT[:LOCAL]", help="Port in the VM, and port here.", show_default=False
+            metavar="PORT[:LOCAL]", help="Port in the VM, or a workload's name; port here."
         ),
     ],
     access: AccessArguments,
@@ -35,16 +36,15 @@ def tunnel(
     can use the tunnel, and the service need not listen elsewhere. Without LOCAL a free port is
     chosen.
 
-    Example: `ccgpu tunnel demo 8000:8080`
+    Example: `ccgpu tunnel demo sglang:8080`
     """
     from ccgpu.views import tunnel as view
 
     runtime: Runtime = ctx.obj
-    remote, wanted = parse_ports(ports)
-    with (
-        access.opened(runtime, connection, target) as channel,
-        channel.forward(remote, wanted) as local,
-    ):
+    wanted = parse_ports(ports)
+    with opened_workloads(runtime, connection, target, access) as workloads, ExitStack() as stack:
+        channel, remote = workloads.guest.channel, workloads.resolve_port(wanted.remote)
+        local = stack.enter_context(channel.forward(remote, wanted.local))
         runtime.answer(
             output,
             lambda: view.as_text(local),

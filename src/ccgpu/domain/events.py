@@ -10,7 +10,7 @@ from typing import Literal
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import ResourceId
 
-EventKind = Literal["begin", "wait", "done", "gone", "failed", "retry", "note"]
+EventKind = Literal["begin", "wait", "done", "gone", "failed", "retry", "note", "log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class Event:
     """One event, of the resource `id` or (None) of the whole command.
 
     what: begin, wait, done, gone and failed are of a step, retry is of a request, note is for
-    people. at: seconds since the command began. stage: the current stage of a create.
+    people, log is a line of a workload's log. at: seconds since the command began. stage: the
+    current stage of a create.
     """
 
     what: EventKind

@@ -39,6 +39,17 @@ COLLECTOR = (
     "gpu.count",
     "gpu.hung",
 )
+WORKLOADS = (
+    "good",
+    "garbage",
+    "slow",
+    "unhealthy",
+    "pull-fails",
+    "exits",
+    "no-gpu",
+    "disk-full",
+    "model-mismatch",
+)
 
 OPENER = ("", "crypto.absent", "disk", "swap", "write")
 
@@ -67,6 +78,10 @@ GUEST_DEFAULTS: dict[str, Any] = {
     "evidence": "good",
     # Why there is no evidence: the code of the collector's error; empty for none.
     "collector": "",
+    # What goes wrong with the workloads that start from now on, and the exit code of one that
+    # "exits".
+    "workload": "good",
+    "workload_exit_code": 3,
     # Why the VM does not take secrets: the code of the opener's error; empty for none.
     "opener": "",
 }
@@ -96,6 +111,14 @@ GUEST_SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "gpu-firmware": {"evidence": "gpu-firmware"},
     "collector-busy": {"collector": "busy"},
     **{name.replace(".", "-"): {"collector": name} for name in COLLECTOR[2:]},
+    "garbage-answers": {"workload": "garbage"},
+    "slow-answers": {"workload": "slow"},
+    "never-healthy": {"workload": "unhealthy"},
+    "image-pull-fails": {"workload": "pull-fails"},
+    "workload-exits": {"workload": "exits"},
+    "workload-without-gpu": {"workload": "no-gpu"},
+    "workload-disk-full": {"workload": "disk-full"},
+    "model-mismatch": {"workload": "model-mismatch"},
     **{f"opener-{name.replace('.', '-')}": {"opener": name} for name in OPENER[1:]},
     "updates-held": {"held": ["openssh-server", "unattended-upgrades"]},
 }
@@ -149,11 +172,18 @@ def _check_held(key: str, value: Any) -> Problems:
         yield (key,), "must be a list of texts"
 
 
+def _check_exit_code(key: str, value: Any) -> Problems:
+    if type(value) is not int or not 0 <= value <= _LAST_EXIT_CODE:
+        yield (key,), f"must be a whole number, 0 to {_LAST_EXIT_CODE}"
+
+
 _CHECKS: dict[str, Callable[[str, Any], Problems]] = {
     "cloud_init": _choice_check(*CLOUD_INIT),
     "gpu": _choice_check(*GPU_STATES),
     "evidence": _choice_check(*EVIDENCE),
     "collector": _choice_check(*COLLECTOR),
+    "workload": _choice_check(*WORKLOADS),
+    "workload_exit_code": _check_exit_code,
     "opener": _choice_check(*OPENER),
     "setup_fails": _check_failure,
     "held": _check_held,

@@ -159,6 +159,10 @@ DEFAULTS: dict[str, Any] = {
         "guest.cloudInit": 20.0,  # own: from the agent's report until cloud-init is done
         "guest.step": 20.0,  # own: one step of the set-up
         "guest.driver": 120.0,  # own: the step that installs the driver
+        "workload.pull": 90.0,  # own: an image of 15 GB
+        "workload.model": 60.0,  # own: the weights of a model
+        "workload.load": 75.0,  # own: from the start of a model server until it is healthy
+        "workload.job": 600.0,  # own: a job whose program the guest does not know
         "nic.reserved": 180.0,  # the text of NicReservedForAnotherVm
         "group.delete": 50.0,
         "token": 3600.0,  # Entra: 60 to 90 minutes (Microsoft Learn, configurable token lifetimes)

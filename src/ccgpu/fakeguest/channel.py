@@ -18,6 +18,8 @@ from ccgpu.fakeguest.commands.table import COLLECTOR, PROBE, execute, script_nam
 from ccgpu.fakeguest.files import FileTree
 from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.vendors import SimulatedVendors
+from ccgpu.fakeguest.workloads.answers import settle
+from ccgpu.fakeguest.workloads.services import port_service
 
 _SCRIPTS = (PROBE, COLLECTOR)  # of ours, which tell nothing to whom they are sent
 T_co = TypeVar("T_co", covariant=True)
@@ -130,9 +132,15 @@ class SimulatedChannel(Generic[T_co]):
         with self._guest():
             pass
         try:
-            return forwarding.forward(forwarding.SERVICES.get(port), local_port)
+            return forwarding.forward(lambda: self._find_service(port), local_port)
         except OSError as err:
             raise self._types.usage(f"port {local_port} of this machine: {err.strerror}") from err
+
+    def _find_service(self, port: int) -> forwarding.PortService | None:
+        with self._arm.machine_at(self._target.host) as machine:
+            if machine is None or not machine.running:
+                return None
+            return port_service(self._arm, SimulatedGuest(machine), port)
 
     def shell(self) -> int:
         """A simulated guest has no terminal: it fails, once the connection is checked."""
@@ -184,6 +192,7 @@ class SimulatedChannel(Generic[T_co]):
         if self._target.user != machine.user:
             raise types.unreachable(f"{where} refuses the user {self._target.user}")
         self._shown_key = guest.host_key
+        settle(guest)
         return guest
 
     def _require_pinned(self, what: str) -> None:

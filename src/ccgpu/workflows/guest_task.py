@@ -67,6 +67,11 @@ class GuestTask:
         """Seconds for the next step; raises `TimedOut` if none are left."""
         return self.deadline.at_most(at_most, doing)
 
+    def pause(self, seconds: float, doing: str) -> None:
+        """Wait; raises `TimedOut` if the time limit would pass meanwhile."""
+        self.deadline.require(seconds, doing)
+        self.scheduler.complete(_call(lambda: None, seconds))
+
     def reach(self, attempt: Callable[[], T]) -> T:
         """Make attempts until one ends otherwise than with a transient `GuestUnreachable`.
 

@@ -10,6 +10,7 @@ from ccgpu.store.access import AccessRecords
 from ccgpu.store.attestations import Attestations
 from ccgpu.store.journals import JournalFile
 from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.store.workload_records import WorkloadRecords
 
 
 class JournalWriter:
@@ -77,6 +78,7 @@ class JournalWriter:
         folder, subscription, name = self._file.place
         KnownHosts(folder).forget(subscription, name)
         AccessRecords(folder).forget(subscription, name)
+        WorkloadRecords(folder).forget(subscription, name)
         Attestations(folder).erase(subscription, name)
         self.journal = replace(self.journal, records=())
         self._file.remove()

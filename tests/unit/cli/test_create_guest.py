@@ -40,7 +40,7 @@ _ENDS = {
 _IN_EVIDENCE = [
     name
     for name, settings in GUEST_SCENARIOS.items()
-    if settings.keys() <= {"evidence", "collector", "opener"}
+    if settings.keys() <= {"evidence", "collector", "opener", "workload"}
 ]
 _ENDS |= dict.fromkeys(_IN_EVIDENCE, (0, "set up"))
 _FAILING = [name for name, (code, _) in _ENDS.items() if code]

@@ -13,7 +13,9 @@ def test_cp_needs_one_side_in_a_vm(shell, words):
     assert shell.reached == []
 
 
-@pytest.mark.parametrize("ports", ["0", "65536", "80:x", "80:70000", "a", "80:90:100", "-1", "٣"])
+@pytest.mark.parametrize(
+    "ports", ["0", "65536", "80:x", "80:70000", "A", "a b", "80:90:100", "-1", "٣"]
+)
 def test_a_tunnel_needs_ports(shell, ports):
     assert shell(f"tunnel demo -- '{ports}'").code == 2
     assert shell.reached == []

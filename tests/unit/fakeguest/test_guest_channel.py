@@ -140,7 +140,7 @@ def test_a_service_of_the_guest_answers_at_the_forwarded_port():
     def shout(connection: socket.socket) -> None:
         connection.sendall(connection.recv(100).upper())
 
-    with forwarding.forward(shout) as port:
+    with forwarding.forward(lambda: shout) as port:
         for _ in range(2):
             with socket.create_connection(("127.0.0.1", port), 5) as it:
                 it.sendall(b"hello")

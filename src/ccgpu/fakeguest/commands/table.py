@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ccgpu.fakeguest.commands.call import CommandTable, Ending, GuestCall, complaint
@@ -15,10 +16,12 @@ from ccgpu.fakeguest.commands.units import UNITS
 from ccgpu.fakeguest.files import FileTree
 from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.opener import run_opener
+from ccgpu.fakeguest.workloads.script import run_workload_script
 
 COMMANDS: CommandTable = {**PLAIN, **SYSTEM, **UNITS, **PACKAGES, **GPU}
 _NOT_FOUND = 127  # POSIX shell, "Exit Status for Commands"
 PROBE, _PROBE_SCHEMA, COLLECTOR = "ccgpu-probe", "ccgpu.probe/1", "ccgpu-collect"
+WORKLOAD = "ccgpu-workload"
 OPENER = "ccgpu-release"
 _SYNTAX_ERROR = 2
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+, -]*")
@@ -58,6 +61,8 @@ def execute(
         return Ending(0, json.dumps(answer_probe(guest, words[-1])).encode())
     if script == COLLECTOR and collect is not None:
         return collect(guest, words[-1], user)
+    if script == WORKLOAD:
+        return run_workload_script(guest, words[-1], partial(_run_as_root, guest))
     if script == OPENER:
         return run_opener(guest, words[-1], stdin(), user)
     call = GuestCall(guest, FileTree(guest), words, stdin, user)
@@ -65,6 +70,10 @@ def execute(
     if ending.exit_code is not None:
         return ending
     return complaint(f"{words[0] if words else ''}: command not found", _NOT_FOUND)
+
+
+def _run_as_root(guest: SimulatedGuest, words: Sequence[str]) -> Ending:
+    return _run(GuestCall(guest, FileTree(guest), tuple(words), bytes, "root"))
 
 
 def _run(call: GuestCall) -> Ending:

@@ -9,7 +9,9 @@ from ccgpu.fakeguest.commands.call import (
 )
 from ccgpu.fakeguest.drift import rerun_drift
 from ccgpu.fakeguest.guest import SimulatedGuest
+from ccgpu.fakeguest.workloads.runs import WorkloadRuns
 
+_WORKLOAD = "ccgpu-workload-"
 _DENIED = 4  # systemctl(1): the caller lacks the right
 _NO_UNIT = 5  # systemctl(1): no such unit
 
@@ -51,6 +53,8 @@ def _start(call: GuestCall, unit: str, *, waits: bool) -> Ending:
 def _active_units(guest: SimulatedGuest) -> list[str]:
     active = ["ssh", "walinuxagent"]
     active += ["nvidia-persistenced"] if guest.is_persistent else []
+    runs = WorkloadRuns(guest).all().values()
+    active += [f"{_WORKLOAD}{one.name}" for one in runs if one.state(guest.now).name == "running"]
     return active + (["docker"] if guest.has_step("docker") else [])
 
 
@@ -78,9 +82,18 @@ def _apt_get(call: GuestCall) -> Ending:
 
 
 def _journalctl(call: GuestCall) -> Ending:
-    if len(call.argv) != 2 or not call.argv[1].startswith("--vacuum-size="):
-        return complaint("journalctl: this simulated guest knows --vacuum-size=SIZE only")
-    return Ending(0)
+    """`--vacuum-size=SIZE`, or the log of a workload's unit."""
+    match [word for word in call.argv[1:] if word not in ("--no-pager", "-o", "cat")]:
+        case [word] if word.startswith("--vacuum-size="):
+            return Ending(0)
+        case ["-u", unit] if unit.startswith(_WORKLOAD):
+            name = unit.removeprefix(_WORKLOAD).removesuffix(".service")
+            run = WorkloadRuns(call.guest).all().get(name)
+            lines = ["-- No entries --"] if run is None else run.log(call.guest.now)
+            return printed("\n".join(lines))
+        case _:
+            known = "--vacuum-size=SIZE and -u ccgpu-workload-NAME"
+            return complaint(f"journalctl: this simulated guest knows {known} only")
 
 
 UNITS: CommandTable = {
