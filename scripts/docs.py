@@ -1,6 +1,7 @@
-"""Write docs/cli.md, errors.md and verifier-checks.md from the code: `scripts/docs.py [--check]`.
+"""Write what is made of the code: `scripts/docs.py [--check]`.
 
-With `--check` nothing is written; a page that is out of date is an error.
+These are docs/cli.md, errors.md and verifier-checks.md, the man pages in docs/man, and the table of
+`ccgpu completion`. With `--check` nothing is written; a file that is out of date is an error.
 """
 
 import sys
@@ -11,11 +12,14 @@ from typing import Any
 import typer
 
 import checks_page
+import completion_table
+import man_pages
 from ccgpu import errors
 from ccgpu.cli.commands import COMMANDS, load
 from ccgpu.cli.main import app
 
-_DOCS = Path(__file__).resolve().parent.parent / "docs"
+_ROOT = Path(__file__).resolve().parent.parent
+_TABLE = "src/ccgpu/cli/completions.json"
 _MADE = "This page is made by `scripts/docs.py`; edit the code, not the page."
 _WIDTH = 80
 _ABOUT_ERRORS = (
@@ -97,18 +101,36 @@ def checks() -> str:
     return checks_page.page(_MADE)
 
 
-def main(arguments: list[str], folder: Path = _DOCS) -> None:
-    """Write the pages; with `--check` only compare them."""
-    pages = {
-        folder / "cli.md": cli(),
-        folder / "errors.md": tree(),
-        folder / "verifier-checks.md": checks(),
+def made() -> dict[str, str]:
+    """The text of each file, by its path in the repository."""
+    return {
+        "docs/cli.md": cli(),
+        "docs/errors.md": tree(),
+        "docs/verifier-checks.md": checks(),
+        _TABLE: completion_table.text(),
+        **{f"docs/man/{name}": text for name, text in man_pages.pages().items()},
     }
-    for path, text in pages.items():
-        if "--check" not in arguments:
-            path.write_text(text, encoding="utf-8")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            sys.exit(f"error: docs/{path.name} is not as the code says\n\nhint: `scripts/docs.py`")
+
+
+def main(arguments: list[str], root: Path = _ROOT) -> None:
+    """Write the files; with `--check` only compare them."""
+    files = made()
+    pages = root / "docs" / "man"
+    left = [path for path in pages.glob("*.1") if f"docs/man/{path.name}" not in files]
+    if "--check" not in arguments:
+        for path in left:
+            path.unlink()
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8")
+        return
+    old = [
+        name
+        for name, text in files.items()
+        if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
+    ]
+    for name in (*old, *(f"docs/man/{path.name}" for path in left)):
+        sys.exit(f"error: {name} is not as the code says\n\nhint: `scripts/docs.py`")
 
 
 if __name__ == "__main__":

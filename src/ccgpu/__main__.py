@@ -1,6 +1,6 @@
 """`python -m ccgpu` is `ccgpu`."""
 
-from ccgpu.cli.main import main
+from ccgpu.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -130,7 +130,8 @@ def open_backend(connection: ConnectionOptions, state: Path, environ: Mapping[st
     process.no_foreign_logs()
     if connection.backend is BackendName.AZURE:
         return _azure_backend(connection, state, environ)
-    from ccgpu.cli.simulated_state import Simulation, fake_state
+    from ccgpu.cli.simulated_state import Simulation
+    from ccgpu.store.folders import fake_state
 
     simulation = Simulation(fake_state(state, environ))
     return simulated_backend(

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from ccgpu.cli.simulated_state import Simulation
 
 _NAME = "ccgpu"
-_COMPLETION = "_CCGPU_COMPLETE"  # set by the scripts of `--install-completion`
 app = typer.Typer(
     cls=Commands,
+    add_completion=False,
     invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -51,7 +51,11 @@ def root(
     _: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version",
+            "-V",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version.",
         ),
     ] = False,
 ) -> None:
@@ -68,8 +72,6 @@ def main(make_runtime: Callable[[], Runtime] | None = None) -> None:
         make_runtime: returns the runtime. It is called after the process has set up its streams.
     """
     process.begin()
-    if _COMPLETION in os.environ:  # a shell asks for completions
-        app(prog_name=_NAME)
     make = make_runtime or process_runtime
     try:
         code = run(sys.argv[1:], make())
@@ -122,8 +124,6 @@ def _run_command(
             command.invoke(context)
     except typer.Exit as end:
         return None, end.exit_code
-    except SystemExit as end:  # `--install-completion` and `--show-completion`
-        return None, end.code if isinstance(end.code, int) else 0
     except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # a bug is reported in the same form
         error = failures.error_of(err)
         return error, error.exit_code
@@ -159,6 +159,7 @@ def _open_backend(connection: ConnectionOptions, state: Path) -> "Backend":
 
 
 def _open_simulation(state: Path) -> "AbstractContextManager[Simulation]":
-    from ccgpu.cli.simulated_state import Simulation, fake_state
+    from ccgpu.cli.simulated_state import Simulation
+    from ccgpu.store.folders import fake_state
 
     return closing(Simulation(fake_state(state, os.environ)))

@@ -124,18 +124,9 @@ def _check_name(value: str | None) -> str | None:
     return value
 
 
-def _complete_name(incomplete: str) -> list[str]:
-    """Shell completion: the deployment names in this machine's journals."""
-    from ccgpu.store import folders
-
-    journals = folders.state().glob("*journals/*/*.json")
-    return sorted({file.stem for file in journals if file.stem.startswith(incomplete)})
-
-
 def _name_argument() -> Any:
     return typer.Argument(
         callback=_check_name,
-        autocompletion=_complete_name,
         metavar="NAME",
         help="Deployment name.",
         show_default=False,

@@ -2,21 +2,17 @@
 
 import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
+from ccgpu.store.folders import fake_journals
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import SeedOutcome
     from ccgpu.fakeguest.vendors import SimulatedVendors
-
-
-def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
-    """The file that stores the simulated subscription."""
-    return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
 
 
 def sku_folder(journals: Path) -> Path:
@@ -34,7 +30,7 @@ class Simulation:
         from ccgpu.fakearm import FakeArm
         from ccgpu.fakeguest import guests
 
-        self.journals = path.with_name(f"{path.name}.journals")
+        self.journals = fake_journals(path)
         self._vendors = path.with_name(f"{path.name}.vendors.json")
         try:
             self.arm = FakeArm(path)

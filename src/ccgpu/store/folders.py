@@ -1,5 +1,6 @@
 """The folders of ccgpu's own files: the user's state and cache folders."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -15,3 +16,13 @@ def cache() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("ccgpu", appauthor=False))
+
+
+def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
+    """The file that stores the simulated subscription."""
+    return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
+
+
+def fake_journals(path: Path) -> Path:
+    """The folder of the journals of the simulated subscription in the file `path`."""
+    return path.with_name(f"{path.name}.journals")

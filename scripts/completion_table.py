@@ -1,0 +1,147 @@
+"""The table of `ccgpu completion`: every command, option and value, as compact JSON."""
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import parser_table
+from ccgpu.domain.catalog import DEFAULT_IMAGE, NCC_H100_V5, REGIONS
+from ccgpu.domain.spec.structure import SpecField, fields_of
+from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.fakearm.scenarios import SCENARIOS
+from ccgpu.store import driver_table, policies, specs, workload_templates
+
+_FILES = {"paths": "files"}
+# What may stand where the help shows this word; an empty value is free text.
+_FREE: dict[str, Any] = {}
+FREE_TEXT = (
+    "CMD",
+    "-- CMD",
+    "CODE",
+    "COMMAND",
+    "DURATION",
+    "EXPR",
+    "GIB",
+    "GROUP",
+    "HEX",
+    "ID",
+    "KEY",
+    "KEY...",
+    "PORT[:LOCAL]",
+    "TIME",
+    "UID",
+    "USD",
+    "USER",
+    "USER@ADDRESS[:PORT]",
+    "VARIABLE",
+    "[USER@]HOST[:PORT]",
+    "NAME=VALUE",
+)
+
+
+def _words(*words: str) -> dict[str, Any]:
+    return {"words": dict.fromkeys(words, "")}
+
+
+def _by_metavar() -> dict[str, dict[str, Any]]:
+    of_spec = {"words": {each.name: each.summary for each in specs.templates()}}
+    return {
+        **dict.fromkeys(FREE_TEXT, _FREE),
+        "FILE": _FILES,
+        "FILE|SHA256:…": _FILES,
+        "EVIDENCE": _FILES,
+        "EVIDENCE...": _FILES,
+        "DIR": {"paths": "folders"},
+        "NAME": {"deployments": True},
+        "SRC": {"deployments": ":", **_FILES},
+        "DST": {"deployments": ":", **_FILES},
+        "REGION": _words(*REGIONS),
+        "ZONE": _words("1", "2", "3"),
+        "SIZE": _words(NCC_H100_V5),
+        "IMAGE": _words(DEFAULT_IMAGE),
+        "CIDR": _words("auto"),
+        "TEMPLATE": of_spec,
+        "POLICY": _words(*policies.names()) | _FILES,
+        "WORKLOAD": _words(*workload_templates.names()) | _FILES,
+        "VERSION": _words(*_drivers()),
+        "NAME|FILE": _words(*SCENARIOS) | _FILES,
+        "KEY=VALUE": {"fields": _fields()},
+    }
+
+
+# Where the word of the help says too little.
+_BY_OPTION = {
+    "--region": _words(*REGIONS),
+    "--identity": _words("system"),
+    "--ssh-key": _FILES,
+}
+
+
+def _drivers() -> list[str]:
+    table = driver_table.shipped()
+    return [text for each in table.offered() for text in (each.branch, each.version)]
+
+
+def _fields() -> dict[str, list[str]]:
+    """The fields of a spec that are one value, each with the values that are known."""
+    known = {"size": [NCC_H100_V5], "image": [DEFAULT_IMAGE], "ssh_from": ["auto"]} | {
+        "workload.use": workload_templates.names(),
+        "guest.driver": _drivers(),
+    }
+    return {
+        ".".join(field.path): known.get(".".join(field.path), _values_of(field))
+        for field in fields_of(VmSpec)
+        if field.section is None and field.entry is None and not field.is_map
+    }
+
+
+def _values_of(field: SpecField) -> list[str]:
+    if field.kind is bool:
+        return ["true", "false"]
+    is_enum = isinstance(field.kind, type) and issubclass(field.kind, Enum)
+    return [each.value for each in field.kind] if is_enum else []
+
+
+def value_of(one: parser_table.Parameter, known: dict[str, dict[str, Any]]) -> Any:
+    """What may stand for the parameter; None for a flag.
+
+    Raises:
+        LookupError: nobody has said it of a parameter of this kind.
+    """
+    if one.metavar is None:
+        return None
+    if one.choices:
+        return _words(*one.choices)
+    by_name = next((_BY_OPTION[name] for name in one.names if name in _BY_OPTION), None)
+    if by_name is not None:
+        return by_name
+    if one.kind is Path and one.metavar == "KEY":
+        return _FILES
+    if one.metavar == "TIME" and one.kind is str:
+        return _words("bundle")
+    if one.metavar not in known:
+        raise LookupError(
+            f"{one.names}: scripts/completion_table.py does not say what completes {one.metavar}"
+        )
+    return known[one.metavar]
+
+
+def _entry(command: parser_table.Command, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "help": command.short,
+        "options": [
+            {"names": one.names, "help": one.help, "many": one.many, "value": value_of(one, known)}
+            for one in command.options
+        ],
+        "arguments": [
+            {"many": one.many, "value": value_of(one, known)} for one in command.arguments
+        ],
+        "commands": {name: _entry(one, known) for name, one in command.commands.items()},
+    }
+
+
+def text() -> str:
+    """The table as a file."""
+    entry = _entry(parser_table.root(), _by_metavar())
+    return json.dumps(entry, indent=1, ensure_ascii=False) + "\n"

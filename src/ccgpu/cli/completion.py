@@ -1,0 +1,33 @@
+"""`ccgpu completion`."""
+
+from enum import StrEnum
+from importlib import resources
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.runtime import Runtime
+
+
+class CompletingShell(StrEnum):
+    """The shells that have a completion script."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def completion(
+    ctx: typer.Context,
+    shell: Annotated[CompletingShell, typer.Argument(help="Your shell.", show_default=False)],
+) -> None:
+    """Print a script that lets your shell complete commands, options, values and names.
+
+    Names are those of the deployments that were created on this machine. Nothing is asked of
+    Azure.
+
+    Example: `ccgpu completion bash > ~/.local/share/bash-completion/completions/ccgpu`
+    """
+    runtime: Runtime = ctx.obj
+    folder = resources.files("ccgpu") / "templates" / "completion"
+    runtime.out.file.write((folder / f"ccgpu.{shell.value}").read_text("utf-8"))
