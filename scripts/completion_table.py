@@ -103,7 +103,7 @@ def _values_of(field: SpecField) -> list[str]:
     return [each.value for each in field.kind] if is_enum else []
 
 
-def value_of(one: parser_table.Parameter, known: dict[str, dict[str, Any]]) -> Any:
+def value_of(one: parser_table.ParameterEntry, known: dict[str, dict[str, Any]]) -> Any:
     """What may stand for the parameter; None for a flag.
 
     Raises:
@@ -127,7 +127,7 @@ def value_of(one: parser_table.Parameter, known: dict[str, dict[str, Any]]) -> A
     return known[one.metavar]
 
 
-def _entry(command: parser_table.Command, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _entry(command: parser_table.CommandEntry, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "help": command.short,
         "options": [

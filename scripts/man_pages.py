@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ccgpu import __version__
 from ccgpu.errors import CcgpuError
-from parser_table import Command, Parameter, every, root
+from parser_table import CommandEntry, ParameterEntry, every, root
 
 # man(7) asks for a day. Pages are a function of the source, so it is that of their form.
 _DAY = "2026-11-30"
@@ -20,11 +20,11 @@ def pages() -> dict[str, str]:
     return {f"{_name(one)}.1": "\n".join(_page(one, top)) + "\n" for one in every(top)}
 
 
-def _name(command: Command) -> str:
+def _name(command: CommandEntry) -> str:
     return command.path.replace(" ", "-")
 
 
-def _page(command: Command, top: Command) -> Iterator[str]:
+def _page(command: CommandEntry, top: CommandEntry) -> Iterator[str]:
     name = _name(command)
     title = f'.TH {escaped(name.upper())} 1 {_DAY} "ccgpu {__version__}" "ccgpu manual"'
     yield from (title, ".SH NAME", f"{escaped(name)} \\- {escaped(command.short.rstrip('.'))}")
@@ -50,7 +50,7 @@ def _page(command: Command, top: Command) -> Iterator[str]:
     yield from _ends(command, top)
 
 
-def _usage(command: Command) -> str:
+def _usage(command: CommandEntry) -> str:
     usage = command.usage
     for one in command.arguments:  # the parser shows an enumeration by the name of its variable
         if one.choices:
@@ -58,9 +58,9 @@ def _usage(command: Command) -> str:
     return usage
 
 
-def _parameters(command: Command) -> Iterator[str]:
+def _parameters(command: CommandEntry) -> Iterator[str]:
     """The arguments, then the options by the headings of the help."""
-    groups: dict[str, list[Parameter]] = {"Arguments": [], "Options": []}
+    groups: dict[str, list[ParameterEntry]] = {"Arguments": [], "Options": []}
     for one in (*command.arguments, *command.options):
         groups.setdefault(one.panel, []).append(one)
     if groups["Arguments"]:
@@ -75,7 +75,7 @@ def _parameters(command: Command) -> Iterator[str]:
         yield from _rows(parameters)
 
 
-def _rows(parameters: list[Parameter]) -> Iterator[str]:
+def _rows(parameters: list[ParameterEntry]) -> Iterator[str]:
     for one in parameters:
         shown, help_ = one.record
         if not one.names[0].startswith("-"):
@@ -83,7 +83,7 @@ def _rows(parameters: list[Parameter]) -> Iterator[str]:
         yield from (".TP", _bold(shown), _inline(help_ or one.help or shown))
 
 
-def _ends(command: Command, top: Command) -> Iterator[str]:
+def _ends(command: CommandEntry, top: CommandEntry) -> Iterator[str]:
     """What stands at the end of each page: exit status, environment, other pages."""
     yield ".SH EXIT STATUS"
     if command is top:
@@ -104,14 +104,14 @@ def _ends(command: Command, top: Command) -> Iterator[str]:
     yield ",\n".join(_reference(one) for one in others)
 
 
-def _is_near(one: Command, command: Command, top: Command) -> bool:
+def _is_near(one: CommandEntry, command: CommandEntry, top: CommandEntry) -> bool:
     if command is top:
         return " " not in one.path.removeprefix("ccgpu ")
     above = command.path.rpartition(" ")[0]
     return one is top or one.path == above or one.path.rpartition(" ")[0] == command.path
 
 
-def _variables(command: Command) -> dict[str, str]:
+def _variables(command: CommandEntry) -> dict[str, str]:
     """The environment variables of the command and those below it, with their options."""
     return {
         option.environment: option.names[0]
@@ -135,7 +135,7 @@ def _first_line(each: type) -> str:
     return " ".join((each.__doc__ or "").partition("\n\n")[0].split())
 
 
-def _reference(command: Command) -> str:
+def _reference(command: CommandEntry) -> str:
     return f"\\fB{escaped(_name(command))}\\fR(1)"
 
 

@@ -12,7 +12,7 @@ from ccgpu.cli.main import app
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class ParameterEntry:
     """An option or an argument.
 
     names: of an option, all of them. metavar: as the help shows it; None for a flag.
@@ -31,19 +31,19 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandEntry:
     """A command: its path such as `ccgpu fake add`, its help text, and what it takes."""
 
     path: str
     short: str
     text: str
     usage: str
-    options: tuple[Parameter, ...]
-    arguments: tuple[Parameter, ...]
-    commands: dict[str, "Command"]
+    options: tuple[ParameterEntry, ...]
+    arguments: tuple[ParameterEntry, ...]
+    commands: dict[str, "CommandEntry"]
 
 
-def root() -> Command:
+def root() -> CommandEntry:
     """The command `ccgpu` with all commands below it."""
     group = typer.main.get_command(app)
     context = group.make_context("ccgpu", [], resilient_parsing=True, terminal_width=80)
@@ -51,25 +51,26 @@ def root() -> Command:
     return _described(group, context, inner)
 
 
-def every(command: Command) -> Iterator[Command]:
+def every(command: CommandEntry) -> Iterator[CommandEntry]:
     """The command and all commands below it."""
     yield command
     for inner in command.commands.values():
         yield from every(inner)
 
 
-def _command(command: Any, name: str, above: Any) -> Command:
+def _command(command: Any, name: str, above: Any) -> CommandEntry:
     context = command.make_context(name, [], parent=above, resilient_parsing=True)
     inner = {
-        name: _command(one, name, context)
-        for name, one in getattr(command, "commands", {}).items()
+        name: _command(one, name, context) for name, one in getattr(command, "commands", {}).items()
     }
     return _described(command, context, inner)
 
 
-def _described(command: Any, context: Any, inner: dict[str, Command]) -> Command:
-    parameters = [(one.param_type_name, _parameter(one, context)) for one in command.get_params(context)]
-    return Command(
+def _described(command: Any, context: Any, inner: dict[str, CommandEntry]) -> CommandEntry:
+    parameters = [
+        (one.param_type_name, _parameter(one, context)) for one in command.get_params(context)
+    ]
+    return CommandEntry(
         path=context.command_path,
         short=command.get_short_help_str(limit=200),
         text=command.help or "",
@@ -80,13 +81,13 @@ def _described(command: Any, context: Any, inner: dict[str, Command]) -> Command
     )
 
 
-def _parameter(one: Any, context: Any) -> Parameter:
+def _parameter(one: Any, context: Any) -> ParameterEntry:
     is_option = one.param_type_name == "option"
     kind = _bare(getattr(getattr(one, "type_descriptor", None), "annotation", None))
     is_flag = is_option and (one.is_flag or one.count)
     choices = tuple(each.value for each in kind) if _is_enum(kind) else ()
     own = "Options" if is_option else "Arguments"
-    return Parameter(
+    return ParameterEntry(
         names=(*one.opts, *one.secondary_opts),
         help=(getattr(one, "help", None) or ""),
         panel=getattr(one, "rich_help_panel", None) or own,

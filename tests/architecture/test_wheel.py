@@ -1,5 +1,6 @@
 """The wheel contains all modules and templates and nothing else."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -38,5 +39,8 @@ def test_the_wheel_contains_every_module_and_py_typed(wheel):
 
 def test_the_wheel_contains_nothing_else(wheel):
     tops = {name.split("/")[0] for name in wheel}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"ccgpu"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"ccgpu"}
+    data = {re.sub(r"^ccgpu-[^/]*\.data/data/", "", name) for name in wheel if ".data/" in name}
+    assert data == {f"share/man/man1/{page.name}" for page in (ROOT / "docs" / "man").iterdir()}
+    assert "share/man/man1/ccgpu-create.1" in data
     assert not [name for name in wheel if name.endswith((".pyc", ".lock"))]

@@ -36,6 +36,7 @@ _LINES = {
     "validate": "validate vm.yaml",
     "role": "role -f vm.yaml",
     "schema": "schema spec",
+    "completion": "completion fish",
 }
 # Their example needs evidence, which is not at hand, asks the network, or goes into a VM (for
 # `exec`, `tests/real/test_sshd_terminal.py` does the same over a real sshd).
@@ -123,7 +124,7 @@ def test_unwritable_help_exits_1_with_one_error_line(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", mostly_slow(["list -o json", "--version", "--show-completion"], 3))
+@pytest.mark.parametrize("line", mostly_slow(["list -o json", "--version", "-V"], 3))
 def test_other_unwritable_results_exit_1(user: Path, line: str) -> None:
     done = _ccgpu(line, ">/dev/full")
     assert done.returncode == 1

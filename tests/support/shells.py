@@ -62,7 +62,12 @@ def _started(command: list[str], environ: Mapping[str, str], folder: Path) -> It
     outer, inner = pty.openpty()
     termios.tcsetwinsize(inner, (60, 160))
     with subprocess.Popen(
-        command, stdin=inner, stdout=inner, stderr=inner, cwd=folder, env=environ,
+        command,
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        cwd=folder,
+        env=environ,
         start_new_session=True,
     ) as child:
         os.close(inner)
@@ -81,7 +86,9 @@ def environment(home: Path) -> dict[str, str]:
         program = folder / "ccgpu"
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ccgpu "$@"\n')
         program.chmod(0o755)
-    kept = {name: os.environ[name] for name in ("XDG_STATE_HOME", "PYTHONPATH") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("XDG_STATE_HOME", "PYTHONPATH") if name in os.environ
+    }
     return kept | {
         "HOME": str(home),
         "PATH": f"{folder}:{os.environ['PATH']}",
@@ -115,7 +122,12 @@ def fish_offers(home: Path, script: Path, line: str) -> dict[str, str]:
     command = ["fish", "--no-config", "-c", 'source $argv[1]; complete -C "$argv[2]"', "--"]
     done = subprocess.run(
         [*command, str(script), line],
-        env=environment(home), cwd=home, capture_output=True, text=True, check=True, timeout=60,
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert done.stderr == ""
     rows = (row.partition("\t") for row in done.stdout.splitlines())

@@ -87,9 +87,7 @@ COMMANDS = {
     ),
     "gc": Entry("gc", "gc", "List expired deployments; delete them with --yes."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
-    "completion": Entry(
-        "completion", "completion", "Print the completion script of a shell."
-    ),
+    "completion": Entry("completion", "completion", "Print the completion script of a shell."),
     "fake": Entry("fake", "app", "Inspect and control the simulated subscription."),
 }
 

@@ -39,35 +39,37 @@ def candidates(table: Table, words: Sequence[str], deployments: Deployments) -> 
         line.take(word)
     if line.pending is not None:
         return _of_value(line.pending["value"], last, line.backend, deployments)
-    if line.command is None:
-        return Candidates({})
     if last.startswith("-") and not line.only_arguments:
-        name, equals, value = last.partition("=")
-        option = line.find(name)
-        if not equals:
-            return Candidates(line.free_options())
-        if not name.startswith("--") or option is None or option["value"] is None:
-            return Candidates({})
-        found = _of_value(option["value"], value, line.backend, deployments)
-        return found._replace(start=found.start + len(name) + 1)
-    commands = line.command["commands"]
+        return _of_option(line, last, deployments)
+    commands, argument = line.command.get("commands"), line.argument()
     if commands:
         return Candidates({name: one["help"] for name, one in commands.items()})
-    argument = line.argument()
     if argument is not None:
         return _of_value(argument["value"], last, line.backend, deployments)
     return Candidates({} if line.only_arguments else line.free_options())
 
 
+def _of_option(line: "_Line", last: str, deployments: Deployments) -> Candidates:
+    """The candidates for an option's name, or for the value in `--option=`."""
+    name, equals, value = last.partition("=")
+    if not equals:
+        return Candidates(line.free_options())
+    option = line.find(name)
+    if not name.startswith("--") or option is None or option["value"] is None:
+        return Candidates({})
+    found = _of_value(option["value"], value, line.backend, deployments)
+    return found._replace(start=found.start + len(name) + 1)
+
+
 class _Line:
     """How far the words of a command line have led.
 
-    command: the last command that was named; None after an unknown one.
+    command: the last command that was named; empty after an unknown one.
     pending: the option whose value is the next word.
     """
 
     def __init__(self, table: Table) -> None:
-        self.command: Table | None = table
+        self.command = table
         self.pending: Table | None = None
         self.only_arguments = False
         self.backend: str | None = None
@@ -91,29 +93,29 @@ class _Line:
 
     def find(self, name: str) -> Table | None:
         """The option of the command with this name."""
-        options = (self.command or _NOTHING).get("options", ())
+        options = self.command.get("options", ())
         return next((one for one in options if name in one["names"]), None)
 
     def free_options(self) -> dict[str, str]:
         """The names of the options that can still be given."""
         return {
             name: option["help"]
-            for option in (self.command or _NOTHING).get("options", ())
+            for option in self.command.get("options", ())
             if option["many"] or option not in self._given
             for name in option["names"]
         }
 
     def argument(self) -> Table | None:
         """The argument that the next word is; None if there can be no more."""
-        arguments = (self.command or _NOTHING).get("arguments", ())
+        arguments = self.command.get("arguments", ())
         if self._arguments < len(arguments):
             return arguments[self._arguments]  # type: ignore[no-any-return]
         return arguments[-1] if arguments and arguments[-1]["many"] else None
 
     def _take_argument(self, word: str) -> None:
-        commands = (self.command or _NOTHING).get("commands")
+        commands = self.command.get("commands")
         if commands:
-            self.command, self._given = commands.get(word), []
+            self.command, self._given = commands.get(word, _NOTHING), []
         else:
             self._arguments += 1
 
@@ -142,9 +144,7 @@ class _Line:
             self.backend = value
 
 
-def _of_value(
-    value: Table, last: str, backend: str | None, deployments: Deployments
-) -> Candidates:
+def _of_value(value: Table, last: str, backend: str | None, deployments: Deployments) -> Candidates:
     """The candidates for a value of which `last` is typed."""
     if "fields" in value:
         return _of_fields(value["fields"], last)

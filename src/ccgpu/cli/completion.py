@@ -21,10 +21,10 @@ def completion(
     ctx: typer.Context,
     shell: Annotated[CompletingShell, typer.Argument(help="Your shell.", show_default=False)],
 ) -> None:
-    """Print a script that lets your shell complete commands, options, values and names.
+    """Print the completion script of a shell.
 
-    Names are those of the deployments that were created on this machine. Nothing is asked of
-    Azure.
+    With it the shell completes commands, options, their values, files, and the names of the
+    deployments in this machine's journals. Nothing is asked of Azure.
 
     Example: `ccgpu completion bash > ~/.local/share/bash-completion/completions/ccgpu`
     """

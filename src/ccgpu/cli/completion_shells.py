@@ -56,7 +56,7 @@ def deployments(backend: str | None, environ: Mapping[str, str]) -> dict[str, st
         "azure": (state / "journals", "deployment"),
     }
     wanted = backend or environ.get("CCGPU_BACKEND")
-    found = {}
+    found: dict[str, str] = {}
     for name, (folder, text) in of_backends.items():
         if wanted in (name, None, ""):
             stems = sorted(file.stem for file in folder.glob("*/*.json"))

@@ -7,9 +7,9 @@ import pytest
 from ccgpu.cli.backends import open_backend
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.cli.simulated_state import Simulation
-from ccgpu.store.folders import fake_state
 from ccgpu.errors import GuestUnreachable, StateUnusable, UsageProblem
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
+from ccgpu.store.folders import fake_state
 
 
 def _connect(options, state, environ):

@@ -1,12 +1,6 @@
-"""`ccgpu fake`: what the simulated subscription has, for scripts; and completion of names."""
-
-import os
-import subprocess
-import sys
+"""`ccgpu fake`: what the simulated subscription has, for scripts."""
 
 import pytest
-
-from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
@@ -41,35 +35,3 @@ def test_fake_advance_moves_time_and_reset_deletes_everything(shell):
 @pytest.mark.parametrize("duration", ["soon", "0h", "-1h"])
 def test_fake_advance_refuses_invalid_durations(shell, duration):
     assert shell(f"fake advance -- {duration}").code == 2
-
-
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    mostly_slow(
-        [
-            pytest.param("show ", ["demo", "other"]),
-            pytest.param("cre", ["create"]),
-            pytest.param("delete o", ["other"]),
-        ],
-        3,
-    ),
-)
-def test_shell_completion_offers_commands_and_known_names(home, words, offered):
-    for folder, name in (("journals/s", "demo"), ("fake.sqlite.journals/s", "other")):
-        journal = home / "state" / "ccgpu" / folder / f"{name}.json"
-        journal.parent.mkdir(parents=True)
-        journal.touch()
-    line = f"ccgpu {words}"
-    asked = {
-        "_CCGPU_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(line.split(" ")) - 1),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "ccgpu"],
-        env=os.environ | asked,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout.split(), done.stderr) == (offered, "")
