@@ -35,9 +35,12 @@ def bench(_: list[str]) -> None:
     python, ccgpu = str(BIN / "python"), str(BIN / "ccgpu")
     bare = [python, "-c", "import typer, rich.console"]
     with tempfile.TemporaryDirectory() as home:
-        help_, base = _taking_turns([[ccgpu, "--help"], bare], home)
+        names = [ccgpu, "__complete", "zsh", "show", ""]
+        help_, completing, base = _taking_turns([[ccgpu, "--help"], names, bare], home)
         print("ccgpu --help ÷ python -c 'import typer, rich.console'")
         print(f"  {help_ / base:.2f} (limit 1.3); {help_:.0f} ms and {base:.0f} ms")
+        print("what a shell asks ccgpu at a Tab ÷ the same")
+        print(f"  {completing / base:.2f} (limit 1.5); {completing:.0f} ms (limit 150)")
         inner = [python, str(ROOT / "scripts" / "bench_create.py")]
         per_request = float(_run(inner, home).stdout)
         print("CPU ms for each ARM request of create, in-memory fake")

@@ -7,6 +7,7 @@ _ccgpu() {
   local answer line
   local -a lines head
   COMPREPLY=()
+  type -P "$program" >/dev/null || program=ccgpu # it is an alias
   answer=$("$program" __complete bash "$COMP_WORDBREAKS" "${COMP_LINE:0:COMP_POINT}" 2>/dev/null) || return 0
   mapfile -t lines <<<"$answer"
   read -r -a head <<<"${lines[0]}" # PATHS SPACE START

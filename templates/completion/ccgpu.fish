@@ -6,6 +6,7 @@ function __ccgpu_complete
     set -l typed (commandline -ct)
     set -l current (string unescape -- "$typed"; or string replace -r '^["\']' '' -- "$typed") # an open quote
     set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
+    command -q $program; or set program ccgpu # it is an alias
     set -e words[1]
     set -l lines (command $program __complete fish $words "$current" 2>/dev/null)
     set -l head (string split ' ' -- $lines[1]) # PATHS SPACE START

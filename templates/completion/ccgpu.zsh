@@ -6,6 +6,7 @@ _ccgpu() {
   local program=${${(Q)words[1]}/#\~\//$HOME/} line word
   local -a lines head described space
   integer found=1
+  whence -p -- "$program" >/dev/null || program=ccgpu # it is an alias
   lines=("${(@f)$("$program" __complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
   head=(${=lines[1]}) # PATHS SPACE START
   (( $#head == 3 )) || return 1

@@ -84,7 +84,8 @@ def test_bash_offers_names_and_files_alike(user):
         assert folders[5:] == ["data"]
         assert terminal.words("ccgpu validate '$(", insert_all)[2:] == ["$(touch pwned).yaml"]
         terminal.run("alias c=ccgpu; complete -F _ccgpu c")
-        assert terminal.words("FOO=1 c show we") == ["FOO=1", "ccgpu", "show", "web-1"]
+        assert terminal.words("FOO=1 c show we") == ["FOO=1", "c", "show", "web-1"]
+        assert terminal.words("~/bin/ccgpu show we")[1:] == ["show", "web-1"]
     assert not list(user.rglob("pwned"))
 
 
@@ -94,7 +95,7 @@ def test_zsh_lists_names_and_commands_with_their_descriptions(user):
     with shells.zsh(user, _SCRIPTS / "ccgpu.zsh") as terminal:
         terminal.send("ccgpu show \t")
         assert "web-1" in terminal.read_until("deployment")
-        terminal.send("\x15ccgpu sta\t")
+        terminal.send("\x15ccgpu st\t")
         assert terminal.read_until("until it is ready.")
 
 
@@ -108,7 +109,9 @@ def test_zsh_finds_the_script_in_a_folder_of_fpath(user):
     start.write_text(f"fpath=({folder} $fpath); compinit -u -d ./zcompdump2\n")
     with shells.zsh(user, start) as terminal:
         assert terminal.words("ccgpu show de") == ["ccgpu", "show", "demo"]
-        assert terminal.words("ccgpu show we") == ["ccgpu", "show", "web-1"]
+        assert terminal.words("~/bin/ccgpu show we")[1:] == ["show", "web-1"]
+        terminal.run("setopt complete_aliases; alias c=ccgpu; compdef c=ccgpu")
+        assert terminal.words("c show we")[1:] == ["show", "web-1"]
 
 
 @pytest.mark.slow
@@ -122,6 +125,7 @@ def test_fish_offers_words_with_their_descriptions(user):
     assert shells.fish_offers(user, script, "ccgpu star") == {
         "start": "Start the VM and wait until it is ready."
     }
+    assert [*shells.fish_offers(user, script, "~/bin/ccgpu show we")] == ["web-1"]
     assert [*shells.fish_offers(user, script, "ccgpu verify --policy cpu")] == [
         "cpu-only",
         "cpu-only-mine.yaml",
