@@ -1,12 +1,14 @@
 """The table of `ccgpu completion`: every command, option and value, as compact JSON."""
 
 import json
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import parser_table
 from ccgpu.domain.catalog import DEFAULT_IMAGE, NCC_H100_V5, REGIONS
+from ccgpu.domain.key_vault import HSM_TYPES
 from ccgpu.domain.spec.structure import SpecField, fields_of
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.fakearm.scenarios import SCENARIOS
@@ -26,14 +28,17 @@ FREE_TEXT = (
     "GROUP",
     "HEX",
     "ID",
+    "K",
     "KEY",
     "KEY...",
     "PORT[:LOCAL]",
     "TIME",
     "UID",
+    "URL",
     "USD",
     "USER",
     "USER@ADDRESS[:PORT]",
+    "V",
     "VARIABLE",
     "[USER@]HOST[:PORT]",
     "NAME=VALUE",
@@ -59,6 +64,7 @@ def _by_metavar() -> dict[str, dict[str, Any]]:
         "REGION": _words(*REGIONS),
         "ZONE": _words("1", "2", "3"),
         "SIZE": _words(NCC_H100_V5),
+        "size": _words(*(size for sizes in HSM_TYPES.values() for size in sizes)),  # of a key
         "IMAGE": _words(DEFAULT_IMAGE),
         "CIDR": _words("auto"),
         "TEMPLATE": of_spec,
@@ -107,7 +113,7 @@ def value_of(one: parser_table.ParameterEntry, known: dict[str, dict[str, Any]])
     """What may stand for the parameter; None for a flag.
 
     Raises:
-        LookupError: nobody has said it of a parameter of this kind.
+        LookupError: with its name, if nobody has said that of what the help shows.
     """
     if one.metavar is None:
         return None
@@ -121,9 +127,7 @@ def value_of(one: parser_table.ParameterEntry, known: dict[str, dict[str, Any]])
     if one.metavar == "TIME" and one.kind is str:
         return _words("bundle")
     if one.metavar not in known:
-        raise LookupError(
-            f"{one.names}: scripts/completion_table.py does not say what completes {one.metavar}"
-        )
+        raise LookupError(f"{', '.join(one.names)} {one.metavar}")
     return known[one.metavar]
 
 
@@ -143,5 +147,25 @@ def _entry(command: parser_table.CommandEntry, known: dict[str, dict[str, Any]])
 
 def text() -> str:
     """The table as a file."""
-    entry = _entry(parser_table.root(), _by_metavar())
+    root, known = parser_table.root(), _by_metavar()
+    _require_known(root, known)
+    entry = _entry(root, known)
     return json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
+
+
+def _require_known(root: parser_table.CommandEntry, known: dict[str, dict[str, Any]]) -> None:
+    """Exit with every parameter of an unknown kind."""
+    unknown = []
+    for command in parser_table.every(root):
+        for one in (*command.options, *command.arguments):
+            try:
+                value_of(one, known)
+            except LookupError as err:
+                unknown.append(f"{command.path} {err}")
+    if unknown:
+        listed = "\n  ".join(unknown)
+        sys.exit(
+            f"error: nothing says what completes these:\n  {listed}\n\n"
+            "hint: add what the help shows to FREE_TEXT, or to the table, in "
+            "scripts/completion_table.py"
+        )

@@ -95,8 +95,9 @@ def test_commands_are_loaded_once_and_unknown_ones_are_none():
     assert group.get_command(context, "nothing") is None
 
 
-def test_the_version_is_printed(shell):
-    assert shell("--version").out == f"ccgpu {__version__}\n"
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_is_printed(shell, option):
+    assert shell(option).out == f"ccgpu {__version__}\n"
 
 
 @pytest.mark.parametrize(

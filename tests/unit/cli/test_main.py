@@ -5,14 +5,24 @@ import json
 import signal
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
+from ccgpu import __main__
+from ccgpu.cli import entry
 from ccgpu.cli.console import console
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 from ccgpu.store.journals import Journals
+from support.repository import ROOT
 
 _CREATE = "create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32"
+
+
+def test_the_console_script_and_python_m_begin_alike():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"ccgpu": "ccgpu.cli.entry:main"}
+    assert __main__.main is entry.main
 
 
 def _ccgpu(line, **more):
