@@ -40,9 +40,9 @@ def _run_installed(folder: Path) -> None:
     home = folder / "home"
     home.mkdir()
     environ = {"HOME": str(home), "PATH": os.environ["PATH"], "COLUMNS": "80"}
-    for argument in ("--version", "templates"):
-        say(f"$ ccgpu {argument}")
-        done = subprocess.run([ccgpu, argument], cwd=home, env=environ, check=False)
+    for line in ("--version", "templates", "completion bash", "__complete fish templ"):
+        say(f"$ ccgpu {line}")
+        done = subprocess.run([ccgpu, *line.split()], cwd=home, env=environ, check=False)
         if done.returncode:
             sys.exit(done.returncode)
     if EXAMPLES.exists():

@@ -34,7 +34,7 @@ def test_the_wheel_contains_every_template(wheel):
 
 def test_the_wheel_contains_every_module_and_py_typed(wheel):
     ours = {str(file.relative_to(SRC)) for file in SRC.rglob("*.py")}
-    assert ours | {"ccgpu/py.typed"} <= wheel
+    assert ours | {"ccgpu/py.typed", "ccgpu/cli/completions.json"} <= wheel
 
 
 def test_the_wheel_contains_nothing_else(wheel):

@@ -8,7 +8,6 @@ import pytest
 from support import shells
 from support.repository import ROOT
 from support.slow import mostly_slow
-from unit.cli.test_completion_shells import HOSTILE
 
 _SCRIPTS = ROOT / "templates" / "completion"
 _FILES = ("my file.yaml", "it's.yaml", "cpu-only-mine.yaml", "$(touch pwned).yaml", "data/x")
@@ -39,7 +38,7 @@ def user(home: Path) -> Path:
     """A user with deployments, hostile names among the journals, and files."""
     journals = home / "state" / "ccgpu" / "journals" / "s"
     journals.mkdir(parents=True)
-    for name in ("demo", "web-1", *HOSTILE):
+    for name in ("demo", "web-1", *shells.HOSTILE_NAMES):
         (journals / f"{name}.json").touch()
     for name in _FILES:
         (home / name).parent.mkdir(exist_ok=True)

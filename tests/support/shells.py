@@ -16,6 +16,20 @@ import pytest
 
 _SILENCE = 30.0  # seconds after which a shell that says nothing has failed
 _END = "~end~"
+# Names of files among the journals that no deployment has.
+HOSTILE_NAMES = (
+    "$(touch pwned)",
+    "`id`",
+    "a b",
+    "a\nb",
+    "UPPER",
+    "-rf",
+    "a;b",
+    "a\tb",
+    "'",
+    "é",
+    "a" * 80,
+)
 
 
 def require(*programs: str) -> None:

@@ -11,21 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.cli.completion_shells import answer, deployments, split_line
+from support.shells import HOSTILE_NAMES
 
 _BREAKS = " \t\n\"'@><=;|&(:"
-HOSTILE = (
-    "$(touch pwned)",
-    "`id`",
-    "a b",
-    "a\nb",
-    "UPPER",
-    "-rf",
-    "a;b",
-    "a\tb",
-    "'",
-    "é",
-    "a" * 80,
-)
 
 
 def _journal(folder: Path, name: str) -> None:
@@ -40,7 +28,7 @@ def state(home) -> Path:
     _journal(state / "journals" / "one", "demo")
     _journal(state / "journals" / "two", "web-1")
     _journal(state / "fake.sqlite.journals" / "s", "toy")
-    for name in HOSTILE:
+    for name in HOSTILE_NAMES:
         _journal(state / "journals" / "one", name)
     return state
 
