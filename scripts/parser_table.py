@@ -88,7 +88,7 @@ def _parameter(one: Any, context: Any) -> ParameterEntry:
     choices = tuple(each.value for each in kind) if _is_enum(kind) else ()
     own = "Options" if is_option else "Arguments"
     return ParameterEntry(
-        names=(*one.opts, *one.secondary_opts),
+        names=_long_first((*one.opts, *one.secondary_opts)),
         help=(getattr(one, "help", None) or ""),
         panel=getattr(one, "rich_help_panel", None) or own,
         metavar=None if is_flag else (one.metavar or ("" if choices else one.name)),
@@ -98,6 +98,11 @@ def _parameter(one: Any, context: Any) -> ParameterEntry:
         environment=one.envvar,
         record=one.get_help_record(context) or ("", ""),
     )
+
+
+def _long_first(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, short ones last: the parser takes those of `--help` from a set."""
+    return tuple(sorted(names, key=lambda name: not name.startswith("--")))
 
 
 def _bare(annotation: Any) -> Any:

@@ -1,6 +1,5 @@
 """Completion in real shells: a line is typed, a key is pressed, and the shell makes words of it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,8 +48,8 @@ def user(home: Path) -> Path:
 def _words_of(shell_name: str, home: Path, line: str) -> list[str]:
     """The words that bash or zsh makes of the line after a Tab, without `ccgpu`."""
     shells.require(shell_name)
-    start: Callable[..., object] = {"bash": shells.bash, "zsh": shells.zsh}[shell_name]
-    with start(home, _SCRIPTS / f"ccgpu.{shell_name}") as terminal:  # type: ignore[attr-defined]
+    start = shells.bash if shell_name == "bash" else shells.zsh
+    with start(home, _SCRIPTS / f"ccgpu.{shell_name}") as terminal:
         program, *words = terminal.words(line)
     assert program == "ccgpu"
     return words

@@ -24,7 +24,7 @@ def _journal(folder: Path, name: str) -> None:
 @pytest.fixture
 def state(home) -> Path:
     """The state folder of a machine with a deployment, a simulated one, and hostile names."""
-    state = home / "state" / "ccgpu"
+    state: Path = home / "state" / "ccgpu"
     _journal(state / "journals" / "one", "demo")
     _journal(state / "journals" / "two", "web-1")
     _journal(state / "fake.sqlite.journals" / "s", "toy")
