@@ -5,7 +5,7 @@ These are docs/cli.md, errors.md and verifier-checks.md, the man pages in docs/m
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +112,8 @@ def made() -> dict[str, str]:
     }
 
 
-def main(arguments: list[str], root: Path = _ROOT) -> None:
+def main(arguments: list[str], files: Mapping[str, str], root: Path = _ROOT) -> None:
     """Write the files; with `--check` only compare them."""
-    files = made()
     pages = root / "docs" / "man"
     left = [path for path in pages.glob("*.1") if f"docs/man/{path.name}" not in files]
     if "--check" not in arguments:
@@ -134,4 +133,4 @@ def main(arguments: list[str], root: Path = _ROOT) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], made())

@@ -21,18 +21,18 @@ def test_generated_files_match_the_code(made):
     assert old == []
 
 
-def test_an_outdated_file_is_reported(tmp_path):
+def test_an_outdated_file_is_reported(made, tmp_path):
     with pytest.raises(SystemExit, match=r"docs/cli\.md is not as the code says"):
-        docs.main(["--check"], tmp_path)
-    docs.main([], tmp_path)
-    docs.main(["--check"], tmp_path)
+        docs.main(["--check"], made, tmp_path)
+    docs.main([], made, tmp_path)
+    docs.main(["--check"], made, tmp_path)
     (tmp_path / "docs" / "man" / "ccgpu-gone.1").write_text("the page of a command that was")
     with pytest.raises(SystemExit, match=r"ccgpu-gone\.1"):
-        docs.main(["--check"], tmp_path)
-    docs.main([], tmp_path)
+        docs.main(["--check"], made, tmp_path)
+    docs.main([], made, tmp_path)
     (tmp_path / "docs" / "errors.md").write_text("old")
     with pytest.raises(SystemExit, match=r"errors\.md"):
-        docs.main(["--check"], tmp_path)
+        docs.main(["--check"], made, tmp_path)
 
 
 @pytest.mark.parametrize("columns", ["40", "200"])
