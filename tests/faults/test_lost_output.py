@@ -40,7 +40,10 @@ _LINES = {
 }
 # Their example needs evidence, which is not at hand, asks the network, or goes into a VM (for
 # `exec`, `tests/real/test_sshd_terminal.py` does the same over a real sshd).
-_HELP_ALONE = {"verify", "collateral fetch", "ssh", "exec", "cp", "tunnel"}
+_HELP_ALONE = {"verify", "collateral fetch", "ssh", "exec", "cp", "tunnel"} | {
+    "keyvault check",
+    "keyvault create-key",
+}
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -99,7 +102,7 @@ def user(home: Path, home_with_deployment: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def _state(name: str = "demo") -> Any:
-    done = _ccgpu(f"list --query \"deployments[?name=='{name}'].state | [0]\"", check=True)
+    done = _ccgpu(f"list --query \"deployments[?name=='{name}'].state | [0]\" -o json", check=True)
     return json.loads(done.stdout)
 
 
