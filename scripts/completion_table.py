@@ -12,7 +12,7 @@ from ccgpu.domain.key_vault import HSM_TYPES
 from ccgpu.domain.spec.structure import SpecField, fields_of
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.fakearm.scenarios import SCENARIOS
-from ccgpu.store import driver_table, policies, specs, workload_templates
+from ccgpu.store import driver_table, model_table, policies, specs, workload_templates
 
 _FILES = {"paths": "files"}
 # What may stand where the help shows this word; an empty value is free text.
@@ -40,6 +40,7 @@ FREE_TEXT = (
     "USER@ADDRESS[:PORT]",
     "V",
     "VARIABLE",
+    "W",
     "[USER@]HOST[:PORT]",
     "NAME=VALUE",
 )
@@ -70,6 +71,8 @@ def _by_metavar() -> dict[str, dict[str, Any]]:
         "TEMPLATE": of_spec,
         "POLICY": _words(*policies.names()) | _FILES,
         "WORKLOAD": _words(*workload_templates.names()) | _FILES,
+        "MODEL": _words(*(each.repository for each in model_table.shipped().models)),
+        "FROM:TO": _FILES,
         "VERSION": _words(*_drivers()),
         "NAME|FILE": _words(*SCENARIOS) | _FILES,
         "KEY=VALUE": {"fields": _fields()},

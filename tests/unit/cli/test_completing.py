@@ -66,6 +66,7 @@ def test_commands_are_offered_with_their_help():
         ("init --template ", [each.name for each in specs.templates()]),
         ("attest --policy ", policies.names()),
         ("workloads ", workload_templates.names()),
+        ("run demo --workload ", workload_templates.names()),
         ("wait demo --for ", [state.value for state in State]),
         ("fake scenario ", [*SCENARIOS]),
         ("create --set os_disk.encryption=", ["full", "state-only"]),
@@ -173,7 +174,7 @@ def test_every_word_of_the_table_is_harmless_and_every_description_one_line():
 
     collect(_TABLE)
     assert len(set(words)) > 200
-    assert [word for word in words if not re.fullmatch(r"[A-Za-z0-9._:-]+", word)] == []
+    assert [word for word in words if not re.fullmatch(r"[A-Za-z0-9._:/-]+", word)] == []
 
 
 def test_a_parameter_of_an_unknown_kind_is_refused():
