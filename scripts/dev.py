@@ -18,6 +18,7 @@ from changed_tests import pick
 from commands import ROOT, code_of, fail, run, say
 from environment import BIN, ready
 from fuzz import fuzz
+from azure_cli import azure_cli
 from guest_root import guest_root
 from locks import lock
 from pythons import pythons
@@ -118,11 +119,13 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "package": lambda _: package(),
     "bench": bench,
     "fuzz": fuzz,
+    "azure-cli": azure_cli,
     "guest-root": guest_root,
     "lock": lock,
     "pythons": pythons,
 }
-_WITHOUT_SETUP = ("guest-root", "lock", "pythons")  # no use of it; what it reads; its own
+# No use of it; what it reads; its own.
+_WITHOUT_SETUP = ("azure-cli", "guest-root", "lock", "pythons")
 
 
 def main(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Writes the two lock files from pyproject.toml: for users, and for development with the tools.
+"""Writes the lock files from pyproject.toml: for users, for development, and for Azure's CLI.
 
 A lock has hashes and no URLs, so any index or mirror can serve it. It is valid for every supported
 Python. `tests/architecture/test_locks.py` compares the locks with pyproject.toml.
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from commands import ROOT
-from environment import DEV_LOCK, create
+from environment import AZ_LOCK, DEV_LOCK, create
 from installer import pip
 
 UV = "uv==0.13.9"
@@ -23,7 +23,7 @@ _COMPILE = (
 
 
 def lock(arguments: list[str]) -> None:
-    """Write both locks. Pins change only with `--upgrade` or if pyproject.toml requires it."""
+    """Write the locks. Pins change only with `--upgrade` or if pyproject.toml requires it."""
     with tempfile.TemporaryDirectory() as folder:
         create(Path(folder))
         python = Path(folder) / "bin" / "python"
@@ -32,11 +32,14 @@ def lock(arguments: list[str]) -> None:
         # The runtime lock constrains the other one: tests use the same versions as users.
         tools = ("--group", "dev", "--constraint", LOCK.name)
         _compile(python, "--output-file", DEV_LOCK.name, *tools, *arguments)
+        # Azure's CLI pins what it needs, and shares no environment with ccgpu.
+        alone = ("--group", "pyproject.toml:az")
+        _compile(python, "--output-file", AZ_LOCK.name, *alone, *arguments, project=())
 
 
-def _compile(python: Path, *arguments: str) -> None:
+def _compile(python: Path, *arguments: str, project: tuple[str, ...] = ("pyproject.toml",)) -> None:
     environ = os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "python3 scripts/dev.py lock"}
-    command = [str(python), "-m", "uv", *_COMPILE, *arguments, "pyproject.toml"]
+    command = [str(python), "-m", "uv", *_COMPILE, *arguments, *project]
     done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         sys.exit(done.returncode)

@@ -15,7 +15,11 @@ from support.repository import ROOT
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 _RUNTIME = _PROJECT["project"]["dependencies"]
 _DEV = _PROJECT["dependency-groups"]["dev"] + _PROJECT["build-system"]["requires"]
-_LOCKS = {"requirements.lock": _RUNTIME, "requirements-dev.lock": _RUNTIME + _DEV}
+_LOCKS = {
+    "requirements.lock": _RUNTIME,
+    "requirements-dev.lock": _RUNTIME + _DEV,
+    "requirements-az.lock": _PROJECT["dependency-groups"]["az"],
+}
 
 
 def _entries(lock: str) -> list[str]:

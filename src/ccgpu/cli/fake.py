@@ -4,6 +4,7 @@ import typer
 
 from ccgpu.cli.commands import COMMANDS, Command
 from ccgpu.cli.fake_add import add
+from ccgpu.cli.fake_serve import serve
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments
 from ccgpu.cli.simulation import Duration, Wanted, changed, settings
@@ -57,3 +58,4 @@ def scenario(ctx: typer.Context, *, wanted: Wanted, output: OutputArguments) -> 
 
 
 app.command(cls=Command)(add)
+app.command(cls=Command)(serve)
