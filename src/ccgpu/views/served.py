@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 _CLOUD = "ccgpu-fake"  # the name by which `az` keeps the cloud
@@ -53,12 +54,12 @@ def sign_in(served: ServedAzure) -> Sequence[Sequence[str]]:
     )
 
 
-def as_text(served: ServedAzure) -> Text:
+def as_text(served: ServedAzure) -> RenderableType:
     """A script for a shell, whose lines are never wrapped."""
     lines = [f"# The simulated Azure answers at {served.url} until this command ends."]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment(served).items()]
     lines += [shlex.join(words) for words in sign_in(served)]
-    return Text("\n".join(lines), no_wrap=True, overflow="ignore")
+    return Group(*(Text(line, no_wrap=True, overflow="ignore") for line in lines))
 
 
 def as_json(served: ServedAzure) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_default_rules_have_a_list_of_their_own(az):
 
 
 def test_a_provider_names_its_types(az):
-    kinds = az.get(COMPUTE)["resourceTypes"]
+    kinds = az.get(COMPUTE, api="2025-04-01")["resourceTypes"]
     found = {one["resourceType"]: one["apiVersions"] for one in kinds}
     assert found["disks"] == ["2026-03-02"]
     assert "virtualMachines" in found

@@ -105,8 +105,7 @@ def test_the_next_page_leads_back_to_the_server(local):
 
 def test_the_serial_log_is_read_here_and_without_a_token(local):
     local.az.network()
-    diagnostics = {"bootDiagnostics": {"enabled": True}}
-    local.az.machine(diagnosticsProfile=diagnostics)
+    local.az.machine()
     local.arm.advance(600)
     asked = f"{vm_path()}/retrieveBootDiagnosticsData?api-version=2026-04-01"
     where = local.send("POST", asked).body["serialConsoleLogBlobUri"]
