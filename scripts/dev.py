@@ -13,12 +13,12 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from azure_cli import azure_cli
 from bench import bench
 from changed_tests import pick
 from commands import ROOT, code_of, fail, run, say
 from environment import BIN, ready
 from fuzz import fuzz
-from azure_cli import azure_cli
 from guest_root import guest_root
 from locks import lock
 from pythons import pythons

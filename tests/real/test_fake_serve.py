@@ -59,6 +59,7 @@ def test_one_server_from_its_start_to_its_end(tmp_path):
 def test_many_clients_and_other_processes_share_the_state(tmp_path):
     statuses: list[int] = []
     with serving(tmp_path, "--speed", "600") as served:
+
         def clients(number):
             statuses.extend(put_groups(served, number))
 
@@ -99,6 +100,7 @@ def test_a_silent_client_holds_up_nobody_and_the_certificate_stays(tmp_path):
 @pytest.mark.slow
 def test_time_passes_for_other_processes_too(tmp_path):
     with serving(tmp_path, "--speed", "100000") as served:
+
         def now():
             done = served.ccgpu("fake", "show", "-o", "json", "--query", "now")
             return done.communicate(timeout=60)[0]

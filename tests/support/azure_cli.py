@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import azure_cli
 import pytest
 
+import azure_cli
 from support.served import Served
 
 # The user's cache folder, and not that of the empty home of a test.

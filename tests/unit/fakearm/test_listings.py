@@ -2,12 +2,13 @@
 
 import pytest
 
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeGap
-from support.arm import NCC_SIZE, disk_body, group_path, resource_path, vm_path
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeGap
+from support.arm import disk_body, group_path, resource_path, vm_path
 
 SUBSCRIPTION = f"/subscriptions/{FAKE_SUBSCRIPTION}"
 COMPUTE = f"{SUBSCRIPTION}/providers/Microsoft.Compute"
 ROLES = f"{SUBSCRIPTION}/providers/Microsoft.Authorization"
+PRINCIPAL = "00000000-0000-4000-8000-0000000000ff"
 CALLER = "00000000-0000-4000-8000-00000000000b"
 
 
@@ -28,7 +29,9 @@ def test_the_subscription_and_its_tenant_are_listed(az):
 def test_an_owner_is_shown_as_owner(az):
     (one,) = az.get(f"{ROLES}/roleAssignments", api="2022-04-01")["value"]
     assert one["properties"]["principalId"] == CALLER
-    (role,) = az.get(f"{ROLES}/roleDefinitions", api="2022-04-01")["value"]
+    query = "&$filter=roleName eq 'Owner'"
+    (role,) = az.get(f"{ROLES}/roleDefinitions", api="2022-04-01", query=query)["value"]
+    assert len(az.get(f"{ROLES}/roleDefinitions", api="2022-04-01")["value"]) > 1
     assert role["id"] == one["properties"]["roleDefinitionId"]
     assert role["properties"]["roleName"] == "Owner"
     assert az.get(role["id"], api="2022-04-01") == role
@@ -44,6 +47,30 @@ def test_another_caller_is_shown_with_what_was_granted(az):
     assert role["properties"]["permissions"][0]["actions"] == granted
     missing = az.refusal("GET", f"{ROLES}/roleDefinitions/x", api="2022-04-01")
     assert missing == (404, "RoleDefinitionDoesNotExist")
+
+
+def test_added_assignments_are_listed_at_their_scope_above_and_below(az):
+    az.group("g")
+    az.group("other")
+    kind = "Microsoft.Authorization/roleAssignments"
+    for number, scope in enumerate((SUBSCRIPTION, group_path("g"), group_path("other"))):
+        name = f"0000000{number}-0000-4000-8000-000000000000"
+        id_ = f"{scope}/providers/{kind}/{name}"
+        role = f"{ROLES}/roleDefinitions/21090545-7ca7-4776-b22c-e363652d74d2"
+        properties = {"principalId": PRINCIPAL, "roleDefinitionId": role}
+        given = {"id": id_, "type": kind, "name": name, "properties": properties}
+        made, flaws = az.arm.add([given])
+        assert (len(made), list(flaws)) == (1, [])
+
+    def scopes_of(place, query=""):
+        path = f"{place}/providers/Microsoft.Authorization/roleAssignments"
+        listed = az.get(path, api="2022-04-01", query=query)["value"]
+        return [one["id"].partition("/providers/")[0] for one in listed]
+
+    assert scopes_of(group_path("g")) == [SUBSCRIPTION, SUBSCRIPTION, group_path("g")]
+    assert len(scopes_of(SUBSCRIPTION)) == 4
+    assert scopes_of(SUBSCRIPTION, "&$filter=atScope()") == [SUBSCRIPTION] * 2
+    assert scopes_of(SUBSCRIPTION, f"&$filter=principalId eq '{CALLER}'") == [SUBSCRIPTION]
 
 
 @pytest.mark.parametrize("kind", ["roleAssignments", "roleDefinitions"])

@@ -1,4 +1,4 @@
-"""The simulated Azure over HTTPS on loopback, for clients that are not ours (`ccgpu fake serve`)."""
+"""The simulated Azure over HTTPS on loopback, for other clients (`ccgpu fake serve`)."""
 
 from ccgpu.fakearm.front.certificates import authority_of, make_identity
 from ccgpu.fakearm.front.server import running
