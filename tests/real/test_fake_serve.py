@@ -1,17 +1,20 @@
 """`ccgpu fake serve` as a process: HTTPS, several clients at once, other processes, its end."""
 
 import http.client
+import io
 import signal
 import ssl
 import stat
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
+from ccgpu.views.served import ServedAzure, as_text
+from ccgpu.views.trimmed import Trimmed
 from support.served import serving
 
 SUBSCRIPTION = f"/subscriptions/{FAKE_SUBSCRIPTION}?api-version=2022-12-01"
@@ -109,11 +112,10 @@ def test_time_passes_for_other_processes_too(tmp_path):
 
 
 def test_the_text_is_a_script_for_a_shell(tmp_path):
-    program = "import sys; from rich.console import Console; from ccgpu.views import served as v;"
-    program += "Console(width=20).print(v.as_text(v.ServedAzure('https://localhost:1', 's', 't',"
-    program += " '/a b/ca.pem', '/msi/token', 'secret', '/az')), crop=False)"
-    command = [sys.executable, "-c", program]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    served = ServedAzure("https://localhost:1", "s", "t", "/a b/ca.pem", "/msi/token", "h", "/az")
+    out = io.StringIO()
+    Console(file=out, width=20).print(Trimmed(as_text(served)), crop=False)
+    text = out.getvalue()
     fake_az = tmp_path / "az"
     fake_az.write_text('#!/bin/sh\necho "az $*"\n')
     fake_az.chmod(0o755)
