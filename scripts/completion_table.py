@@ -24,6 +24,7 @@ FREE_TEXT = (
     "COMMAND",
     "DURATION",
     "EXPR",
+    "FACTOR",
     "GIB",
     "GROUP",
     "HEX",
@@ -43,6 +44,7 @@ FREE_TEXT = (
     "W",
     "[USER@]HOST[:PORT]",
     "NAME=VALUE",
+    "port",
 )
 
 

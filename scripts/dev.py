@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from azure_cli import azure_cli
 from bench import bench
 from changed_tests import pick
 from commands import ROOT, code_of, fail, run, say
@@ -119,11 +120,13 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "package": lambda _: package(),
     "bench": bench,
     "fuzz": fuzz,
+    "azure-cli": azure_cli,
     "guest-root": guest_root,
     "lock": lock,
     "pythons": pythons,
 }
-_WITHOUT_SETUP = ("guest-root", "lock", "pythons")  # no use of it; what it reads; its own
+# No use of it; what it reads; its own.
+_WITHOUT_SETUP = ("azure-cli", "guest-root", "lock", "pythons")
 
 
 def main(arguments: list[str]) -> None:

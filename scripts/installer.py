@@ -32,14 +32,15 @@ _SETTING = re.compile(rf"({'|'.join(_SECTIONS)})\.([\w-]+)=(.+)")
 
 
 def install(python: Path, lock: Path, *package: str | Path) -> list[str]:
-    """Install `lock` and then `package` (a wheel, or `-e FOLDER`) for `python`.
+    """Install `lock` and then `package` (a wheel, or `-e FOLDER`; or none) for `python`.
 
     Returns:
         What does not fit together then, a line each. Normally that is nothing.
     """
     environ = _environ(python)
     run(python, *_PIP, *_FROM_LOCK, lock, environ=environ)
-    run(python, *_PIP, *_BY_HAND, *package, environ=environ)
+    if package:
+        run(python, *_PIP, *_BY_HAND, *package, environ=environ)
     done = _captured(python, "check", environ=environ)
     return (done.stdout + done.stderr).splitlines() if done.returncode else []
 

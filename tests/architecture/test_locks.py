@@ -20,6 +20,7 @@ _LOCKS = {
     "requirements.lock": _RUNTIME,
     "requirements-dev.lock": _RUNTIME + _DEV,
     "requirements-build.lock": _BUILD,
+    "requirements-az.lock": _PROJECT["dependency-groups"]["az"],
 }
 
 

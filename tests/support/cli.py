@@ -56,6 +56,10 @@ class CommandResult:
         return "\n".join(parts) + "\n"
 
 
+def _never_serve(port: int, speed: float) -> Any:
+    raise AssertionError(f"serves on port {port}, {speed} times as fast as real time")
+
+
 def _never_wait(seconds: float) -> None:
     raise AssertionError(f"waits for {seconds} s")
 
@@ -102,6 +106,7 @@ class Shell:
             home=self.home,
             backend=self.backend or self._backend,
             simulated=lambda: contextlib.nullcontext(self.arm),
+            serve=_never_serve,
             ask=self.ask,
             stdin=lambda: None if self.stdin is None else io.BytesIO(self.stdin),
             pause=self.pause or _never_wait,

@@ -2,8 +2,8 @@
 
 import typer
 
+from ccgpu.cli import fake_add, fake_serve
 from ccgpu.cli.commands import COMMANDS, Command
-from ccgpu.cli.fake_add import add
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments
 from ccgpu.cli.simulation import Duration, Wanted, changed, settings
@@ -56,4 +56,5 @@ def scenario(ctx: typer.Context, *, wanted: Wanted, output: OutputArguments) -> 
     changed(ctx.obj, output, lambda world: world.configure(chosen))
 
 
-app.command(cls=Command)(add)
+app.command(cls=Command)(fake_add.add)
+app.command(cls=Command)(fake_serve.serve)

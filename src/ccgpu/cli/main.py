@@ -5,8 +5,8 @@ Commands import their modules when they run, so that `--help` stays fast.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, UsageProblem
 if TYPE_CHECKING:
     from ccgpu.cli.backends import Backend
     from ccgpu.cli.simulated_state import Simulation
+    from ccgpu.views.served import ServedAzure
 
 _NAME = "ccgpu"
 app = typer.Typer(
@@ -144,6 +145,7 @@ def process_runtime() -> Runtime:
         home=Path.home(),
         backend=lambda connection: _open_backend(connection, state),
         simulated=lambda: _open_simulation(state),
+        serve=partial(_serve_simulation, state),
         ask=partial(confirm, err, sys.stdin) if interactive else None,
         ask_secret=ask_secret if interactive else None,
         lost=partial(streams.lost, sys.stdout),
@@ -156,6 +158,20 @@ def _open_backend(connection: ConnectionOptions, state: Path) -> "Backend":
     from ccgpu.cli.backends import open_backend
 
     return open_backend(connection, state, os.environ)
+
+
+@contextmanager
+def _serve_simulation(
+    state: Path, port: int, speed: float
+) -> "Iterator[tuple[ServedAzure, Callable[[], None]]]":
+    from ccgpu.cli.simulated_state import Simulation
+    from ccgpu.store.folders import fake_state
+
+    with (
+        closing(Simulation(fake_state(state, os.environ))) as simulation,
+        simulation.served(port, speed) as served,
+    ):
+        yield served
 
 
 def _open_simulation(state: Path) -> "AbstractContextManager[Simulation]":

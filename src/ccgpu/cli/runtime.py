@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
     from ccgpu.cli.backends import Backend
     from ccgpu.views.progress import Stream
+    from ccgpu.views.served import ServedAzure
 
 
 class BackendName(StrEnum):
@@ -127,6 +128,11 @@ class Simulated(Protocol):
         ...
 
 
+# From a port (0: a free one) and a speed of time to the server, which ends with the context, and
+# the function that lets virtual time catch up with real time.
+Serve = Callable[[int, float], AbstractContextManager[tuple["ServedAzure", Callable[[], None]]]]
+
+
 def _pause(seconds: float) -> None:
     from ccgpu.scheduling.clock import RealClock
 
@@ -143,6 +149,7 @@ class Runtime:
     home: Path
     backend: "Callable[[ConnectionOptions], Backend]"
     simulated: Callable[[], AbstractContextManager[Simulated]]
+    serve: Serve
     ask: "Callable[[str], bool] | None" = None  # asks yes or no; None: no terminal
     ask_secret: Callable[[str], str] | None = None  # asks without an echo; None: no terminal
     complete: Callable[[str], str] = str  # completes the commands in a text

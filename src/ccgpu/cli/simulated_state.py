@@ -2,17 +2,19 @@
 
 import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccgpu.errors import StateUnusable
+from ccgpu.errors import StateUnusable, UsageProblem
 from ccgpu.store import atomic
 from ccgpu.store.folders import fake_journals
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import SeedOutcome
     from ccgpu.fakeguest.vendors import SimulatedVendors
+    from ccgpu.views.served import ServedAzure
 
 
 def sku_folder(journals: Path) -> Path:
@@ -31,6 +33,7 @@ class Simulation:
         from ccgpu.fakeguest import guests
 
         self.journals = fake_journals(path)
+        self._path = path
         self._vendors = path.with_name(f"{path.name}.vendors.json")
         try:
             self.arm = FakeArm(path)
@@ -56,6 +59,58 @@ class Simulation:
             atomic.create(self._vendors, text.encode())
         except FileExistsError:
             return  # another process has written its keys: use those
+
+    @contextmanager
+    def served(self, port: int, speed: float) -> "Iterator[tuple[ServedAzure, Callable[[], None]]]":
+        """Serve the subscription over HTTPS on loopback, until the context ends.
+
+        Yields what clients have to know, and the function that lets virtual time catch up.
+
+        Raises:
+            StateUnusable: the server's certificate cannot be read or written.
+            UsageProblem: the port is taken.
+        """
+        from ccgpu.fakearm import front
+        from ccgpu.scheduling.clock import RealClock
+        from ccgpu.views.served import ServedAzure
+
+        identity, authority = self._tls_files()
+        time = front.RealTime(self.arm, RealClock().now, speed)
+        azure = front.LoopbackAzure(time)
+        with ExitStack() as stack:
+            try:
+                bound = stack.enter_context(front.running(port, azure, identity))
+            except OSError as err:
+                hint = "leave out `--port`: a free one is chosen"
+                raise UsageProblem(f"cannot serve on port {port}: {err}", hint=hint) from err
+            folder = self._path.with_name(f"{self._path.name}.az-{bound}")
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            served = ServedAzure(
+                url=f"https://localhost:{bound}",
+                subscription=self.arm.subscription,
+                tenant=front.TENANT_ID,
+                authority=str(authority),
+                identity_path=front.IDENTITY_PATH,
+                identity_secret=azure.secret,
+                az_folder=str(folder),
+            )
+            yield served, time.catch_up
+
+    def _tls_files(self) -> tuple[Path, Path]:
+        """The files of the server's key and certificates, and of its authority; made once."""
+        from ccgpu.fakearm import front
+
+        identity = self._path.with_name(f"{self._path.name}.tls.pem")
+        authority = self._path.with_name(f"{self._path.name}.ca.pem")
+        try:
+            with suppress(FileExistsError):
+                if not identity.exists():
+                    atomic.create(identity, front.make_identity())
+            atomic.replace(authority, front.authority_of(identity.read_bytes()))
+        except (ValueError, OSError) as err:
+            hint = f"remove {identity}: a new certificate is made, which clients must trust anew"
+            raise StateUnusable(f"{identity}: {err}", hint=hint) from err
+        return identity, authority
 
     def show(self) -> dict[str, Any]:
         """The resources, their cost, and the requests so far."""

@@ -1,5 +1,6 @@
 """Reading images: the versions in the marketplace and in galleries, and single versions."""
 
+from dataclasses import replace
 from functools import partial
 
 from ccgpu.fakearm import errors, kinds
@@ -11,6 +12,7 @@ from ccgpu.fakearm.call import (
     Route,
     Routes,
     page_response,
+    require_group,
     resource_id,
 )
 from ccgpu.fakearm.images import (
@@ -38,6 +40,34 @@ def _find_platform_image(call: ArmCall) -> Image:
     return image
 
 
+def _named(call: ArmCall, names: set[str]) -> Response:
+    """Publishers, offers or skus as a bare array. Their ids go on from the path."""
+    path = call.request.path.rstrip("/")
+    found = [{"location": call.names[1], "name": one, "id": f"{path}/{one}"} for one in names]
+    return Response(200, sorted(found, key=lambda one: one["name"]))
+
+
+def list_publishers(call: ArmCall) -> Response:
+    return _named(call, {publisher for publisher, _, _ in MARKETPLACE})
+
+
+def list_offers(call: ArmCall) -> Response:
+    wanted = call.names[2].lower()
+    return _named(call, {offer for publisher, offer, _ in MARKETPLACE if publisher == wanted})
+
+
+def list_platform_skus(call: ArmCall) -> Response:
+    wanted = (call.names[2].lower(), call.names[4].lower())
+    return _named(call, {sku for *parent, sku in MARKETPLACE if tuple(parent) == wanted})
+
+
+def list_managed_images(call: ArmCall) -> Response:
+    """The simulated subscription has no managed images."""
+    if len(call.names) > 1:
+        require_group(call)
+    return page_response(call, [])
+
+
 def _version_id(call: ArmCall, version: str) -> str:
     path = call.request.path.rstrip("/")
     return path if path.rsplit("/", 1)[1] == version else f"{path}/{version}"
@@ -45,14 +75,30 @@ def _version_id(call: ArmCall, version: str) -> str:
 
 def list_platform_versions(call: ArmCall) -> Response:
     """The versions as a bare array, which is how this old API responds."""
-    versions = sorted(_find_platform_image(call).versions)
+    image = _find_platform_image(call)
+    versions = sorted(image.versions)
     order = call.query.get("$orderby")
     if order == "name desc":
         versions.reverse()
     elif order not in (None, "name", "name asc"):
         raise FakeGap(f"$orderby={order}")
     top = int(call.query.get("$top", len(versions)))
-    return Response(200, [_platform_body(call, version) for version in versions[:top]])
+    listed = [_platform_body(call, version) for version in versions[:top]]
+    if wanted := call.query.get("$expand"):
+        for body in listed:
+            body["properties"] = _expanded(call, image, body["name"], wanted)
+    return Response(200, listed)
+
+
+def _expanded(call: ArmCall, image: Image, version: str, wanted: str) -> Body:
+    """The properties of a version in the list, all of them or one."""
+    properties = _platform_properties(call, replace(image, exact=version))
+    if wanted == "properties":
+        return properties
+    key = wanted.removeprefix("properties/")
+    if key not in properties:
+        raise FakeGap(f"$expand={wanted}")
+    return {key: properties[key]}
 
 
 def _platform_body(call: ArmCall, version: str) -> Body:
@@ -67,36 +113,38 @@ def get_platform_version(call: ArmCall) -> Response:
     image = _find_platform_image(call).resolve(call.names[6])
     if image is None:
         raise errors.not_found("Artifact: VMImage was not found.")
-    _, _, publisher, _, offer, sku, _ = call.names
-    urn = (publisher, offer, sku, image.exact)
-    require_supported(call.world.settings, *urn)
-    end = image_end(call.world.settings, *urn)
+    require_supported(call.world.settings, *_urn(call, image))
+    properties = _platform_properties(call, image)
+    return Response(200, {**_platform_body(call, image.exact), "properties": properties})
+
+
+def _urn(call: ArmCall, image: Image) -> tuple[str, str, str, str]:
+    _, _, publisher, _, offer, sku, *_ = call.names
+    return publisher, offer, sku, image.exact
+
+
+def _platform_properties(call: ArmCall, image: Image) -> Body:
+    end = image_end(call.world.settings, *_urn(call, image))
     status = {"imageState": "Active"}
     if end is not None:
         status = {"imageState": "ScheduledForDeprecation", "scheduledDeprecationTime": end}
-    return Response(
-        200,
-        {
-            **_platform_body(call, image.exact),
-            "properties": {
-                "architecture": "x64",
-                "hyperVGeneration": "V2",
-                "osDiskImage": {
-                    "operatingSystem": image.os,
-                    "sizeInGb": image.size_gib,
-                    "sizeInBytes": image.size_gib * 1024**3 + 512,
-                },
-                "dataDiskImages": [],
-                "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
-                "disallowed": {"vmDiskType": "Unmanaged"},
-                "features": [
-                    {"name": "SecurityType", "value": image.security},
-                    {"name": "DiskControllerTypes", "value": "SCSI, NVMe"},
-                ],
-                "imageDeprecationStatus": status,
-            },
+    return {
+        "architecture": "x64",
+        "hyperVGeneration": "V2",
+        "osDiskImage": {
+            "operatingSystem": image.os,
+            "sizeInGb": image.size_gib,
+            "sizeInBytes": image.size_gib * 1024**3 + 512,
         },
-    )
+        "dataDiskImages": [],
+        "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
+        "disallowed": {"vmDiskType": "Unmanaged"},
+        "features": [
+            {"name": "SecurityType", "value": image.security},
+            {"name": "DiskControllerTypes", "value": "SCSI, NVMe"},
+        ],
+        "imageDeprecationStatus": status,
+    }
 
 
 def _find_community_image(call: ArmCall) -> Image:
@@ -198,8 +246,19 @@ def _gallery_body(where: str, call: ArmCall, name: str, properties: Body) -> Bod
 def _build_routes() -> Routes:
     compute = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
     platform = f"{compute}/publishers/*/artifacttypes/*/offers/*/skus/*/versions"
-    options = frozenset({"$top", "$orderby"})
+    options = frozenset({"$top", "$orderby", "$expand"})
+    publishers = f"{compute}/publishers"
+    offers = f"{publishers}/*/artifacttypes/*/offers"
+    images = f"{kinds.IMAGE.lower()}"
+    page = frozenset({"$skiptoken"})
     routes: Routes = {
+        ("GET", publishers): Route(list_publishers, kinds.COMPUTE_API),
+        ("GET", offers): Route(list_offers, kinds.COMPUTE_API),
+        ("GET", f"{offers}/*/skus"): Route(list_platform_skus, kinds.COMPUTE_API),
+        **{
+            ("GET", f"{place}{images}"): Route(list_managed_images, kinds.COMPUTE_API, page)
+            for place in (IN_SUBSCRIPTION, IN_GROUP)
+        },
         ("GET", platform): Route(list_platform_versions, kinds.COMPUTE_API, options),
         ("GET", f"{platform}/*"): Route(get_platform_version, kinds.COMPUTE_API),
     }

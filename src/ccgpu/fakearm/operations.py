@@ -218,6 +218,9 @@ def poll_location(
         return Response(409, {"error": operation.error})
     if "output" in operation.data:
         return Response(200, operation.data["output"])
+    written = world.find(operation.target) if operation.action == "write" else None
+    if written is not None and operation.data["family"] == "disk":
+        return Response(200, written.body)  # of a PUT, whose final state is at Location (SDK)
     return Response(200 if operation.data["family"] == "group" else 204)
 
 

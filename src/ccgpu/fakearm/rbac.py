@@ -14,16 +14,22 @@ from functools import lru_cache
 from ccgpu.fakearm import kinds, linked
 from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, ArmCall
 from ccgpu.fakearm.errors import GATEWAY, Refused
+from ccgpu.fakearm.resources import locks
 from ccgpu.fakearm.subscription import CALLER_NAME, CALLER_OBJECT_ID, PROVIDERS
 from ccgpu.fakearm.world import World
 
 Actions = dict[tuple[str, str], str]
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _SUBSCRIPTION = "Microsoft.Resources/subscriptions"
+_PUBLISHERS = "Microsoft.Compute/locations/publishers"
 # Reads below a region; the action omits the variable parts of the path.
 _LOCATION_ACTIONS = {
     "operations/*": "Microsoft.Compute/locations/operations",
     "diskoperations/*": "Microsoft.Compute/locations/diskOperations",
+    "vmsizes": "Microsoft.Compute/locations/vmSizes",
+    "publishers": _PUBLISHERS,
+    "publishers/*/artifacttypes/*/offers": f"{_PUBLISHERS}/artifacttypes/offers",
+    "publishers/*/artifacttypes/*/offers/*/skus": f"{_PUBLISHERS}/artifacttypes/offers/skus",
     "usages": "Microsoft.Compute/locations/usages",
 }
 _PERMISSIONS = "Microsoft.Authorization/permissions/read"
@@ -55,7 +61,10 @@ def _vm_actions() -> Actions:
         *("retrieveBootDiagnosticsData", "runCommand"),
     )
     actions = {("POST", f"{one}/{name.lower()}"): f"{kinds.VM}/{name}/action" for name in done}
-    return actions | {("GET", f"{one}/instanceview"): f"{kinds.VM}/instanceView/read"}
+    return actions | {
+        ("GET", f"{one}/instanceview"): f"{kinds.VM}/instanceView/read",
+        ("GET", f"{one}/extensions"): f"{kinds.VM}/extensions/read",
+    }
 
 
 def _location_actions() -> Actions:
@@ -83,6 +92,22 @@ def _gallery_actions() -> Actions:
     return actions
 
 
+def _authorization_actions() -> Actions:
+    """Of locks, role assignments and role definitions."""
+    actions: Actions = {}
+    for place in locks.PLACES:
+        path = f"{place}{kinds.LOCK.lower()}"
+        actions |= _kind_actions(kinds.LOCK, path, "PUT", "DELETE")
+    for place in (IN_SUBSCRIPTION, IN_GROUP):
+        for kind in ("roleAssignments", "roleDefinitions"):
+            action = f"Microsoft.Authorization/{kind}/read"
+            actions["GET", f"{place}microsoft.authorization/{kind.lower()}"] = action
+    actions["GET", f"{IN_SUBSCRIPTION}microsoft.authorization/roledefinitions/*"] = (
+        "Microsoft.Authorization/roleDefinitions/read"
+    )
+    return actions
+
+
 def _subscription_actions() -> Actions:
     groups, group = "subscriptions/*/resourcegroups", f"{_SUBSCRIPTION}/resourceGroups"
     providers = f"{_SUBSCRIPTION}/providers/read"
@@ -91,6 +116,9 @@ def _subscription_actions() -> Actions:
             ("GET", f"{place}microsoft.authorization/permissions"): _PERMISSIONS
             for place in (IN_SUBSCRIPTION, IN_GROUP)
         },
+        ("GET", "subscriptions"): f"{_SUBSCRIPTION}/read",
+        ("GET", "tenants"): "Microsoft.Resources/tenants/read",
+        ("GET", "subscriptions/*/locations"): f"{_SUBSCRIPTION}/locations/read",
         ("GET", "subscriptions/*"): f"{_SUBSCRIPTION}/read",
         ("GET", "subscriptions/*/providers"): providers,
         **{("GET", f"{IN_SUBSCRIPTION}{name.lower()}"): providers for name in PROVIDERS},
@@ -110,6 +138,14 @@ ACTIONS: Actions = {
     **_vm_actions(),
     **_location_actions(),
     **_gallery_actions(),
+    **_authorization_actions(),
+    **{
+        ("GET", f"{place}{kinds.IMAGE.lower()}"): f"{kinds.IMAGE}/read"
+        for place in (IN_SUBSCRIPTION, IN_GROUP)
+    },
+    ("GET", f"{IN_GROUP}{kinds.NSG.lower()}/*/defaultsecurityrules"): (
+        f"{kinds.NSG}/defaultSecurityRules/read"
+    ),
     ("GET", f"{IN_GROUP}{kinds.VAULT.lower()}/*"): f"{kinds.VAULT}/read",
     ("GET", f"{IN_GROUP}{kinds.GALLERY.lower()}/*"): f"{kinds.GALLERY}/read",
     (

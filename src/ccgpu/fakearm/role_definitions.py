@@ -41,9 +41,14 @@ def get_definition(call: ArmCall) -> Response:
             "RoleDefinitionDoesNotExist",
             f"The specified role definition with ID '{role}' does not exist.",
         )
+    return Response(200, built_in(call, role))
+
+
+def built_in(call: ArmCall, role: str) -> Body:
+    """The built-in role of this id."""
     name, actions = DATA_ACTIONS[role]
     permissions = {"actions": [], "notActions": [], "dataActions": actions, "notDataActions": []}
-    body: Body = {
+    return {
         "id": f"/subscriptions/{call.names[0]}/providers/{kinds.ROLE_DEFINITION}/{role}",
         "name": role,
         "type": kinds.ROLE_DEFINITION,
@@ -54,7 +59,6 @@ def get_definition(call: ArmCall) -> Response:
             "assignableScopes": ["/"],
         },
     }
-    return Response(200, body)
 
 
 def list_assignments(call: ArmCall) -> Response:
@@ -70,12 +74,13 @@ def list_assignments(call: ArmCall) -> Response:
         one.body
         for one in call.world.list_kind(kinds.ROLE_ASSIGNMENT)
         if one.properties["principalId"].lower() == wanted[1].lower()
-        and f"{vault.lower()}/".startswith(f"{_scope(one.key)}/")
+        and f"{vault.lower()}/".startswith(f"{scope_of(one.key)}/")
     ]
     return Response(200, {"value": found})
 
 
-def _scope(id_: str) -> str:
+def scope_of(id_: str) -> str:
+    """The scope of the role assignment with this id in lower case."""
     return id_.partition("/providers/microsoft.authorization/")[0]
 
 

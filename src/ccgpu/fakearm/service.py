@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Any
 
 from ccgpu.fakearm import (
+    assignments,
     billing,
     buckets,
     catalog,
@@ -37,6 +38,7 @@ from ccgpu.fakearm.resources import (
     groups,
     imported,
     interfaces,
+    locks,
     nat_gateways,
     networks,
     security_groups,
@@ -71,6 +73,8 @@ ROUTES: Routes = {
     **console.ROUTES,
     **imported.ROUTES,
     **role_definitions.ROUTES,
+    **locks.ROUTES,
+    **assignments.ROUTES,
 }
 
 
@@ -157,7 +161,8 @@ class FakeArm:
         _check_query(route, query)
         try:
             tokens.check_authorization(request.headers.get("Authorization", ""), self._world.now)
-            call = ArmCall(request, self._world_for(names[0], request), names, query, host)
+            world = self._world_for(names[0], request) if names else self._world
+            call = ArmCall(request, world, names, query, host)
             return self._handle(call, key, route)
         except errors.Refused as refusal:
             return refusal.response
@@ -246,6 +251,11 @@ class FakeArm:
 
     def close(self) -> None:
         self._store.close()
+
+
+def find_route(request: Request) -> Route | None:
+    """The route of a request to Resource Manager; None if there is none."""
+    return ROUTES.get((request.method, _parse_path(request.path)[0]))
 
 
 def _parse_path(path: str) -> tuple[str, tuple[str, ...]]:

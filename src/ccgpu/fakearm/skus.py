@@ -196,11 +196,33 @@ def list_usages(call: ArmCall) -> Response:
     return page_response(call, values)
 
 
+def list_sizes(call: ArmCall) -> Response:
+    """The sizes of a region in the older, shorter form."""
+    region = call.names[1].lower()
+    settings = call.world.settings
+    return page_response(
+        call,
+        [
+            {
+                "name": size.name,
+                "numberOfCores": size.cores,
+                "memoryInMB": size.memory_gib * 1024,
+                "maxDataDiskCount": size.data_disks,
+                "resourceDiskSizeInMB": size.temp_mib,
+                "osDiskSizeInMB": 1047552,
+            }
+            for size in SIZES.values()
+            if offered_zones(settings, size, region) is not None
+        ],
+    )
+
+
 _COMPUTE = f"{IN_SUBSCRIPTION}microsoft.compute"
 ROUTES: Routes = {
     ("GET", f"{_COMPUTE}/skus"): Route(
         list_skus, kinds.SKU_API, frozenset({"$filter", "includeExtendedLocations", "$skiptoken"})
     ),
+    ("GET", f"{_COMPUTE}/locations/*/vmsizes"): Route(list_sizes, kinds.COMPUTE_API),
     ("GET", f"{_COMPUTE}/locations/*/usages"): Route(
         list_usages, kinds.COMPUTE_API, frozenset({"$skiptoken"})
     ),

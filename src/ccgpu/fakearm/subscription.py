@@ -12,24 +12,54 @@ CALLER_NAME = "user@ccgpu.example"
 
 
 def get_subscription(call: ArmCall) -> Response:
+    return Response(200, _subscription_body(call))
+
+
+def list_subscriptions(call: ArmCall) -> Response:
+    return page_response(call, [_subscription_body(call)])
+
+
+def list_tenants(call: ArmCall) -> Response:
+    tenant = {"id": f"/tenants/{TENANT_ID}", "tenantId": TENANT_ID, "tenantCategory": "Home"}
+    named = {"displayName": "Simulated tenant", "countryCode": "DE", "domains": []}
+    return page_response(call, [tenant | named])
+
+
+def list_locations(call: ArmCall) -> Response:
+    """The regions of the subscription, in the form of this list."""
     subscription = call.world.subscription
-    return Response(
-        200,
-        {
-            "id": f"/subscriptions/{subscription}",
-            "authorizationSource": "RoleBased",
-            "managedByTenants": [],
-            "subscriptionId": subscription,
-            "tenantId": TENANT_ID,
-            "displayName": "Simulated subscription",
-            "state": call.world.settings.value("subscription_state"),
-            "subscriptionPolicies": {
-                "locationPlacementId": "Public_2014-09-01",
-                "quotaId": "PayAsYouGo_2014-09-01",
-                "spendingLimit": "Off",
-            },
-        },
+    return page_response(
+        call,
+        [
+            {
+                "id": f"/subscriptions/{subscription}/locations/{region}",
+                "name": region,
+                "type": "Region",
+                "displayName": region,
+                "regionalDisplayName": region,
+                "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+            }
+            for region in call.world.settings.value("regions")
+        ],
     )
+
+
+def _subscription_body(call: ArmCall) -> Body:
+    subscription = call.world.subscription
+    return {
+        "id": f"/subscriptions/{subscription}",
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionId": subscription,
+        "tenantId": TENANT_ID,
+        "displayName": "Simulated subscription",
+        "state": call.world.settings.value("subscription_state"),
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    }
 
 
 def list_permissions(call: ArmCall) -> Response:
@@ -56,12 +86,19 @@ def _provider_body(call: ArmCall, namespace: str, state: str) -> Body:
 
 
 def _resource_types(call: ArmCall, namespace: str) -> list[Body]:
-    """Of each provider only what clients ask for: the locations of virtual machines."""
-    if namespace != "Microsoft.Compute":
-        return []
+    """The provider's types that the fake has, each with the one API version of the fake."""
     regions = call.world.settings.value("regions")
-    named = {"resourceType": "virtualMachines", "apiVersions": [kinds.COMPUTE_API]}
-    return [named | {"locations": regions}]
+    return [
+        {
+            "resourceType": kind.removeprefix(f"{namespace}/"),
+            "apiVersions": [api],
+            "defaultApiVersion": api,
+            "locations": regions,
+            "capabilities": "None",
+        }
+        for kind, api in kinds.API.items()
+        if kind.startswith(f"{namespace}/")
+    ]
 
 
 def get_provider(namespace: str, call: ArmCall) -> Response:
@@ -107,7 +144,12 @@ PROVIDERS = (
     "Microsoft.KeyVault",
 )
 ROUTES: Routes = {
+    ("GET", "subscriptions"): Route(list_subscriptions, kinds.SUBSCRIPTIONS_API),
+    ("GET", "tenants"): Route(list_tenants, kinds.SUBSCRIPTIONS_API),
     ("GET", "subscriptions/*"): Route(get_subscription, kinds.SUBSCRIPTIONS_API),
+    ("GET", "subscriptions/*/locations"): Route(
+        list_locations, kinds.SUBSCRIPTIONS_API, frozenset({"includeExtendedLocations"})
+    ),
     **{
         ("GET", f"{place}microsoft.authorization/permissions"): Route(
             list_permissions, kinds.AUTHORIZATION_API

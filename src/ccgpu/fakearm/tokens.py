@@ -13,13 +13,14 @@ from typing import Any
 
 from ccgpu.fakearm import errors
 
+_NO_SIGNATURE = "c2ltdWxhdGVk"  # base64: "simulated"
 _numbers = itertools.count()
 
 
 def make_token(claims: dict[str, Any]) -> str:
-    """A token that differs from all others, like Entra's (`uti`)."""
+    """A token that differs from all others, like Entra's (`uti`). Clients decode all its parts."""
     parts = ({"alg": "none", "typ": "JWT"}, {**claims, "uti": str(next(_numbers))})
-    return ".".join((*map(_encode_part, parts), "simulated"))
+    return ".".join((*map(_encode_part, parts), _NO_SIGNATURE))
 
 
 def check_authorization(authorization: str, now: float) -> None:

@@ -75,7 +75,7 @@ class _Adapter(BaseAdapter):
         response.reason = HTTPStatus(answer.status).phrase
         response.url, response.request = str(request.url), request
         response.headers.update(answer.headers)
-        content = _encode_body(answer)
+        content = encode_body(answer)
         if content:
             response.headers.setdefault("Content-Type", "application/json; charset=utf-8")
         response.headers["Content-Length"] = str(len(content))
@@ -88,7 +88,8 @@ class _Adapter(BaseAdapter):
         """Nothing is open."""
 
 
-def _encode_body(answer: Response) -> bytes:
+def encode_body(answer: Response) -> bytes:
+    """The body as bytes: JSON, unless it is text or bytes already."""
     if answer.body is None:
         return b""
     if isinstance(answer.body, bytes):

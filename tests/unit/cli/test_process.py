@@ -73,7 +73,7 @@ def test_an_error_is_reported_despite_a_signal(tmp_path: Path):
     def nowhere(*_: object) -> Any:
         raise AssertionError
 
-    runtime = Runtime(Console(), Console(file=said), tmp_path, tmp_path, nowhere, nowhere)
+    runtime = Runtime(Console(), Console(file=said), tmp_path, tmp_path, nowhere, nowhere, nowhere)
     assert run(["nonsense"], runtime) == UsageProblem.exit_code
     assert said.times == 0
     assert said.getvalue().endswith("error: no such command 'nonsense'\n\nhint: `ccgpu --help`\n")

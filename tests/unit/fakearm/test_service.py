@@ -40,7 +40,7 @@ def test_ids_compare_without_case_and_keep_their_first_spelling(az):
     ("method", "url", "gap"),
     [
         ("GET", "https://example.com/subscriptions/x", "host"),
-        ("GET", f"{HOST}/tenants?api-version=2022-12-01", "GET tenants"),
+        ("GET", f"{HOST}/tenants/x?api-version=2022-12-01", "GET tenants/"),
         (
             "GET",
             f"{HOST}{resource_path('Microsoft.Storage/x', 'y')}?api-version=1",
@@ -52,7 +52,7 @@ def test_ids_compare_without_case_and_keep_their_first_spelling(az):
         ("GET", f"{HOST}{group_path()}", "api-version None"),
         ("GET", f"{HOST}{group_path()}?api-version=2025-04-01&$expand=x", "query option"),
         ("GET", f"{HOST}{vm_path()}?api-version=2026-04-01&$expand=userData", "expand"),
-        ("GET", f"{_GROUPS}&$filter=name eq 'x'", "filter"),
+        ("GET", f"{_GROUPS}&$filter=plan eq 'x'", "filter"),
         ("GET", "https://x.blob.storage.azure.net/x", "token"),
     ],
 )

@@ -17,10 +17,11 @@ from ccgpu.fakearm.call import (
     read_tags,
     require_group,
 )
+from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.resources.filters import filter_bodies, filters_by_tag
-from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.wire import Body, FakeGap, Response
 from ccgpu.fakearm.world import StoredResource, World
 
 # Microsoft Learn, "Naming rules and restrictions for Azure resources".
@@ -144,7 +145,8 @@ def list_resources(call: ArmCall) -> Response:
         require_group(call)
     found = lag.visible_resources(call.world, None, *call.names[1:])
     wanted = call.query.get("$filter")
-    bodies = filter_bodies(wanted, [_generic_body(one.body) for one in found])
+    more = _expanded_fields(call)
+    bodies = filter_bodies(wanted, [_generic_body(one, more) for one in found])
     if filters_by_tag(wanted) and call.world.settings.value("tagless_lists"):
         bodies = [{key: value for key, value in one.items() if key != "tags"} for one in bodies]
     return page_response(call, bodies, "arm_page_size")
@@ -163,12 +165,30 @@ _GENERIC_FIELDS = (
 )
 
 
-def _generic_body(body: Body) -> Body:
-    return {key: body[key] for key in _GENERIC_FIELDS if key in body}
+# `changedTime` stays away: the fake does not keep it.
+_EXPANDED = frozenset({"createdTime", "changedTime", "provisioningState"})
+
+
+def _expanded_fields(call: ArmCall) -> frozenset[str]:
+    """The fields that the option `$expand` asks for."""
+    wanted = frozenset(filter(None, call.query.get("$expand", "").split(",")))
+    if not wanted <= _EXPANDED:
+        raise FakeGap(f"$expand={call.query['$expand']}")
+    return wanted
+
+
+def _generic_body(one: StoredResource, more: frozenset[str]) -> Body:
+    shown = {key: one.body[key] for key in _GENERIC_FIELDS if key in one.body}
+    if "createdTime" in more:
+        shown["createdTime"] = arm_time(one.created)
+    if "provisioningState" in more:
+        shown["provisioningState"] = one.state
+    return shown
 
 
 _GROUPS = IN_GROUP.removesuffix("/*/providers/")
 _LIST = frozenset({"$filter", "$skiptoken", "$top"})
+_EXPANDABLE = _LIST | {"$expand"}
 ROUTES: Routes = {
     ("PUT", f"{_GROUPS}/*"): Route(put_group, kinds.RESOURCES_API),
     ("GET", f"{_GROUPS}/*"): Route(get_group, kinds.RESOURCES_API),
@@ -176,6 +196,6 @@ ROUTES: Routes = {
     ("PATCH", f"{_GROUPS}/*"): Route(patch_group, kinds.RESOURCES_API),
     ("DELETE", f"{_GROUPS}/*"): Route(delete_group, kinds.RESOURCES_API),
     ("GET", _GROUPS): Route(list_groups, kinds.RESOURCES_API, _LIST),
-    ("GET", f"{_GROUPS}/*/resources"): Route(list_resources, kinds.RESOURCES_API, _LIST),
-    ("GET", "subscriptions/*/resources"): Route(list_resources, kinds.RESOURCES_API, _LIST),
+    ("GET", f"{_GROUPS}/*/resources"): Route(list_resources, kinds.RESOURCES_API, _EXPANDABLE),
+    ("GET", "subscriptions/*/resources"): Route(list_resources, kinds.RESOURCES_API, _EXPANDABLE),
 }

@@ -186,6 +186,10 @@ def list_rules(call: ArmCall) -> Response:
     return page_response(call, _require_parent(call).properties["securityRules"])
 
 
+def list_default_rules(call: ArmCall) -> Response:
+    return page_response(call, _require_parent(call).properties["defaultSecurityRules"])
+
+
 def put_rule(call: ArmCall) -> Response:
     group = _require_parent(call, write=True)
     given = {**call.body(), "name": call.names[3]}
@@ -276,5 +280,8 @@ RULE_ROUTES: Routes = {
     ("GET", f"{_ONE}/*"): Route(get_rule, kinds.NETWORK_API),
     ("PUT", f"{_ONE}/*"): Route(put_rule, kinds.NETWORK_API),
     ("DELETE", f"{_ONE}/*"): Route(delete_rule, kinds.NETWORK_API),
+    ("GET", _ONE.replace("/securityrules", "/defaultsecurityrules")): Route(
+        list_default_rules, kinds.NETWORK_API, frozenset({"$skiptoken"})
+    ),
     ("GET", _ONE): Route(list_rules, kinds.NETWORK_API, frozenset({"$skiptoken"})),
 }

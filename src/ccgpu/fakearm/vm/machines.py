@@ -251,6 +251,12 @@ def get_instance_view(call: ArmCall) -> Response:
     return Response(200, instance_view(call.world, tracked.require(call, kinds.VM)))
 
 
+def list_extensions(call: ArmCall) -> Response:
+    """A simulated VM has no extensions, and its PUT of one is a gap."""
+    tracked.require(call, kinds.VM)
+    return Response(200, {"value": []})
+
+
 _ONE, _API = f"{IN_GROUP}{kinds.VM.lower()}/*", kinds.COMPUTE_API
 _PAGE = frozenset({"$skiptoken"})
 ROUTES: Routes = {
@@ -258,6 +264,7 @@ ROUTES: Routes = {
     ("GET", _ONE): Route(get, _API, frozenset({"$expand"})),
     ("PATCH", _ONE): Route(patch, _API),
     ("DELETE", _ONE): Route(delete, _API, frozenset({"forceDeletion"})),
+    ("GET", f"{_ONE}/extensions"): Route(list_extensions, _API, frozenset({"$expand"})),
     ("GET", f"{_ONE}/instanceview"): Route(get_instance_view, _API),
     ("GET", f"{IN_GROUP}{kinds.VM.lower()}"): Route(list_, _API, _PAGE),
     ("GET", f"{IN_SUBSCRIPTION}{kinds.VM.lower()}"): Route(list_all, _API, _PAGE | {"statusOnly"}),
