@@ -72,6 +72,7 @@ class Shell:
     reached: list[ConnectionOptions] = field(default_factory=list)
     backend: Callable[[ConnectionOptions], Backend] | None = None
     services: Services | None = None  # the vendors' web, where the back end is Azure
+    log: Path | None = None  # the file of CCGPU_LOG
     stdin: bytes | None = None  # the input; None: a terminal
     pause: Callable[[float], None] | None = None  # takes the place of waiting
     out: io.StringIO = field(default_factory=io.StringIO)  # what the last command has printed
@@ -103,6 +104,7 @@ class Shell:
             backend=self.backend or self._backend,
             simulated=lambda: contextlib.nullcontext(self.arm),
             ask=self.ask,
+            log=self.log,
             stdin=lambda: None if self.stdin is None else io.BytesIO(self.stdin),
             pause=self.pause or _never_wait,
         )

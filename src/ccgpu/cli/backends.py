@@ -24,6 +24,7 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
+from ccgpu.net.request_log import RequestLog
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import folders
 from ccgpu.store.journals import Journals
@@ -54,6 +55,7 @@ class Backend:
         price_web: Opens the HTTP client for Azure's price list.
         hub_web: Opens the HTTP client for huggingface.co, which lists the files of models.
         channels: Opens the channel to the inside of a VM.
+        requests: Is told of each HTTP request of all these clients.
         require_channel: Raises an error if this machine lacks what `channels` needs, or if none of
             the given private keys can be used.
         sources: The addresses that `web` may be asked for.
@@ -70,6 +72,7 @@ class Backend:
     price_web: "Callable[[], Web]"
     hub_web: "Callable[[], Web]"
     channels: "OpenChannel"
+    requests: RequestLog
     sources: Sources = PUBLIC
     cache: Path | None = None
     sku_cache: Path | None = None
@@ -145,6 +148,9 @@ def _azure_backend(
 
     from ccgpu.scheduling.clock import RealClock
 
+    clock = RealClock()
+    requests = RequestLog(clock.now)
+
     def session() -> "Session":
         from ccgpu.azure.credentials import default_credential
         from ccgpu.azure.session import ENVIRONMENTS, Session
@@ -157,21 +163,23 @@ def _azure_backend(
                 "no subscription is selected",
                 hint="give `--subscription ID`, set AZURE_SUBSCRIPTION_ID, or run `az account set`",
             )
-        return Session(subscription, cloud, default_credential(cloud.authority, subscription))
+        credential = default_credential(cloud.authority, subscription, log=requests)
+        return Session(subscription, cloud, credential, log=requests)
 
     def web(*hosts: str) -> "Web":
         from ccgpu.net.fetch import Web
 
-        return Web(hosts)
+        return Web(hosts, log=requests)
 
     return Backend(
         session=session,
-        scheduler=Scheduler(RealClock(), ThreadPoolExecutor(max_workers=_THREADS)),
+        scheduler=Scheduler(clock, ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
         hub_web=partial(web, HUB_HOST),
         channels=open_ssh,
+        requests=requests,
         require_channel=require_openssh,
         cache=folders.cache(),
         sku_cache=folders.cache() / "skus",
@@ -195,13 +203,14 @@ def simulated_backend(
         ocsp=vendor_services.OCSP_URL,
         mirrors={},
     )
+    requests = RequestLog(arm.clock.now)
 
     def session() -> "Session":
         from ccgpu.azure.session import ENVIRONMENTS, Session
         from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport
 
         credential, transport = FakeCredential(arm), FakeTransport(arm)
-        return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[cloud], credential, transport)
+        return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[cloud], credential, transport, requests)
 
     def web() -> "Web":
         from ccgpu.fakearm import FakeTransport
@@ -209,16 +218,17 @@ def simulated_backend(
 
         state = partial(arm.settings.get, "vendors")
         services = vendor_services.VendorServices(vendors(), arm.clock.now, state)
-        return Web(sources.hosts(), FakeTransport(services))
+        return Web(sources.hosts(), FakeTransport(services), requests)
 
     return Backend(
         session=session,
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
-        price_web=partial(_simulated_price_list, arm),
-        hub_web=partial(_simulated_hub, arm),
+        price_web=partial(_simulated_price_list, arm, requests),
+        hub_web=partial(_simulated_hub, arm, requests),
         channels=simulated_channels(arm, vendors),
+        requests=requests,
         sources=sources,
         sku_cache=sku_folder(journals),
         simulated=True,
@@ -226,21 +236,21 @@ def simulated_backend(
     )
 
 
-def _simulated_price_list(arm: "FakeArm") -> "Web":
+def _simulated_price_list(arm: "FakeArm", log: RequestLog) -> "Web":
     from ccgpu.fakearm import FakeTransport
     from ccgpu.fakearm.retail_prices import PriceService
     from ccgpu.net.fetch import Web
 
-    return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)))
+    return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)), log)
 
 
-def _simulated_hub(arm: "FakeArm") -> "Web":
+def _simulated_hub(arm: "FakeArm", log: RequestLog) -> "Web":
     from ccgpu.fakearm import FakeTransport
     from ccgpu.fakeguest.hub import SimulatedHub
     from ccgpu.net.fetch import Web
 
     hub = SimulatedHub(partial(arm.settings.get, "vendors"))
-    return Web((HUB_HOST,), FakeTransport(hub))
+    return Web((HUB_HOST,), FakeTransport(hub), log)
 
 
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":

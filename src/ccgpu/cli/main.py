@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu import __version__
-from ccgpu.cli import failures, process, streams
+from ccgpu.cli import failures, process, request_lines, streams
 from ccgpu.cli.arguments import stderr_wanted
 from ccgpu.cli.commands import Commands
 from ccgpu.cli.console import ask_secret, confirm, console
@@ -147,6 +147,7 @@ def process_runtime() -> Runtime:
         ask=partial(confirm, err, sys.stdin) if interactive else None,
         ask_secret=ask_secret if interactive else None,
         lost=partial(streams.lost, sys.stdout),
+        log=Path(name) if (name := os.environ.get(request_lines.VARIABLE)) else None,
         stdin=lambda: None if sys.stdin.isatty() else sys.stdin.buffer,
         go_on=process.go_on,
     )

@@ -89,11 +89,12 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """The options that select back end, subscription and cloud."""
+    """The options that select back end, subscription and cloud. debug: show each request."""
 
     backend: BackendName = BackendName.AZURE
     subscription: str | None = None
     cloud: str = "public"
+    debug: bool = False
 
 
 # SeedAdded: id, type, and, for a resource group made automatically, the id that needed it.
@@ -149,6 +150,7 @@ class Runtime:
     stderr: Stderr = Stderr.TEXT
     progress: "Stream | None" = None  # the stream of `--events`
     lost: Callable[[], str | None] = lambda: None  # why writing the answer failed
+    log: Path | None = None  # the file that each HTTP request is written to
     stdin: Callable[[], BinaryIO | None] = lambda: None  # the input, unless it is a terminal
     pause: Callable[[float], None] = _pause  # waits, in real time, for nothing but Ctrl-C
     go_on: Callable[[], None] = lambda: None  # after an interrupt: the next one interrupts again
