@@ -197,12 +197,7 @@ def simulated_backend(
     from ccgpu.fakeguest import vendor_services
     from ccgpu.scheduling.scheduler import InlineExecutor
 
-    sources = Sources(
-        kds=vendor_services.KDS_URL,
-        rim=vendor_services.RIM_URL,
-        ocsp=vendor_services.OCSP_URL,
-        mirrors={},
-    )
+    sources = _simulated_sources()
     requests = RequestLog(arm.clock.now)
 
     def session() -> "Session":
@@ -234,6 +229,12 @@ def simulated_backend(
         simulated=True,
         roots=lambda: vendors().roots,
     )
+
+
+def _simulated_sources() -> Sources:
+    from ccgpu.fakeguest import vendor_services as urls
+
+    return Sources(kds=urls.KDS_URL, rim=urls.RIM_URL, ocsp=urls.OCSP_URL, mirrors={})
 
 
 def _simulated_price_list(arm: "FakeArm", log: RequestLog) -> "Web":

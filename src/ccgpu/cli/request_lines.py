@@ -4,12 +4,12 @@ Where stderr has JSON, a request is a document of one line there; in the file it
 """
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccgpu.errors import UsageProblem
+from ccgpu.store.line_log import LineLog
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +31,8 @@ def listener(console: "Console | None", log: Path | None, *, as_json: bool) -> "
     if console is not None:
         writers.append(lambda sent: _show(console, sent, as_json=as_json))
     if log is not None:
-        append = _appender(log)
-        writers.append(lambda sent: append(_json_line(sent)))
+        lines = _open(log)
+        writers.append(lambda sent: lines.append(_json_line(sent)))
     if not writers:
         return None
 
@@ -55,26 +55,11 @@ def _json_line(sent: "SentRequest") -> str:
     return json.dumps(as_json(sent))
 
 
-def _appender(log: Path) -> Callable[[str], None]:
-    """Appends a line to the file, which only its owner may read.
-
-    A disk that is full later ends the log, not the command, whose work must not be left half done.
-    """
+def _open(log: Path) -> LineLog:
     try:
-        number = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return LineLog(log)
     except OSError as err:
         raise UsageProblem(
             f"{VARIABLE}: {log} cannot be written: {err.strerror}",
             hint=f"name another file, or unset {VARIABLE}",
         ) from err
-    open_ = [True]
-
-    def append(line: str) -> None:
-        if not open_[0]:
-            return
-        try:
-            os.write(number, f"{line}\n".encode())  # one write: lines of several threads stay whole
-        except OSError:
-            open_[0] = False
-
-    return append
