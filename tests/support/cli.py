@@ -87,6 +87,11 @@ class Shell:
         """The user's home."""
         return self.folder / "home"
 
+    @property
+    def config(self) -> Path:
+        """The file of the user's defaults, which does not exist at first."""
+        return self.folder / "config" / "config.yaml"
+
     def with_key(self) -> "Shell":
         """The same user with an SSH key."""
         (self.home / ".ssh").mkdir(parents=True)
@@ -104,6 +109,7 @@ class Shell:
             backend=self.backend or self._backend,
             simulated=lambda: contextlib.nullcontext(self.arm),
             ask=self.ask,
+            config=self.config,
             log=self.log,
             stdin=lambda: None if self.stdin is None else io.BytesIO(self.stdin),
             pause=self.pause or _never_wait,

@@ -42,11 +42,11 @@ def price(
     from ccgpu.workflows.prices import prices_of_spec
 
     runtime: Runtime = ctx.obj
-    backend = runtime.backend(connection)
+    backend, defaults = runtime.backend(connection), runtime.user_config()
     if request.name is None:
-        spec = request.build(default_name="price")
+        spec = request.build(defaults, default_name="price")
     else:
-        spec = connect_and_resolve(backend.connect, request, fresh=fresh)[1].spec
+        spec = connect_and_resolve(backend.connect, request, defaults, fresh=fresh)[1].spec
     found = prices_of_spec(backend.prices(), spec, spec.regions, currency)
     simulated = backend.simulated
     runtime.answer(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ccgpu.azure.context import AzureContext
     from ccgpu.cli.backends import Backend
+    from ccgpu.store.user_config import UserConfig
     from ccgpu.views.progress import Stream
 
 
@@ -150,6 +151,7 @@ class Runtime:
     stderr: Stderr = Stderr.TEXT
     progress: "Stream | None" = None  # the stream of `--events`
     lost: Callable[[], str | None] = lambda: None  # why writing the answer failed
+    config: Path | None = None  # the file of the user's defaults
     log: Path | None = None  # the file that each HTTP request is written to
     stdin: Callable[[], BinaryIO | None] = lambda: None  # the input, unless it is a terminal
     pause: Callable[[float], None] = _pause  # waits, in real time, for nothing but Ctrl-C
@@ -158,6 +160,12 @@ class Runtime:
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
         """Open Azure, or the simulated subscription, for the workflows."""
         return self.backend(connection).connect()
+
+    def user_config(self) -> "UserConfig":
+        """The user's defaults; `InvalidFile` if their file is not valid."""
+        from ccgpu.store import user_config
+
+        return user_config.read(self.config)
 
     def note(self, text: str) -> None:
         """Print a note on stderr, or write it to the stream of events."""

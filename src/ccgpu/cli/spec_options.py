@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
     from ccgpu.domain.given import RememberedSpec, RequestedSpec
     from ccgpu.store.specs import Recall
+    from ccgpu.store.user_config import UserConfig
 
 _FLAGS = SpecFlags(VmSpec)
 
@@ -35,10 +36,10 @@ class SpecRequest:
     sets: tuple[str, ...]
     flags: Mapping[str, Any]
 
-    def build(self, *, default_name: str | None = None) -> VmSpec:
+    def build(self, defaults: "UserConfig", *, default_name: str | None = None) -> VmSpec:
         """The spec, or `InvalidFile` with every problem.
 
-        `default_name`: its name if neither the command line nor the file gives one.
+        `defaults`: the user's own. `default_name`: its name if nothing else gives one.
         """
         from ccgpu.store import specs
 
@@ -49,9 +50,12 @@ class SpecRequest:
             sets=self.sets,
             flags=self.flags,
             default_name=default_name,
+            defaults=defaults.layer(),
         )
 
-    def resolve(self, recall: "Recall", *, default_name: str | None = None) -> "RequestedSpec":
+    def resolve(
+        self, recall: "Recall", defaults: "UserConfig", *, default_name: str | None = None
+    ) -> "RequestedSpec":
         """The spec, starting from what `recall` returns for its name, and the given fields."""
         from ccgpu.store import specs
 
@@ -63,6 +67,7 @@ class SpecRequest:
             flags=self.flags,
             default_name=default_name,
             recall=recall,
+            defaults=defaults.layer(),
         )
 
 
@@ -75,7 +80,11 @@ FreshOption = Annotated[
 
 
 def connect_and_resolve(
-    connect: "Callable[[], AzureContext]", request: SpecRequest, *, fresh: bool
+    connect: "Callable[[], AzureContext]",
+    request: SpecRequest,
+    defaults: "UserConfig",
+    *,
+    fresh: bool,
 ) -> "tuple[AzureContext, RequestedSpec]":
     """Open the subscription and build the spec to create there.
 
@@ -90,7 +99,7 @@ def connect_and_resolve(
         connected.append(connect())
         return connected[0].journals.remembered(connected[0].subscription, name)
 
-    requested = request.resolve(recall)
+    requested = request.resolve(recall, defaults)
     return connected[0] if connected else connect(), requested
 
 

@@ -1,4 +1,4 @@
-"""Builds specs from templates, files, `--set` and flags, in increasing order of precedence.
+"""Builds specs from defaults, templates, files, `--set` and flags, each over those before it.
 
 `build` returns a `VmSpec`, or raises an `InvalidFile` with every problem and its place.
 """
@@ -26,6 +26,7 @@ Recall = Callable[[str], RememberedSpec | None]
 read = documents.read
 
 HINT = "`ccgpu schema spec` prints every field"
+_NOTHING = Layer()
 # A valid name for validating a spec that has none yet.
 _PLACEHOLDER = "unnamed"
 
@@ -38,6 +39,7 @@ def build(
     sets: Sequence[str] = (),
     flags: Mapping[str, Any] = {},
     default_name: str | None = None,
+    defaults: Layer = _NOTHING,
 ) -> "VmSpec":
     """Build the spec of a command line: flags over `--set` over file over template.
 
@@ -48,9 +50,16 @@ def build(
         sets: each KEY=VALUE of `--set`.
         flags: the values of the flags, as a nested mapping.
         default_name: the name if none is given.
+        defaults: the user's own, below everything else.
     """
     return resolve(
-        name, file=file, template=template, sets=sets, flags=flags, default_name=default_name
+        name,
+        file=file,
+        template=template,
+        sets=sets,
+        flags=flags,
+        default_name=default_name,
+        defaults=defaults,
     ).spec
 
 
@@ -63,19 +72,22 @@ def resolve(
     flags: Mapping[str, Any] = {},
     default_name: str | None = None,
     recall: Recall = lambda _: None,
+    defaults: Layer = _NOTHING,
 ) -> RequestedSpec:
     """As `build`, and also return which fields were given.
 
     Args:
-        recall: returns the spec of the last create of a name. It is the lowest layer if there is
-            neither file nor template.
+        recall: returns the spec of the last create of a name. It is the lowest layer but for
+            `defaults` if there is neither file nor template.
     """
     # 1. The lowest layer: a template, a file, or the last create.
     known = name or _name_of(sets)
     memory = recall(known) if known and file is None and template is None else None
-    layer = spec_memory.layer(memory, known) if memory and known else Layer()
+    layer = defaults
+    if memory and known:
+        layer = layers.overlay(layer, spec_memory.layer(memory, known))
     if template is not None:
-        layer = _template_layer(template)
+        layer = layers.overlay(layer, _template_layer(template))
     if file is not None:
         layer = layers.overlay(layer, layers.document_layer(read(file)))
     # 2. `--set` and the flags.
@@ -86,7 +98,7 @@ def resolve(
         name = default_name
     # 3. Validate, and note which fields were given now or earlier.
     spec = _validate(layer, name, file)
-    given = spec_memory.given_fields(layer, memory, spec.name)
+    given = spec_memory.given_fields(layer, memory, spec.name, defaults)
     named = {assigned.partition("=")[0].strip() for assigned in sets}
     named |= {dotted(path) for path, _ in field_paths(flags)}
     return RequestedSpec(spec, replace(given, by_flag=given.now & named))
