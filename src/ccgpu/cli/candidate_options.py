@@ -20,10 +20,9 @@ def open_spec(
     runtime: Runtime, request: SpecRequest, connection: ConnectionOptions, *, fresh: bool
 ) -> "tuple[AzureContext, VmSpec]":
     """The subscription, and the spec of the options; without NAME, of no deployment."""
-    defaults = runtime.user_config()
     if request.name is None:
-        return runtime.connect(connection), request.build(defaults, default_name="capacity")
+        return runtime.connect(connection), request.build(runtime, default_name="capacity")
     cloud, wanted = connect_and_resolve(
-        lambda: runtime.connect(connection), request, defaults, fresh=fresh
+        lambda: runtime.connect(connection), request, runtime, fresh=fresh
     )
     return cloud, wanted.spec

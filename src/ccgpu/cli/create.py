@@ -47,8 +47,7 @@ def create(
         preview(*parts, how)
         return
     used = OpenedBackend(ctx.obj, connection, way)
-    defaults = ctx.obj.user_config()
-    cloud, spec = connect_and_resolve(used.connect, request, defaults, fresh=fresh)
+    cloud, spec = connect_and_resolve(used.connect, request, ctx.obj, fresh=fresh)
     more = (attesting, progress_options, consent)
     creation = Creation(ctx.obj, used, cloud, spec, flags, *more)
     if one_shot.run:

@@ -58,7 +58,11 @@ GroupOption = Annotated[
 FileOption = Annotated[
     Path | None,
     typer.Option(
-        "--file", "-f", metavar="FILE", help="Spec file, YAML or JSON.", show_default=False
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="Spec file, YAML or JSON; - for stdin.",
+        show_default=False,
     ),
 ]
 
@@ -167,6 +171,9 @@ def _name_argument() -> Any:
     )
 
 
+UncheckedName = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="Deployment name.", show_default=False)
+]
 OptionalName = Annotated[str | None, _name_argument()]
 
 

@@ -42,11 +42,11 @@ def price(
     from ccgpu.workflows.prices import prices_of_spec
 
     runtime: Runtime = ctx.obj
-    backend, defaults = runtime.backend(connection), runtime.user_config()
+    backend = runtime.backend(connection)
     if request.name is None:
-        spec = request.build(defaults, default_name="price")
+        spec = request.build(runtime, default_name="price")
     else:
-        spec = connect_and_resolve(backend.connect, request, defaults, fresh=fresh)[1].spec
+        spec = connect_and_resolve(backend.connect, request, runtime, fresh=fresh)[1].spec
     found = prices_of_spec(backend.prices(), spec, spec.regions, currency)
     simulated = backend.simulated
     runtime.answer(

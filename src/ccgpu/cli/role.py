@@ -49,7 +49,7 @@ def role(
 
     runtime: Runtime = ctx.obj
     name = "operator" if scope is Scope.SUBSCRIPTION else None
-    spec = request.build(runtime.user_config(), default_name=name)
+    spec = request.build(runtime, default_name=name)
     id_ = subscription or default_subscription(os.environ) or _PLACEHOLDER
     if scope is Scope.SUBSCRIPTION:
         definition = of.subscription_role(spec, id_, run_command=run_command)

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import typer
 
+from ccgpu.errors import UsageProblem
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from ccgpu.azure.context import AzureContext
     from ccgpu.cli.backends import Backend
+    from ccgpu.store.documents import Document
     from ccgpu.store.user_config import UserConfig
     from ccgpu.views.progress import Stream
 
@@ -77,6 +80,11 @@ class OutputOptions:
     def is_text(self) -> bool:
         """Whether the answer is the text for people."""
         return self.format is OutputFormat.TEXT and self.query is None
+
+    def require_text(self, what: str) -> None:
+        """Refuse JSON and queries, because the answer is `what`, and no document."""
+        if not self.is_text:
+            raise UsageProblem(f"the answer is {what}, not JSON", hint="leave out -o and --query")
 
     def rendered(self, document: Mapping[str, Any], *, indent: int | None = 2) -> str:
         """The document for a script, filtered. indent: of JSON; None for a single line."""
@@ -160,6 +168,17 @@ class Runtime:
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
         """Open Azure, or the simulated subscription, for the workflows."""
         return self.backend(connection).connect()
+
+    def read_document(self, path: Path) -> "Document":
+        """The YAML or JSON file; for `-`, standard input."""
+        from ccgpu.store import documents
+
+        if str(path) != "-":
+            return documents.read(path)
+        stream = self.stdin()
+        if stream is None:
+            raise UsageProblem("- is standard input, and that is a terminal", hint="pipe it in")
+        return documents.read_stream(stream, "standard input")
 
     def user_config(self) -> "UserConfig":
         """The user's defaults; `InvalidFile` if their file is not valid."""

@@ -67,6 +67,6 @@ def check_and_tell(
 
 def _requested(runtime: Runtime, request: SpecRequest) -> "RequestedSpec | CcgpuError":
     try:
-        return request.resolve(lambda _: None, runtime.user_config(), default_name=_NAME)
+        return request.resolve(lambda _: None, runtime, default_name=_NAME)
     except CcgpuError as err:
         return err

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu.cli.option_groups import OptionGroup
-from ccgpu.cli.options import FileOption, OptionalName, option
+from ccgpu.cli.options import FileOption, OptionalName, UncheckedName, option
+from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.spec_flags import SpecFlags
 from ccgpu.domain.spec.vm import VmSpec
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
     from ccgpu.domain.given import RememberedSpec, RequestedSpec
     from ccgpu.store.specs import Recall
-    from ccgpu.store.user_config import UserConfig
 
 _FLAGS = SpecFlags(VmSpec)
 
@@ -36,10 +36,10 @@ class SpecRequest:
     sets: tuple[str, ...]
     flags: Mapping[str, Any]
 
-    def build(self, defaults: "UserConfig", *, default_name: str | None = None) -> VmSpec:
+    def build(self, runtime: Runtime, *, default_name: str | None = None) -> VmSpec:
         """The spec, or `InvalidFile` with every problem.
 
-        `defaults`: the user's own. `default_name`: its name if nothing else gives one.
+        `default_name`: its name if nothing else gives one.
         """
         from ccgpu.store import specs
 
@@ -50,11 +50,12 @@ class SpecRequest:
             sets=self.sets,
             flags=self.flags,
             default_name=default_name,
-            defaults=defaults.layer(),
+            defaults=runtime.user_config().layer(),
+            read_file=runtime.read_document,
         )
 
     def resolve(
-        self, recall: "Recall", defaults: "UserConfig", *, default_name: str | None = None
+        self, recall: "Recall", runtime: Runtime, *, default_name: str | None = None
     ) -> "RequestedSpec":
         """The spec, starting from what `recall` returns for its name, and the given fields."""
         from ccgpu.store import specs
@@ -67,7 +68,8 @@ class SpecRequest:
             flags=self.flags,
             default_name=default_name,
             recall=recall,
-            defaults=defaults.layer(),
+            defaults=runtime.user_config().layer(),
+            read_file=runtime.read_document,
         )
 
 
@@ -82,7 +84,7 @@ FreshOption = Annotated[
 def connect_and_resolve(
     connect: "Callable[[], AzureContext]",
     request: SpecRequest,
-    defaults: "UserConfig",
+    runtime: Runtime,
     *,
     fresh: bool,
 ) -> "tuple[AzureContext, RequestedSpec]":
@@ -99,15 +101,12 @@ def connect_and_resolve(
         connected.append(connect())
         return connected[0].journals.remembered(connected[0].subscription, name)
 
-    requested = request.resolve(recall, defaults)
+    requested = request.resolve(recall, runtime)
     return connected[0] if connected else connect(), requested
 
 
 def _request(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Deployment name.", show_default=False),
-    ] = None,
+    name: UncheckedName = None,
     file: FileOption = None,
     template: Annotated[
         str | None,

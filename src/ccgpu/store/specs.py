@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "Template", "build", "check", "read", "resolve", "templates"]
 
+STDIN = Path("-")  # as a file: standard input
+Reader = Callable[[Path], Document]
 Recall = Callable[[str], RememberedSpec | None]
 
 read = documents.read
@@ -40,6 +42,7 @@ def build(
     flags: Mapping[str, Any] = {},
     default_name: str | None = None,
     defaults: Layer = _NOTHING,
+    read_file: Reader = documents.read,
 ) -> "VmSpec":
     """Build the spec of a command line: flags over `--set` over file over template.
 
@@ -51,6 +54,7 @@ def build(
         flags: the values of the flags, as a nested mapping.
         default_name: the name if none is given.
         defaults: the user's own, below everything else.
+        read_file: reads the spec file; a caller's also reads `STDIN`.
     """
     return resolve(
         name,
@@ -60,6 +64,7 @@ def build(
         flags=flags,
         default_name=default_name,
         defaults=defaults,
+        read_file=read_file,
     ).spec
 
 
@@ -73,6 +78,7 @@ def resolve(
     default_name: str | None = None,
     recall: Recall = lambda _: None,
     defaults: Layer = _NOTHING,
+    read_file: Reader = documents.read,
 ) -> RequestedSpec:
     """As `build`, and also return which fields were given.
 
@@ -89,7 +95,7 @@ def resolve(
     if template is not None:
         layer = layers.overlay(layer, _template_layer(template))
     if file is not None:
-        layer = layers.overlay(layer, layers.document_layer(read(file)))
+        layer = layers.overlay(layer, layers.document_layer(read_file(file)))
     # 2. `--set` and the flags.
     for assignment in sets:
         layer = assignments.assign(layer, assignment)
@@ -98,6 +104,7 @@ def resolve(
         name = default_name
     # 3. Validate, and note which fields were given now or earlier.
     spec = _validate(layer, name, file)
+    _require_one_reader(spec, file)
     given = spec_memory.given_fields(layer, memory, spec.name, defaults)
     named = {assigned.partition("=")[0].strip() for assigned in sets}
     named |= {dotted(path) for path, _ in field_paths(flags)}
@@ -118,16 +125,26 @@ def _validate(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
     return spec
 
 
+def _require_one_reader(spec: "VmSpec", file: Path | None) -> None:
+    """Refuse a spec from standard input that has a secret which is read from there, too."""
+    from_stdin = [one.name for one in spec.secrets if one.stdin]
+    if file == STDIN and from_stdin:
+        raise UsageProblem(
+            f"the spec and its secret {from_stdin[0]} are both read from standard input",
+            hint="write the spec to a file: `--file FILE`",
+        )
+
+
 def _name_of(sets: Sequence[str]) -> str | None:
     """The value of `--set name=…`, or None."""
     pairs = (assignment.partition("=") for assignment in sets)
     return next((value.strip() for key, _, value in pairs if key.strip() == "name"), None)
 
 
-def check(path: Path) -> list[Problem]:
+def check(path: Path, read_file: Reader = documents.read) -> list[Problem]:
     """Every problem of a spec file. The name may be missing: the command line can give it."""
     try:
-        layer = layers.document_layer(read(path))
+        layer = layers.document_layer(read_file(path))
     except InvalidFile as err:
         return list(err.problems)
     return validate_layer(_with_name(layer, None), path)[1]

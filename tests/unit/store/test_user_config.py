@@ -23,7 +23,8 @@ _VALUES = {
 @pytest.fixture
 def path(tmp_path) -> Path:
     """The file, in a folder that does not exist yet."""
-    return tmp_path / "config" / "config.yaml"
+    made: Path = tmp_path / "config" / "config.yaml"
+    return made
 
 
 def test_without_a_file_nothing_is_set(path):
