@@ -19,10 +19,7 @@ def init(
     *,
     name: UncheckedName = None,
     template: Annotated[
-        str,
-        option(
-            "Template to start from (minimal); `ccgpu templates` lists them.", metavar="TEMPLATE"
-        ),
+        str, option("Template (minimal); `ccgpu templates` lists them.", metavar="TEMPLATE")
     ] = "minimal",
     file: Annotated[
         Path | None,
