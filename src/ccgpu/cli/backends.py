@@ -161,7 +161,8 @@ def _azure_backend(
         if subscription is None:
             raise UsageProblem(
                 "no subscription is selected",
-                hint="give `--subscription ID`, set AZURE_SUBSCRIPTION_ID, or run `az account set`",
+                hint="run `az login`, or give `--subscription ID` or AZURE_SUBSCRIPTION_ID; without "
+                "Azure, on a simulated subscription: `--backend fake`",
             )
         credential = default_credential(cloud.authority, subscription, log=requests)
         return Session(subscription, cloud, credential, log=requests)
