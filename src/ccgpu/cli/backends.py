@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from ccgpu.net.fetch import Web
     from ccgpu.workflows.pin_model import Hub
 
+_FIRST_RUN = (
+    "run `az login`, or give `--subscription ID` or AZURE_SUBSCRIPTION_ID; without Azure, on a "
+    "simulated subscription: `--backend fake`"
+)
 _THREADS = 8  # the most requests that `collateral fetch` sends at the same time
 
 
@@ -159,11 +163,7 @@ def _azure_backend(
         cloud = ENVIRONMENTS[connection.cloud]
         subscription = connection.subscription or default_subscription(environ)
         if subscription is None:
-            raise UsageProblem(
-                "no subscription is selected",
-                hint="run `az login`, or give `--subscription ID` or AZURE_SUBSCRIPTION_ID; without "
-                "Azure, on a simulated subscription: `--backend fake`",
-            )
+            raise UsageProblem("no subscription is selected", hint=_FIRST_RUN)
         credential = default_credential(cloud.authority, subscription, log=requests)
         return Session(subscription, cloud, credential, log=requests)
 
