@@ -105,7 +105,7 @@ class Session:
         return client_class(
             f"https://{host}",
             self._credential,
-            policies=pipeline([host], sign_in),
+            policies=pipeline([host], sign_in, log=self._log),
             transport=self._transport,
         )
 

@@ -3,32 +3,38 @@
 `verify` has none: its verdict depends on its command line alone. `config` and `fake` need none.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ccgpu.cli.commands import COMMANDS, load_once
-from ccgpu.store.user_config import UserConfig
+
+if TYPE_CHECKING:
+    from ccgpu.store.user_config import UserConfig
 
 _WITHOUT = frozenset({"verify", "config", "fake"})
-_OPTIONS = ("backend", "subscription", "policy")
+_CONNECTION = ("backend", "subscription")
+# The commands whose `--policy` says what a VM is judged by; elsewhere it is another file.
+_JUDGING = frozenset({"attest", "create", "secret"})
 
 
 class CommandDefaults(dict[str, Any]):
     """The parser's map of defaults: for each command's name the defaults of its options.
 
-    The file is read when an option of `_OPTIONS` is looked up that was not given.
+    The file is read when one of these options is looked up that was not given.
     """
 
-    def __init__(self, read: Callable[[], UserConfig]) -> None:
+    def __init__(self, read: "Callable[[], UserConfig]") -> None:
         super().__init__()
-        self._options = _OptionDefaults(read)
+        self._read = read
 
     def get(self, key: str, default: Any = None) -> Any:
         """The defaults of the command `key`; of each subcommand, if it has some."""
         if key in _WITHOUT or key not in COMMANDS:
             return default
+        names = (*_CONNECTION, "policy") if key in _JUDGING else _CONNECTION
+        options = _OptionDefaults(self._read, names)
         is_group = COMMANDS[key].attribute == "app"
-        return _SubcommandDefaults(key, self._options) if is_group else self._options
+        return _SubcommandDefaults(key, options) if is_group else options
 
 
 class _SubcommandDefaults(dict[str, Any]):
@@ -44,12 +50,13 @@ class _SubcommandDefaults(dict[str, Any]):
 
 
 class _OptionDefaults(dict[str, Any]):
-    def __init__(self, read: Callable[[], UserConfig]) -> None:
+    def __init__(self, read: "Callable[[], UserConfig]", names: Sequence[str]) -> None:
         super().__init__()
         self._read = read
+        self._names = names
 
     def get(self, key: str, default: Any = None) -> Any:
-        if key not in _OPTIONS:
+        if key not in self._names:
             return default
         config = self._read()
         return config.policy() if key == "policy" else config.values.get(key, default)

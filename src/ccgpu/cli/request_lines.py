@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccgpu.errors import UsageProblem
-from ccgpu.store.line_log import LineLog
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ccgpu.net.request_log import Listener, SentRequest
+    from ccgpu.store.line_log import LineLog
 
 VARIABLE = "CCGPU_LOG"
 
@@ -55,7 +55,9 @@ def _json_line(sent: "SentRequest") -> str:
     return json.dumps(as_json(sent))
 
 
-def _open(log: Path) -> LineLog:
+def _open(log: Path) -> "LineLog":
+    from ccgpu.store.line_log import LineLog
+
     try:
         return LineLog(log)
     except OSError as err:

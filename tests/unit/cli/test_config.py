@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from ccgpu.cli.commands import COMMANDS
+from ccgpu.cli.config_defaults import CommandDefaults
 from ccgpu.cli.config_settings import Setting
 from ccgpu.cli.runtime import BackendName
 from ccgpu.domain.user_config import NAMES
+from ccgpu.store import user_config
 from support.attesting import make_demo
 
 _GUID = "00000000-0000-4000-8000-00000000000a"
@@ -137,3 +140,14 @@ def test_verify_never_reads_the_file(shell, prepared):
     assert made("list").code == 3
     assert made("create demo").code == 3
     assert made("config list").code == 3
+
+
+def test_a_policy_of_another_kind_is_not_taken_from_the_file(shell):
+    """`keyvault create-key --policy` names a release policy of a key."""
+    shell("config set policy cpu-only")
+    defaults = CommandDefaults(lambda: user_config.read(shell.config))
+    of_each = {name: defaults.get(name, {}) for name in COMMANDS}
+    taken = [name for name, its in of_each.items() if its.get("policy") == "cpu-only"]
+    assert taken == ["create", "attest"]
+    assert defaults.get("secret").get("put").get("policy") == "cpu-only"
+    assert defaults.get("keyvault").get("create-key").get("policy") is None
