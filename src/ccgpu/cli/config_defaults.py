@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _WITHOUT = frozenset({"verify", "config", "fake"})
 _CONNECTION = ("backend", "subscription")
 # The commands whose `--policy` says what a VM is judged by; elsewhere it is another file.
-_JUDGING = frozenset({"attest", "create", "secret"})
+_JUDGING = frozenset({"attest", "create", "run", "secret"})
 
 
 class CommandDefaults(dict[str, Any]):

@@ -39,7 +39,7 @@ class UserSettings(BaseModel):
         Field(
             min_length=1,
             max_length=4096,
-            description="Policy of attest, create and secret put: a name, or a file (relative to "
+            description="Policy of attest, create, run, secret put: a name, or a file (relative to "
             "this one). `verify` never reads it.",
         ),
     ] = None
