@@ -18,8 +18,8 @@ _FILES = {"paths": "files"}
 # What may stand where the help shows this word; an empty value is free text.
 _FREE: dict[str, Any] = {}
 FREE_TEXT = (
-    "CMD",
     "-- CMD",
+    "CMD",
     "CODE",
     "COMMAND",
     "DURATION",
@@ -32,6 +32,7 @@ FREE_TEXT = (
     "K",
     "KEY",
     "KEY...",
+    "NAME=VALUE",
     "PORT[:LOCAL]",
     "TIME",
     "UID",
@@ -40,10 +41,10 @@ FREE_TEXT = (
     "USER",
     "USER@ADDRESS[:PORT]",
     "V",
+    "VALUE...",
     "VARIABLE",
     "W",
     "[USER@]HOST[:PORT]",
-    "NAME=VALUE",
     "port",
 )
 

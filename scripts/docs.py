@@ -27,7 +27,8 @@ _ABOUT_ERRORS = (
     "but stdout could not take its answer. What the parser of the command line refuses is a "
     "`UsageProblem`. An error says what happened, in Azure's words and with its code where Azure "
     "refused, then what may be left, then (`hint:`) one thing to do; with `-o json` it is a "
-    "`ccgpu.error/1` document on stderr, which holds nothing else."
+    "`ccgpu.error/1` document on stderr, which holds nothing else. Azure's correlation id of the "
+    "refused request is in that document, and in the text with `-v`."
 )
 
 

@@ -70,6 +70,7 @@ class CcgpuError(Exception):
 
     exit_code: ClassVar[int] = 1
     code: str = "CcgpuError"
+    correlation_id: str | None = None  # Azure's id of the request that it refused
     signed_in_with: str | None = None  # the credential that a refused request was signed with
 
     def __init__(

@@ -11,6 +11,7 @@ from support.repository import ROOT, SRC, syntax_tree
 _MAY = {
     "src/ccgpu/store/atomic.py": "it is the one place",
     "src/ccgpu/store/journals.py": "lock files, which stay empty",
+    "src/ccgpu/store/line_log.py": "a log is appended to, line by line",
     "src/ccgpu/fakearm/store.py": "SQLite writes the simulated subscription",
     "src/ccgpu/fakeguest/copying.py": "copies out of a simulated VM, as scp makes them",
     "src/ccgpu/cli/streams.py": "the process's own streams, and the null device in their place",

@@ -76,6 +76,7 @@ class Shell:
     reached: list[ConnectionOptions] = field(default_factory=list)
     backend: Callable[[ConnectionOptions], Backend] | None = None
     services: Services | None = None  # the vendors' web, where the back end is Azure
+    log: Path | None = None  # the file of CCGPU_LOG
     stdin: bytes | None = None  # the input; None: a terminal
     pause: Callable[[float], None] | None = None  # takes the place of waiting
     out: io.StringIO = field(default_factory=io.StringIO)  # what the last command has printed
@@ -89,6 +90,11 @@ class Shell:
     def home(self) -> Path:
         """The user's home."""
         return self.folder / "home"
+
+    @property
+    def config(self) -> Path:
+        """The file of the user's defaults, which does not exist at first."""
+        return self.folder / "config" / "config.yaml"
 
     def with_key(self) -> "Shell":
         """The same user with an SSH key."""
@@ -108,6 +114,8 @@ class Shell:
             simulated=lambda: contextlib.nullcontext(self.arm),
             serve=_never_serve,
             ask=self.ask,
+            config=self.config,
+            log=self.log,
             stdin=lambda: None if self.stdin is None else io.BytesIO(self.stdin),
             pause=self.pause or _never_wait,
         )

@@ -20,6 +20,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from ccgpu.azure.failed_sign_in import Attempt, SignInFailed, cause_of
 from ccgpu.azure.github import assertion_source
 from ccgpu.errors import UsageProblem
+from ccgpu.net.request_log import RequestLog
 from ccgpu.net.transport import CONNECT, READ
 
 _AZ, _MACHINE = "AzureCliCredential", "ManagedIdentityCredential"
@@ -105,9 +106,12 @@ class ChainMember:
 
 
 def default_credential(
-    authority: str, subscription: str, environ: Mapping[str, str] = os.environ
+    authority: str,
+    subscription: str,
+    environ: Mapping[str, str] = os.environ,
+    log: RequestLog | None = None,
 ) -> NamedCredential:
-    """The credential for `subscription`.
+    """The credential for `subscription`. `log`: is told of our own requests, not the SDK's.
 
     In GitHub Actions with an identity in AZURE_TENANT_ID and AZURE_CLIENT_ID, it uses GitHub's
     assertions; else it is the default chain.
@@ -115,7 +119,7 @@ def default_credential(
     from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
-    fetch = assertion_source(environ)
+    fetch = assertion_source(environ, log)
     waits: Any = {"connection_timeout": CONNECT, "read_timeout": READ}
     if fetch and tenant and client:
         federated = ClientAssertionCredential(tenant, client, fetch, authority=authority, **waits)

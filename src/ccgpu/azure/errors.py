@@ -107,27 +107,38 @@ _MISREAD = (AttributeError, IndexError, KeyError, TypeError, sdk.Deserialization
 def translating_errors(doing: str) -> Iterator[None]:
     """Translate exceptions of SDK calls into an `AzureRefused` whose message begins with `doing`.
 
-    Before any response, a parsing error is a bug of ccgpu and is not translated.
+    Before any response, a parsing error is a bug of ccgpu and is not translated. The error has the
+    correlation id of the last response.
     """
     with answers.tracked_request():
         try:
-            yield
-        except ForeignHost as err:
-            raise ForeignAnswer(f"{doing}: {err.message}", code="ForeignHost") from err
-        except sdk.DecodeError as err:
-            raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
-        except sdk.HttpResponseError as err:
-            _raise_translated(err, doing)
-        except sdk.AzureError as err:  # no response: reset, timed out, name not found
-            raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
-        except (JSONDecodeError, UnicodeDecodeError) as err:  # usually the page of a proxy
-            raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
-        except _MISREAD as err:  # JSON, but not of ARM's form
-            if not answers.response_received():
-                raise
-            raise AzureUnavailable(
-                f"{doing}: the response is not from Azure Resource Manager", code="NotArm"
-            ) from err
+            with _translating_exceptions(doing):
+                yield
+        except AzureRefused as err:
+            err.correlation_id = err.correlation_id or answers.correlation_id()
+            raise
+
+
+@contextmanager
+def _translating_exceptions(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except ForeignHost as err:
+        raise ForeignAnswer(f"{doing}: {err.message}", code="ForeignHost") from err
+    except sdk.DecodeError as err:
+        raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
+    except sdk.HttpResponseError as err:
+        _raise_translated(err, doing)
+    except sdk.AzureError as err:  # no response: reset, timed out, name not found
+        raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
+    except (JSONDecodeError, UnicodeDecodeError) as err:  # usually the page of a proxy
+        raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
+    except _MISREAD as err:  # JSON, but not of ARM's form
+        if not answers.response_received():
+            raise
+        raise AzureUnavailable(
+            f"{doing}: the response is not from Azure Resource Manager", code="NotArm"
+        ) from err
 
 
 def refusal_of(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:

@@ -59,6 +59,12 @@ _NOT_ASSIGNED = re.compile(r"has not been assigned to this|identity not found", 
 _NOT_SIGNED_IN = re.compile(r"az login|azd auth login|Connect-AzAccount")
 
 
+_FIRST_RUN = (
+    "run `az login`, or set AZURE_CLIENT_ID and AZURE_TENANT_ID; without Azure, on a simulated "
+    "subscription: `--backend fake`"
+)
+
+
 class Attempt(NamedTuple):
     """A credential's failure to get a token, with its message."""
 
@@ -152,7 +158,7 @@ def _no_credential(attempts: Sequence[Attempt]) -> Cause:
     tried = ", ".join(dict.fromkeys(one.credential for one in attempts)) or "none"
     not_signed_in = [one for one in attempts if _NOT_SIGNED_IN.search(one.text)]
     more = f"; {_attempt_text(not_signed_in[0])}" if not_signed_in else ""
-    return Cause("Unauthenticated", f"not signed in (tried: {tried}){more}")
+    return Cause("Unauthenticated", f"not signed in (tried: {tried}){more}", _FIRST_RUN)
 
 
 def _attempt_text(attempt: Attempt) -> str:

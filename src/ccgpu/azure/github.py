@@ -16,6 +16,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from ccgpu.errors import NotSignedIn, SignInUnavailable
 from ccgpu.net.pipeline import ForeignHost, pipeline
+from ccgpu.net.request_log import RequestLog
 
 # Set by the runner in a job with `permissions: id-token: write` (GitHub Docs, "OpenID Connect").
 _URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
@@ -30,11 +31,16 @@ class Assertions:
     """Fetches an assertion each time it is called."""
 
     def __init__(
-        self, url: str, token: str, transport: Callable[[], RequestsTransport] | None = None
+        self,
+        url: str,
+        token: str,
+        transport: Callable[[], RequestsTransport] | None = None,
+        log: RequestLog | None = None,
     ) -> None:
         self._url = url
         self._token = token
         self._transport = transport or _network_transport
+        self._log = log
 
     def __call__(self) -> str:
         """A new assertion; raises `NotSignedIn` if GitHub's issuer does not return one."""
@@ -54,7 +60,7 @@ class Assertions:
         url = urlsplit(self._url)._replace(query=urlencode(query)).geturl()
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         client: PipelineClient[Any, Any] = PipelineClient(
-            url, policies=pipeline([host], None), transport=self._transport()
+            url, policies=pipeline([host], None, log=self._log), transport=self._transport()
         )
         with client:
             answer: HttpResponse = client.send_request(HttpRequest("GET", url, headers=headers))
@@ -62,10 +68,12 @@ class Assertions:
             return answer
 
 
-def assertion_source(environ: Mapping[str, str]) -> Assertions | None:
+def assertion_source(
+    environ: Mapping[str, str], log: RequestLog | None = None
+) -> Assertions | None:
     """A source of assertions, in a job of GitHub Actions with `id-token: write`; else None."""
     url, token = environ.get(_URL), environ.get(_TOKEN)
-    return Assertions(url, token) if url and token else None
+    return Assertions(url, token, log=log) if url and token else None
 
 
 def _parse_assertion(answer: HttpResponse) -> str:

@@ -21,6 +21,7 @@ from ccgpu.net import answers
 from ccgpu.net.dates import ServerDate
 from ccgpu.net.fetch import Web
 from ccgpu.net.pipeline import pipeline
+from ccgpu.net.request_log import RequestLog
 from ccgpu.net.sign_in import SignIn, credential_name
 from ccgpu.net.transport import network_transport
 
@@ -56,7 +57,8 @@ ENVIRONMENTS = {
 class Session:
     """A subscription, a credential, and the HTTP transport of the clients.
 
-    `transport`: None for the network; the fake and tests pass their own.
+    `transport`: None for the network; the fake and tests pass their own. `log`: is told of each
+    request.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Session:
         environment: AzureEnvironment,
         credential: TokenCredential,
         transport: RequestsTransport | None = None,
+        log: RequestLog | None = None,
     ) -> None:
         self.subscription = subscription
         self.environment = environment
         self._credential = credential
         self._transport = network_transport() if transport is None else transport
+        self._log = log
         self.server_date = ServerDate()
 
     @property
@@ -88,7 +92,7 @@ class Session:
             subscription or self.subscription,
             f"https://{self.environment.host}",
             credential_scopes=[self.environment.scope],
-            policies=pipeline([self.environment.host], sign_in, self.server_date),
+            policies=pipeline([self.environment.host], sign_in, self.server_date, log=self._log),
             transport=self._transport,
         )
 
@@ -101,13 +105,13 @@ class Session:
         return client_class(
             f"https://{host}",
             self._credential,
-            policies=pipeline([host], sign_in),
+            policies=pipeline([host], sign_in, log=self._log),
             transport=self._transport,
         )
 
     def web(self, hosts: Sequence[str]) -> Web:
         """A client without a token, for these hosts, over the same transport."""
-        return Web(hosts, self._transport)
+        return Web(hosts, self._transport, self._log)
 
     def caller_address(self) -> str | None:
         """The public IPv4 or IPv6 address from which a user signed in; None for a workload.

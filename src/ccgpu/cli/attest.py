@@ -8,7 +8,7 @@ from ccgpu.cli.attest_evidence import judge_evidence
 from ccgpu.cli.attest_sources import SourceArguments
 from ccgpu.cli.attesting import AnswerOptions, PolicyOption, answer_attestation
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.options import LongConnectionArguments, OutputArguments, ProgressArguments
 from ccgpu.cli.output_files import FileArguments
 from ccgpu.cli.pins_options import PinsArguments
 from ccgpu.cli.runtime import Runtime
@@ -28,7 +28,7 @@ def attest(
     way: WayArguments,
     progress_options: ProgressArguments,
     output: OutputArguments,
-    connection: ConnectionArguments,
+    connection: LongConnectionArguments,
 ) -> None:
     """Attest a VM: fresh evidence, judged on this machine.
 

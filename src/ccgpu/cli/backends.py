@@ -24,6 +24,7 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
+from ccgpu.net.request_log import RequestLog
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import folders
 from ccgpu.store.journals import Journals
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from ccgpu.net.fetch import Web
     from ccgpu.workflows.pin_model import Hub
 
+_FIRST_RUN = (
+    "run `az login`, or give `--subscription ID` or AZURE_SUBSCRIPTION_ID; without Azure, on a "
+    "simulated subscription: `--backend fake`"
+)
 _THREADS = 8  # the most requests that `collateral fetch` sends at the same time
 
 
@@ -54,6 +59,7 @@ class Backend:
         price_web: Opens the HTTP client for Azure's price list.
         hub_web: Opens the HTTP client for huggingface.co, which lists the files of models.
         channels: Opens the channel to the inside of a VM.
+        requests: Is told of each HTTP request of all these clients.
         require_channel: Raises an error if this machine lacks what `channels` needs, or if none of
             the given private keys can be used.
         sources: The addresses that `web` may be asked for.
@@ -70,6 +76,7 @@ class Backend:
     price_web: "Callable[[], Web]"
     hub_web: "Callable[[], Web]"
     channels: "OpenChannel"
+    requests: RequestLog
     sources: Sources = PUBLIC
     cache: Path | None = None
     sku_cache: Path | None = None
@@ -146,6 +153,9 @@ def _azure_backend(
 
     from ccgpu.scheduling.clock import RealClock
 
+    clock = RealClock()
+    requests = RequestLog(clock.now)
+
     def session() -> "Session":
         from ccgpu.azure.credentials import default_credential
         from ccgpu.azure.session import ENVIRONMENTS, Session
@@ -154,25 +164,24 @@ def _azure_backend(
         cloud = ENVIRONMENTS[connection.cloud]
         subscription = connection.subscription or default_subscription(environ)
         if subscription is None:
-            raise UsageProblem(
-                "no subscription is selected",
-                hint="give `--subscription ID`, set AZURE_SUBSCRIPTION_ID, or run `az account set`",
-            )
-        return Session(subscription, cloud, default_credential(cloud.authority, subscription))
+            raise UsageProblem("no subscription is selected", hint=_FIRST_RUN)
+        credential = default_credential(cloud.authority, subscription, log=requests)
+        return Session(subscription, cloud, credential, log=requests)
 
     def web(*hosts: str) -> "Web":
         from ccgpu.net.fetch import Web
 
-        return Web(hosts)
+        return Web(hosts, log=requests)
 
     return Backend(
         session=session,
-        scheduler=Scheduler(RealClock(), ThreadPoolExecutor(max_workers=_THREADS)),
+        scheduler=Scheduler(clock, ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
         hub_web=partial(web, HUB_HOST),
         channels=open_ssh,
+        requests=requests,
         require_channel=require_openssh,
         cache=folders.cache(),
         sku_cache=folders.cache() / "skus",
@@ -190,19 +199,15 @@ def simulated_backend(
     from ccgpu.fakeguest import vendor_services
     from ccgpu.scheduling.scheduler import InlineExecutor
 
-    sources = Sources(
-        kds=vendor_services.KDS_URL,
-        rim=vendor_services.RIM_URL,
-        ocsp=vendor_services.OCSP_URL,
-        mirrors={},
-    )
+    sources = _simulated_sources()
+    requests = RequestLog(arm.clock.now)
 
     def session() -> "Session":
         from ccgpu.azure.session import ENVIRONMENTS, Session
         from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport
 
         credential, transport = FakeCredential(arm), FakeTransport(arm)
-        return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[cloud], credential, transport)
+        return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[cloud], credential, transport, requests)
 
     def web() -> "Web":
         from ccgpu.fakearm import FakeTransport
@@ -210,16 +215,17 @@ def simulated_backend(
 
         state = partial(arm.settings.get, "vendors")
         services = vendor_services.VendorServices(vendors(), arm.clock.now, state)
-        return Web(sources.hosts(), FakeTransport(services))
+        return Web(sources.hosts(), FakeTransport(services), requests)
 
     return Backend(
         session=session,
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
-        price_web=partial(_simulated_price_list, arm),
-        hub_web=partial(_simulated_hub, arm),
+        price_web=partial(_simulated_price_list, arm, requests),
+        hub_web=partial(_simulated_hub, arm, requests),
         channels=simulated_channels(arm, vendors),
+        requests=requests,
         sources=sources,
         sku_cache=sku_folder(journals),
         simulated=True,
@@ -227,21 +233,27 @@ def simulated_backend(
     )
 
 
-def _simulated_price_list(arm: "FakeArm") -> "Web":
+def _simulated_sources() -> Sources:
+    from ccgpu.fakeguest import vendor_services as urls
+
+    return Sources(kds=urls.KDS_URL, rim=urls.RIM_URL, ocsp=urls.OCSP_URL, mirrors={})
+
+
+def _simulated_price_list(arm: "FakeArm", log: RequestLog) -> "Web":
     from ccgpu.fakearm import FakeTransport
     from ccgpu.fakearm.retail_prices import PriceService
     from ccgpu.net.fetch import Web
 
-    return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)))
+    return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)), log)
 
 
-def _simulated_hub(arm: "FakeArm") -> "Web":
+def _simulated_hub(arm: "FakeArm", log: RequestLog) -> "Web":
     from ccgpu.fakearm import FakeTransport
     from ccgpu.fakeguest.hub import SimulatedHub
     from ccgpu.net.fetch import Web
 
     hub = SimulatedHub(partial(arm.settings.get, "vendors"))
-    return Web((HUB_HOST,), FakeTransport(hub))
+    return Web((HUB_HOST,), FakeTransport(hub), log)
 
 
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":

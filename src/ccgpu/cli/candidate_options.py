@@ -21,6 +21,8 @@ def open_spec(
 ) -> "tuple[AzureContext, VmSpec]":
     """The subscription, and the spec of the options; without NAME, of no deployment."""
     if request.name is None:
-        return runtime.connect(connection), request.build(default_name="capacity")
-    cloud, wanted = connect_and_resolve(lambda: runtime.connect(connection), request, fresh=fresh)
+        return runtime.connect(connection), request.build(runtime, default_name="capacity")
+    cloud, wanted = connect_and_resolve(
+        lambda: runtime.connect(connection), request, runtime, fresh=fresh
+    )
     return cloud, wanted.spec

@@ -7,7 +7,7 @@ import typer
 
 from ccgpu.cli.commands import COMMANDS, Command
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import OutputArguments
+from ccgpu.cli.options import DebugOption, OutputArguments, option
 from ccgpu.cli.runtime import BackendName, ConnectionOptions, Runtime
 
 app = typer.Typer(help=COMMANDS["collateral"].help, rich_markup_mode=None, add_completion=False)
@@ -29,12 +29,12 @@ def fetch(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the files to.")],
     region: Annotated[
-        str | None,
-        typer.Option(help="The VM's Azure region: its mirror is tried first.", show_default=False),
+        str | None, option("The VM's Azure region: its mirror is tried first.")
     ] = None,
     backend: Annotated[
         BackendName, typer.Option(envvar="CCGPU_BACKEND", help="fake: ask the simulated vendors.")
     ] = BackendName.AZURE,
+    debug: DebugOption = False,
     output: OutputArguments,
 ) -> None:
     """Fetch the collateral for evidence; give it to `verify --collateral DIR`.
@@ -52,7 +52,7 @@ def fetch(
     runtime: Runtime = ctx.obj
     every = [files.read_evidence(path, None) for path in evidence]
     tell, simulated = lambda event: runtime.note(event.text), backend is BackendName.FAKE
-    with runtime.backend(ConnectionOptions(backend)).fetcher() as fetcher:
+    with runtime.backend(ConnectionOptions(backend, debug=debug)).fetcher() as fetcher:
         fetched = fetch_for_all(every, fetcher, tell, region=region, simulated=simulated)
         folder.write(out, fetched.collateral, fetcher.now())
     parts = (fetched, str(out))

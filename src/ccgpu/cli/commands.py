@@ -86,6 +86,7 @@ COMMANDS = {
         "keyvault", "app", "Keys of Azure Key Vault for a VM: release policies, keys, checks."
     ),
     "gc": Entry("gc", "gc", "List expired deployments; delete them with --yes."),
+    "config": Entry("config", "app", "List and set your own defaults."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
     "completion": Entry("completion", "completion", "Print the completion script of a shell."),
     "fake": Entry("fake", "app", "Inspect and control the simulated subscription."),
@@ -136,7 +137,7 @@ class Commands(TyperGroup):
     def load(self, name: str) -> Any:
         """The command of this name from `COMMANDS`, loaded once."""
         if name not in self.commands:
-            self.commands[name] = _load_once(name)
+            self.commands[name] = load_once(name)
         return self.commands[name]
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -154,7 +155,7 @@ class Commands(TyperGroup):
 
 
 @cache
-def _load_once(name: str) -> Any:
+def load_once(name: str) -> Any:
     """The command of this name for every command line of this process."""
     return load(name)
 

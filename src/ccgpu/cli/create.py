@@ -47,7 +47,7 @@ def create(
         preview(*parts, how)
         return
     used = OpenedBackend(ctx.obj, connection, way)
-    cloud, spec = connect_and_resolve(used.connect, request, fresh=fresh)
+    cloud, spec = connect_and_resolve(used.connect, request, ctx.obj, fresh=fresh)
     more = (attesting, progress_options, consent)
     creation = Creation(ctx.obj, used, cloud, spec, flags, *more)
     if one_shot.run:

@@ -8,6 +8,7 @@ from ccgpu.cli.access_options import WayOptions
 from ccgpu.cli.attesting import AttestFlags, attest_means
 from ccgpu.cli.consent import Consent
 from ccgpu.cli.create_flags import CreateFlags
+from ccgpu.cli.login import login_fields
 from ccgpu.cli.options import ProgressOptions
 from ccgpu.cli.releasing import wanted_release
 from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
@@ -93,8 +94,9 @@ class Creation:
             outcome, made = self.create(means, progress)
         # 2. Print the deployment on stdout, then the hint on stderr.
         cloud = self.cloud
-        ssh, remembered = self._ssh_command(made), outcome.effective_spec.remembered
-        more = view.Notes(remembered, outcome.warnings, outcome.tries, outcome.secrets)
+        more = view.Notes(
+            outcome.effective_spec.remembered, outcome.warnings, outcome.tries, outcome.secrets
+        )
         self.runtime.answer(
             output,
             lambda: view.as_text(outcome.plan, made, more, simulated=cloud.simulated),
@@ -102,7 +104,7 @@ class Creation:
         )
         if outcome.problem is not None:
             raise outcome.problem
-        self._hint_next_step(made, ssh)
+        self._hint_next_step(made)
 
     def as_json(self, outcome: "CreateOutcome", made: "Deployment") -> "dict[str, Any]":
         """The JSON document of what was created."""
@@ -112,8 +114,8 @@ class Creation:
         cloud, remembered = self.cloud, outcome.effective_spec.remembered
         more = view.Notes(remembered, outcome.warnings, outcome.tries, outcome.secrets)
         document = view.as_json(outcome.plan, made, more, simulated=cloud.simulated)
-        ssh = {"ssh": self._ssh_command(made)}
-        return with_sign_in(document | ssh, cloud.session.signed_in_with)
+        login = login_fields(self.runtime, cloud, made)
+        return with_sign_in(document | login, cloud.session.signed_in_with)
 
     def attest_means(self) -> "AttestMeans | None":
         """What attests the VM at the end; refuses what that or a release would refuse."""
@@ -185,13 +187,7 @@ class Creation:
                 self.runtime, progress, doing, [step.resource.id for step in to_delete]
             )
 
-    def _ssh_command(self, made: "Deployment") -> str | None:
-        """The command to log in; None without a public IP address or a user name."""
-        if made.public_ip is None or made.admin_user is None:
-            return None
-        return f"ccgpu ssh {made.name}"
-
-    def _hint_next_step(self, made: "Deployment", ssh: str | None) -> None:
+    def _hint_next_step(self, made: "Deployment") -> None:
         """Print how to start a stopped VM, or how to log in."""
         from ccgpu.domain.status import State
 
@@ -199,5 +195,5 @@ class Creation:
             self.progress_options.hint(
                 self.runtime, f"{made.name} is stopped: `ccgpu start {made.name}`"
             )
-        elif ssh is not None:
-            self.progress_options.hint(self.runtime, f"`{ssh}`")
+        elif made.public_ip is not None and made.admin_user is not None:
+            self.progress_options.hint(self.runtime, f"`ccgpu ssh {made.name}`")

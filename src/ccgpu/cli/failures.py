@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
-def tell_error(console: "Console", err: CcgpuError, *, as_json: bool) -> None:
-    """Print the error on the console."""
-    text = json.dumps(_error_document(err)) if as_json else _error_text(err)
+def tell_error(
+    console: "Console", err: CcgpuError, *, as_json: bool, verbose: bool = False
+) -> None:
+    """Print the error on the console. verbose: with Azure's correlation id, as JSON always has."""
+    text = json.dumps(_error_document(err)) if as_json else _error_text(err, verbose=verbose)
     console.out(text, highlight=False)
 
 
@@ -55,7 +57,7 @@ def _bug_error(err: BaseException) -> CcgpuError:
     return InternalError.of(err)
 
 
-def _error_text(err: CcgpuError) -> str:
+def _error_text(err: CcgpuError, *, verbose: bool) -> str:
     from ccgpu.domain import plain_text
 
     lines = [err.traceback.rstrip()] if isinstance(err, InternalError) else []
@@ -63,6 +65,8 @@ def _error_text(err: CcgpuError) -> str:
     for left in err.resources:
         bills = ", bills" if left.billed and left.state != "gone" else ""
         lines.append(f"  {left.state}{bills}: {left.id}")
+    if verbose and (correlation := _fact(err, "correlation_id")):
+        lines.append(f"  correlation id: {correlation}")
     if err.hint:
         lines += ["", f"hint: {err.hint}"]
     return plain_text.lines("\n".join(lines))
@@ -77,7 +81,9 @@ def _error_document(err: CcgpuError) -> dict[str, Any]:
         "exit_code": err.exit_code,
         "resources": [{"id": r.id, "state": r.state, "billed": r.billed} for r in err.resources],
     }
-    if credential := _signed_in_with(err):
+    if correlation := _fact(err, "correlation_id"):
+        document["correlation_id"] = correlation
+    if credential := _fact(err, "signed_in_with"):
         document["signed_in_with"] = credential
     if isinstance(err, InternalError):
         document["traceback"] = err.traceback
@@ -95,10 +101,10 @@ def _error_document(err: CcgpuError) -> dict[str, Any]:
     return document
 
 
-def _signed_in_with(err: BaseException | None) -> str | None:
-    """The credential of the rejected request, from the error or one of its causes."""
+def _fact(err: BaseException | None, name: str) -> str | None:
+    """A fact about the rejected request, from the error or one of its causes."""
     while err is not None:
-        if isinstance(err, CcgpuError) and err.signed_in_with:
-            return err.signed_in_with
+        if isinstance(err, CcgpuError) and (known := getattr(err, name)):
+            return str(known)
         err = err.__cause__
     return None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import OutputArguments, option
+from ccgpu.cli.options import OutputArguments, UncheckedName, option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.schema import Schema, text
 
@@ -17,19 +17,15 @@ SCHEMA_FILE = "ccgpu-spec.schema.json"
 def init(
     ctx: typer.Context,
     *,
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Deployment name.", show_default=False),
-    ] = None,
+    name: UncheckedName = None,
     template: Annotated[
-        str,
-        typer.Option(
-            metavar="TEMPLATE", help="Template to start from; `ccgpu templates` lists them."
-        ),
+        str, option("Template (minimal); `ccgpu templates` lists them.", metavar="TEMPLATE")
     ] = "minimal",
     file: Annotated[
         Path | None,
-        option("File to write: NAME.yaml or vm.yaml.", "--file", "-f", metavar="FILE"),
+        option(
+            "File to write: NAME.yaml or vm.yaml; - for stdout.", "--file", "-f", metavar="FILE"
+        ),
     ] = None,
     force: Annotated[bool, option("Overwrite existing files.", "--force")] = False,
     no_schema: Annotated[bool, option("Do not write the JSON Schema.", "--no-schema")] = False,
@@ -47,6 +43,10 @@ def init(
     runtime: Runtime = ctx.obj
     if name is not None:
         specs.build(name, template=template)  # refuses an invalid name
+    if file == specs.STDIN:
+        output.require_text("the spec itself")
+        runtime.out.out(drafts.draft_spec(template, name, None), end="", highlight=False)
+        return
     target = file or Path(f"{name or 'vm'}.yaml")
     schema = None if no_schema else f"./{SCHEMA_FILE}"
     files = {target: drafts.draft_spec(template, name, schema)}

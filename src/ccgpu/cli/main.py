@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu import __version__
-from ccgpu.cli import failures, process, streams
+from ccgpu.cli import failures, process, request_lines, streams
 from ccgpu.cli.arguments import stderr_wanted
 from ccgpu.cli.commands import Commands
+from ccgpu.cli.config_defaults import CommandDefaults
 from ccgpu.cli.console import ask_secret, confirm, console
 from ccgpu.cli.hints import Hints
 from ccgpu.cli.reporter import Reporter
@@ -121,7 +122,8 @@ def _run_command(
 ) -> tuple[CcgpuError | None, int]:
     """Run the command. Return the error it ended with, or None, and the exit code."""
     try:
-        with command.make_context(_NAME, [*argv], obj=runtime) as context:
+        defaults = CommandDefaults(runtime.user_config)
+        with command.make_context(_NAME, [*argv], obj=runtime, default_map=defaults) as context:
             command.invoke(context)
     except typer.Exit as end:
         return None, end.exit_code
@@ -149,6 +151,8 @@ def process_runtime() -> Runtime:
         ask=partial(confirm, err, sys.stdin) if interactive else None,
         ask_secret=ask_secret if interactive else None,
         lost=partial(streams.lost, sys.stdout),
+        config=folders.config(),
+        log=Path(name) if (name := os.environ.get(request_lines.VARIABLE)) else None,
         stdin=lambda: None if sys.stdin.isatty() else sys.stdin.buffer,
         go_on=process.go_on,
     )

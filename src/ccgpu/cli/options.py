@@ -1,5 +1,6 @@
 """The options that several commands share, each declared once."""
 
+import inspect
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -57,7 +58,11 @@ GroupOption = Annotated[
 FileOption = Annotated[
     Path | None,
     typer.Option(
-        "--file", "-f", metavar="FILE", help="Spec file, YAML or JSON.", show_default=False
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="Spec file, YAML or JSON; - for stdin.",
+        show_default=False,
     ),
 ]
 
@@ -82,6 +87,17 @@ def _output_options(
     return OutputOptions(output, query)
 
 
+def _debug_option(*names: str) -> Any:
+    return typer.Option(
+        *names,
+        help="Show each HTTP request on stderr: method, path, status, time, correlation id.",
+        rich_help_panel=_OUTPUT_PANEL,
+    )
+
+
+DebugOption = Annotated[bool, _debug_option("--debug", "-v")]
+
+
 def _connection_options(
     backend: Annotated[
         BackendName,
@@ -104,8 +120,21 @@ def _connection_options(
     cloud: Annotated[
         AzureCloud, typer.Option("--cloud", help="Azure cloud.", rich_help_panel=AZURE)
     ] = AzureCloud.PUBLIC,
+    debug: DebugOption = False,
 ) -> ConnectionOptions:
-    return ConnectionOptions(backend, subscription, cloud.value)
+    return ConnectionOptions(backend, subscription, cloud.value, debug)
+
+
+def _without_short_debug() -> Any:
+    """`_connection_options` for a command whose `-v` lists every check."""
+
+    def collect(**given: Any) -> ConnectionOptions:
+        return _connection_options(**given)
+
+    *others, debug = inspect.signature(_connection_options).parameters.values()
+    long_only = debug.replace(annotation=Annotated[bool, _debug_option("--debug")])
+    collect.__signature__ = inspect.Signature([*others, long_only])  # type: ignore[attr-defined]
+    return collect
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +162,9 @@ def _name_argument() -> Any:
     )
 
 
+UncheckedName = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="Deployment name.", show_default=False)
+]
 OptionalName = Annotated[str | None, _name_argument()]
 
 
@@ -196,5 +228,6 @@ def _progress_options(
 
 OutputArguments = Annotated[OutputOptions, OptionGroup(_output_options)]
 ConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_connection_options)]
+LongConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_without_short_debug())]
 TargetArguments = Annotated[Target, OptionGroup(_target)]
 ProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options)]

@@ -47,7 +47,7 @@ def preview(
     from ccgpu.workflows.create.released import not_released_note, require_release
 
     cloud, wanted = connect_and_resolve(
-        lambda: runtime.connect(connection), request, fresh=how.fresh
+        lambda: runtime.connect(connection), request, runtime, fresh=how.fresh
     )
     require_release(wanted.spec, attested=how.attested)
     options = _options(runtime, wanted, how)

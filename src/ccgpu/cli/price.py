@@ -44,9 +44,9 @@ def price(
     runtime: Runtime = ctx.obj
     backend = runtime.backend(connection)
     if request.name is None:
-        spec = request.build(default_name="price")
+        spec = request.build(runtime, default_name="price")
     else:
-        spec = connect_and_resolve(backend.connect, request, fresh=fresh)[1].spec
+        spec = connect_and_resolve(backend.connect, request, runtime, fresh=fresh)[1].spec
     found = prices_of_spec(backend.prices(), spec, spec.regions, currency)
     simulated = backend.simulated
     runtime.answer(

@@ -1,7 +1,8 @@
 """Writes a command's progress and its error to stderr: text for people, JSON for programs.
 
 With `-o json` or `--query`, stderr is empty or has one error document. With `--events ndjson` it
-has one JSON document per line; the last one is the outcome. Only `cli.main` uses this module.
+has one JSON document per line; the last one is the outcome. With `--debug` the HTTP requests are
+among them, as text or as JSON documents. Only `cli.main` uses this module.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ccgpu.cli import failures
+from ccgpu.cli import failures, request_lines
 from ccgpu.cli.console import silent
 from ccgpu.cli.runtime import ConnectionOptions, Runtime, Stderr
 from ccgpu.errors import CcgpuError, InternalError, Interrupted
@@ -26,7 +27,11 @@ class Reporter:
         self._stderr = stderr
         self._clock: Callable[[], float] | None = None
         self._moment = 0.0
-        self.runtime = runtime if stderr is Stderr.TEXT else self._for_programs()
+        self._debug = False
+        if stderr is Stderr.TEXT:
+            self.runtime = replace(runtime, backend=self._open_backend)
+        else:
+            self.runtime = self._for_programs()
 
     def _for_programs(self) -> Runtime:
         """The runtime of a command that writes only JSON to stderr and asks no questions."""
@@ -45,8 +50,15 @@ class Reporter:
         )
 
     def _open_backend(self, connection: ConnectionOptions) -> "Backend":
-        """Open the back end. From then on its clock gives the time of events."""
+        """Open the back end, whose requests are shown. Its clock gives the time of events."""
+        self._debug = connection.debug
+        listener = request_lines.listener(
+            self._outer.err if connection.debug else None,
+            self._outer.log,
+            as_json=self._stderr is not Stderr.TEXT,
+        )
         backend = self._outer.backend(connection)
+        backend.requests.listener = listener
         self._clock = backend.scheduler.clock.now
         return backend
 
@@ -76,7 +88,8 @@ class Reporter:
 
     def _write_error(self, err: CcgpuError | None) -> None:
         if err is not None:
-            failures.tell_error(self._outer.err, err, as_json=self._stderr is not Stderr.TEXT)
+            as_json = self._stderr is not Stderr.TEXT
+            failures.tell_error(self._outer.err, err, as_json=as_json, verbose=self._debug)
 
     def _write_end(self, err: CcgpuError | None, code: int) -> None:
         if self.runtime.progress is not None:

@@ -34,8 +34,7 @@ def role(
         bool, option("Allow `exec --via run-command`: root in each VM there.", "--run-command")
     ] = False,
     subscription: Annotated[
-        str | None,
-        option("Subscription id.", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID"),
+        str | None, option("Subscription id.", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID")
     ] = None,
 ) -> None:
     """Print the least-privilege custom role for a spec.
@@ -49,7 +48,8 @@ def role(
     from ccgpu.store.az_profile import default_subscription
 
     runtime: Runtime = ctx.obj
-    spec = request.build(default_name="operator" if scope is Scope.SUBSCRIPTION else None)
+    name = "operator" if scope is Scope.SUBSCRIPTION else None
+    spec = request.build(runtime, default_name=name)
     id_ = subscription or default_subscription(os.environ) or _PLACEHOLDER
     if scope is Scope.SUBSCRIPTION:
         definition = of.subscription_role(spec, id_, run_command=run_command)

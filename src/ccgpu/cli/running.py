@@ -97,7 +97,7 @@ class Running:
 
         ending = self.ending
         wishes = RunWishes(ending.wait, ending.output_dir, ending.replace, ending.then_delete)
-        spec = requested_spec(cloud, self.target.name, self.workload)
+        spec = requested_spec(cloud, self.target.name, self.workload, self.runtime)
         hub = backend.hub(hub_token(spec))
         return plan_run(run, names, spec, wishes, partial(pin, hub, self.workload.lock, run))
 
@@ -142,7 +142,9 @@ class Running:
         )
 
 
-def requested_spec(cloud: "AzureContext", name: str, workload: WorkloadOptions) -> "VmSpec":
+def requested_spec(
+    cloud: "AzureContext", name: str, workload: WorkloadOptions, runtime: Runtime
+) -> "VmSpec":
     """The spec of a run: the file given, else that of the last create, and the options over it.
 
     A workload that is named on the command line takes the place of the one in the last create.
@@ -158,7 +160,10 @@ def requested_spec(cloud: "AzureContext", name: str, workload: WorkloadOptions) 
         return replace(known, values=values, given=tuple(given))
 
     flags = {"workload": workload.values} if workload.values else {}
-    return specs.resolve(name, file=workload.file, flags=flags, recall=recall).spec
+    read_file = runtime.read_document
+    return specs.resolve(
+        name, file=workload.file, flags=flags, recall=recall, read_file=read_file
+    ).spec
 
 
 def hub_token(spec: "VmSpec") -> str | None:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import typer
 
+from ccgpu.errors import UsageProblem
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from ccgpu.azure.context import AzureContext
     from ccgpu.cli.backends import Backend
+    from ccgpu.store.documents import Document
+    from ccgpu.store.user_config import UserConfig
     from ccgpu.views.progress import Stream
     from ccgpu.views.served import ServedAzure
 
@@ -78,6 +82,11 @@ class OutputOptions:
         """Whether the answer is the text for people."""
         return self.format is OutputFormat.TEXT and self.query is None
 
+    def require_text(self, what: str) -> None:
+        """Refuse JSON and queries, because the answer is `what`, and no document."""
+        if not self.is_text:
+            raise UsageProblem(f"the answer is {what}, not JSON", hint="leave out -o and --query")
+
     def rendered(self, document: Mapping[str, Any], *, indent: int | None = 2) -> str:
         """The document for a script, filtered. indent: of JSON; None for a single line."""
         from ccgpu.views import query_result
@@ -90,11 +99,12 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """The options that select back end, subscription and cloud."""
+    """The options that select back end, subscription and cloud. debug: show each request."""
 
     backend: BackendName = BackendName.AZURE
     subscription: str | None = None
     cloud: str = "public"
+    debug: bool = False
 
 
 # SeedAdded: id, type, and, for a resource group made automatically, the id that needed it.
@@ -156,6 +166,8 @@ class Runtime:
     stderr: Stderr = Stderr.TEXT
     progress: "Stream | None" = None  # the stream of `--events`
     lost: Callable[[], str | None] = lambda: None  # why writing the answer failed
+    config: Path | None = None  # the file of the user's defaults
+    log: Path | None = None  # the file that each HTTP request is written to
     stdin: Callable[[], BinaryIO | None] = lambda: None  # the input, unless it is a terminal
     pause: Callable[[float], None] = _pause  # waits, in real time, for nothing but Ctrl-C
     go_on: Callable[[], None] = lambda: None  # after an interrupt: the next one interrupts again
@@ -163,6 +175,23 @@ class Runtime:
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
         """Open Azure, or the simulated subscription, for the workflows."""
         return self.backend(connection).connect()
+
+    def read_document(self, path: Path) -> "Document":
+        """The YAML or JSON file; for `-`, standard input."""
+        from ccgpu.store import documents
+
+        if str(path) != "-":
+            return documents.read(path)
+        stream = self.stdin()
+        if stream is None:
+            raise UsageProblem("- is standard input, and that is a terminal", hint="pipe it in")
+        return documents.read_stream(stream, "standard input")
+
+    def user_config(self) -> "UserConfig":
+        """The user's defaults; `InvalidFile` if their file is not valid."""
+        from ccgpu.store import user_config
+
+        return user_config.read(self.config)
 
     def note(self, text: str) -> None:
         """Print a note on stderr, or write it to the stream of events."""

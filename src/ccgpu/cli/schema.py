@@ -16,6 +16,7 @@ class Schema(StrEnum):
     POLICY = "policy"
     BUNDLE = "bundle"
     WORKLOAD = "workload"
+    CONFIG = "config"
 
 
 def schema(
@@ -34,7 +35,7 @@ def schema(
 
 def text(of: Schema) -> str:
     """The schema as text; `init` writes the same text."""
-    from ccgpu.domain import bundle, policy
+    from ccgpu.domain import bundle, policy, user_config
     from ccgpu.domain.spec import schema as spec
     from ccgpu.domain.workload import template
 
@@ -43,5 +44,6 @@ def text(of: Schema) -> str:
         Schema.POLICY: policy.schema,
         Schema.BUNDLE: bundle.schema,
         Schema.WORKLOAD: template.schema,
+        Schema.CONFIG: user_config.schema,
     }
     return json.dumps(schemas[of](), indent=2)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ccgpu.cli.backends import Backend
     from ccgpu.domain.given import RememberedSpec
     from ccgpu.domain.spec.secrets import SecretSource
+    from ccgpu.store.specs import Reader
 
 _PANEL = "Source"
 
@@ -36,8 +37,10 @@ class SecretOptions:
     file: Path | None
     all_: bool
 
-    def sources(self, backend: "Backend", name: str) -> "tuple[SecretSource, ...]":
-        """The sources of the secrets to release.
+    def sources(
+        self, backend: "Backend", name: str, read_file: "Reader"
+    ) -> "tuple[SecretSource, ...]":
+        """The sources of the secrets to release. read_file: reads the spec file.
 
         Raises:
             UsageProblem: One is given wrongly, or the spec has no such secret.
@@ -45,7 +48,7 @@ class SecretOptions:
         """
         if self.source:
             return (_secret_source({"name": self.key, "owner": self.owner or 0} | self.source),)
-        listed = self._spec_sources(backend, name)
+        listed = self._spec_sources(backend, name, read_file)
         found = tuple(one for one in listed if self.key in (None, one.name))
         if found:
             return found
@@ -56,14 +59,17 @@ class SecretOptions:
             hint="name a source: `--from-file FILE`" if self.key else "add them under `secrets:`",
         )
 
-    def _spec_sources(self, backend: "Backend", name: str) -> "tuple[SecretSource, ...]":
+    def _spec_sources(
+        self, backend: "Backend", name: str, read_file: "Reader"
+    ) -> "tuple[SecretSource, ...]":
         from ccgpu.store import specs
 
         def recall(wanted: str) -> "RememberedSpec | None":
             cloud = backend.connect()
             return cloud.journals.remembered(cloud.subscription, wanted)
 
-        return specs.resolve(name, file=self.file, recall=recall).spec.secrets
+        found = specs.resolve(name, file=self.file, recall=recall, read_file=read_file)
+        return found.spec.secrets
 
 
 def _secret_source(values: "dict[str, Any]") -> "SecretSource":

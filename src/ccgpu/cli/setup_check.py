@@ -40,7 +40,7 @@ def check_and_tell(
             hint="`ccgpu doctor NAME --fix`",
         )
     (way, progress_options), backend = how, runtime.backend(connection)
-    requested = _requested(request)
+    requested = _requested(runtime, request)
     name = _NAME if isinstance(requested, CcgpuError) else requested.spec.name
     keys = Keys(runtime.state, name, runtime.home)
     machine = LocalMachine(keys, backend.require_channel)
@@ -65,8 +65,8 @@ def check_and_tell(
     require_good_findings(report.findings)
 
 
-def _requested(request: SpecRequest) -> "RequestedSpec | CcgpuError":
+def _requested(runtime: Runtime, request: SpecRequest) -> "RequestedSpec | CcgpuError":
     try:
-        return request.resolve(lambda _: None, default_name=_NAME)
+        return request.resolve(lambda _: None, runtime, default_name=_NAME)
     except CcgpuError as err:
         return err

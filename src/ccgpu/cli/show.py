@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ccgpu.cli.login import login_fields
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, Target, TargetArguments
 from ccgpu.cli.runtime import OutputOptions, Runtime
@@ -43,6 +44,8 @@ def describe(
         output,
         lambda: view.as_text(deployment, simulated=cloud.simulated),
         lambda: with_sign_in(
-            view.as_json(deployment, simulated=cloud.simulated), cloud.session.signed_in_with
+            view.as_json(deployment, simulated=cloud.simulated)
+            | login_fields(runtime, cloud, deployment),
+            cloud.session.signed_in_with,
         ),
     )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu.cli.option_groups import OptionGroup
-from ccgpu.cli.options import FileOption, OptionalName, option
+from ccgpu.cli.options import FileOption, OptionalName, UncheckedName, option
+from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.spec_flags import SpecFlags
 from ccgpu.domain.spec.vm import VmSpec
 
@@ -35,10 +36,10 @@ class SpecRequest:
     sets: tuple[str, ...]
     flags: Mapping[str, Any]
 
-    def build(self, *, default_name: str | None = None) -> VmSpec:
+    def build(self, runtime: Runtime, *, default_name: str | None = None) -> VmSpec:
         """The spec, or `InvalidFile` with every problem.
 
-        `default_name`: its name if neither the command line nor the file gives one.
+        `default_name`: its name if nothing else gives one.
         """
         from ccgpu.store import specs
 
@@ -49,9 +50,13 @@ class SpecRequest:
             sets=self.sets,
             flags=self.flags,
             default_name=default_name,
+            defaults=runtime.user_config().layer(),
+            read_file=runtime.read_document,
         )
 
-    def resolve(self, recall: "Recall", *, default_name: str | None = None) -> "RequestedSpec":
+    def resolve(
+        self, recall: "Recall", runtime: Runtime, *, default_name: str | None = None
+    ) -> "RequestedSpec":
         """The spec, starting from what `recall` returns for its name, and the given fields."""
         from ccgpu.store import specs
 
@@ -63,6 +68,8 @@ class SpecRequest:
             flags=self.flags,
             default_name=default_name,
             recall=recall,
+            defaults=runtime.user_config().layer(),
+            read_file=runtime.read_document,
         )
 
 
@@ -75,7 +82,11 @@ FreshOption = Annotated[
 
 
 def connect_and_resolve(
-    connect: "Callable[[], AzureContext]", request: SpecRequest, *, fresh: bool
+    connect: "Callable[[], AzureContext]",
+    request: SpecRequest,
+    runtime: Runtime,
+    *,
+    fresh: bool,
 ) -> "tuple[AzureContext, RequestedSpec]":
     """Open the subscription and build the spec to create there.
 
@@ -90,15 +101,12 @@ def connect_and_resolve(
         connected.append(connect())
         return connected[0].journals.remembered(connected[0].subscription, name)
 
-    requested = request.resolve(recall)
+    requested = request.resolve(recall, runtime)
     return connected[0] if connected else connect(), requested
 
 
 def _request(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Deployment name.", show_default=False),
-    ] = None,
+    name: UncheckedName = None,
     file: FileOption = None,
     template: Annotated[
         str | None,

@@ -15,7 +15,10 @@ def validate(
     ctx: typer.Context,
     *,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Spec files to check.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="FILE", help="Spec files to check; - for stdin.", show_default=False
+        ),
     ],
     output: OutputArguments,
 ) -> None:
@@ -30,7 +33,7 @@ def validate(
     from ccgpu.views import specs as view
 
     runtime: Runtime = ctx.obj
-    checked = {str(file): specs.check(file) for file in files}
+    checked = {str(file): specs.check(file, runtime.read_document) for file in files}
     runtime.answer(output, lambda: view.as_text(checked), lambda: view.as_json(checked))
     if any(checked.values()):
         raise typer.Exit(3)

@@ -24,7 +24,8 @@ class Kind(StrEnum):
 NCC_H100_V5 = "Standard_NCC40ads_H100_v5"
 NCC_VCPUS = 40
 NCC_MAX_DATA_DISKS = 8
-NCC_SIZE_PATTERN = r"Standard_NCC(\d+)ads_H100_v(\d+)"
+# `ccgpu list` shows a size without its prefix, and a spec may name it so.
+NCC_SIZE_PATTERN = r"(?:Standard_)?NCC(\d+)ads_H100_v(\d+)"
 REGIONS = ("eastus2", "westeurope", "centralus")
 
 # Quota family: Azure/az-cgpu-onboarding, docs/CGPU-Quota.md. Compared without case and spaces.

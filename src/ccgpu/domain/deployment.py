@@ -10,7 +10,7 @@ from ccgpu.domain.lease import lease_of, parse_moment
 from ccgpu.domain.price import BillablePart, Price
 from ccgpu.domain.resource import Body, ResourceId, location
 from ccgpu.domain.status import State, vm_state
-from ccgpu.domain.vm_view import admin_username, power_state, properties, vm_size
+from ccgpu.domain.vm_view import admin_username, power_state, properties, ssh_public_keys, vm_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Deployment:
     power: Azure's power state of the VM. A stopped VM bills until it is deallocated.
     expires: The end of the lease.
     seconds_left: The time until then, by Azure's clock.
+    ssh_keys: The public keys that the VM was created with.
     stage: The stage at which `ccgpu create` on this machine would continue. None if every stage is
         done, or this machine has no journal.
     attestation: This machine's verdict on the VM, if it still counts. Lists do not look for it.
@@ -46,6 +47,7 @@ class Deployment:
     vm_id: str | None = None
     power: str | None = None
     admin_user: str | None = None
+    ssh_keys: tuple[str, ...] = ()
     public_ip: str | None = None
     private_ip: str | None = None
     expires: str | None = None
@@ -110,6 +112,7 @@ def describe_deployment(
         vm_created=properties(vm).get("timeCreated"),
         power=power_state(vm),
         admin_user=admin_username(vm),
+        ssh_keys=ssh_public_keys(vm),
         public_ip=addresses[0],
         private_ip=addresses[1],
         spot=properties(vm).get("priority") == "Spot",

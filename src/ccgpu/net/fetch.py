@@ -22,6 +22,7 @@ from requests.exceptions import SSLError
 from urllib3.exceptions import HTTPError
 
 from ccgpu.net.pipeline import ForeignHost, pipeline
+from ccgpu.net.request_log import RequestLog
 from ccgpu.net.retry import retry_after
 from ccgpu.net.transport import CONNECT, network_transport
 
@@ -80,12 +81,18 @@ class NoAnswer(Exception):
 class Web:
     """Sends requests to the given hosts only; thread-safe.
 
-    `transport`: None for the network; the fake and tests pass their own.
+    `transport`: None for the network; the fake and tests pass their own. `log`: is told of each
+    request.
     """
 
-    def __init__(self, hosts: Sequence[str], transport: RequestsTransport | None = None) -> None:
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        transport: RequestsTransport | None = None,
+        log: RequestLog | None = None,
+    ) -> None:
         self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
-            "", policies=pipeline(hosts, None), transport=transport or network_transport()
+            "", policies=pipeline(hosts, None, log=log), transport=transport or network_transport()
         )
 
     def __enter__(self) -> Self:

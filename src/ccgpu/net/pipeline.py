@@ -1,7 +1,8 @@
 """The HTTP pipeline of every request of `ccgpu`.
 
-It does not retry (the scheduler does), follow redirects, register resource providers, or log
-headers and bodies. Requests, and so bearer tokens, are sent only to the given hosts.
+It does not retry (the scheduler does), follow redirects, or register resource providers. Requests,
+and so bearer tokens, are sent only to the given hosts. Nothing of a request is logged but what
+`net/request_log.py` keeps.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.exceptions import ServiceRequestError
-from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     ContentDecodePolicy,
     HeadersPolicy,
@@ -21,6 +22,7 @@ from azure.core.pipeline.policies import (
 
 from ccgpu import __version__
 from ccgpu.net.answers import ResponseTracker
+from ccgpu.net.request_log import RequestLog
 
 
 class ForeignHost(ServiceRequestError):
@@ -50,10 +52,31 @@ class OnlyTo(SansIOHTTPPolicy[Any, Any]):
             raise ForeignHost(f"refused to send a request to {url.hostname or 'no host'}")
 
 
+class RequestLogger(HTTPPolicy[Any, Any]):
+    """A policy that notes each request as it is sent: the last one before the transport."""
+
+    def __init__(self, log: RequestLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """Send the request, and note how it ended."""
+        sent, began = request.http_request, self._log.now()
+        try:
+            response = self.next.send(request)
+        except BaseException as err:
+            self._log.note(sent.method, sent.url, began, None, {}, type(err).__name__)
+            raise
+        answer = response.http_response
+        self._log.note(sent.method, sent.url, began, answer.status_code, answer.headers)
+        return response
+
+
 def pipeline(
     hosts: Sequence[str],
     sign_in: HTTPPolicy[Any, Any] | None,
     *observers: SansIOHTTPPolicy[Any, Any],
+    log: RequestLog | None = None,
 ) -> list[Any]:
     """The policies of one client, in order. Without `sign_in` no token is sent."""
     policies: list[Any] = [
@@ -65,4 +88,5 @@ def pipeline(
         OnlyTo(hosts),
         *observers,
     ]
-    return policies if sign_in is None else [*policies, sign_in]
+    policies += [] if sign_in is None else [sign_in]
+    return policies if log is None else [*policies, RequestLogger(log)]

@@ -5,8 +5,8 @@ then renamed; then the folder is synced. If a step fails, for example because th
 function raises `OSError`, the temporary file is removed, and the target is unchanged. A target that
 is a symbolic link, or not a regular file, is refused.
 
-Only two kinds of file are written elsewhere: lock files, which stay empty, and the simulated
-subscription's file, which SQLite writes.
+Only three kinds of file are written elsewhere: lock files, which stay empty, the simulated
+subscription's file, which SQLite writes, and a log of requests (`line_log`).
 """
 
 import errno

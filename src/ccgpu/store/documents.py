@@ -7,7 +7,7 @@ Size and encoding are checked before the document is parsed. For any content, re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ccgpu.errors import InvalidFile, Problem
 
@@ -48,6 +48,12 @@ def read_with_bytes(path: Path) -> tuple[bytes, Document]:
         raise refusal(source, f"cannot be read: {reason(err)}") from err
     suffix = path.suffix.lower()
     return raw, parse(raw, source, json=_is_json(raw, suffix))
+
+
+def read_stream(stream: BinaryIO, source: str) -> Document:
+    """Read a YAML or JSON document to the stream's end; `source` is its name in errors."""
+    raw = stream.read(MAX_BYTES + 1)
+    return parse(raw, source, json=_is_json(raw, ""))
 
 
 def parse(raw: bytes, source: str, *, json: bool = False) -> Document:

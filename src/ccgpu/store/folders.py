@@ -1,4 +1,4 @@
-"""The folders of ccgpu's own files: the user's state and cache folders."""
+"""The folders of ccgpu's own files: the user's state, cache and configuration folders."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,13 @@ def state() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_state_dir("ccgpu", appauthor=False))
+
+
+def config() -> Path:
+    """The file of the user's defaults."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("ccgpu", appauthor=False)) / "config.yaml"
 
 
 def cache() -> Path:

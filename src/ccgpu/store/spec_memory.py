@@ -1,5 +1,6 @@
 """The spec of the last create as the lowest layer of the next one."""
 
+from collections.abc import Collection
 from typing import Any
 
 from ccgpu.domain.given import GivenFields, RememberedSpec, field_paths
@@ -36,9 +37,19 @@ def layer(memory: RememberedSpec, name: str) -> Layer:
     return Layer(values, {path: Place(source(name)) for path in kept})
 
 
-def given_fields(built: Layer, memory: RememberedSpec | None, name: str) -> GivenFields:
-    """Which fields of the layers were given now, and which come from `memory`."""
-    paths = {".".join(path): path for path, _ in field_paths(built.values) if path != ("name",)}
+def given_fields(
+    built: Layer, memory: RememberedSpec | None, name: str, defaults: Layer
+) -> GivenFields:
+    """Which fields of the layers were given now, and which come from `memory`.
+
+    A value of the user's `defaults` was given by neither: it never changes an existing VM.
+    """
+    own = {place.source for place in defaults.places.values()}
+    paths = {
+        ".".join(path): path
+        for path, _ in field_paths(built.values)
+        if path != ("name",) and not _is_from(built, path, own)
+    }
     remembered = [f for f, path in paths.items() if memory and _is_remembered(built, path, name)]
     earlier = memory.given if memory else ()
     return GivenFields(
@@ -50,9 +61,14 @@ def given_fields(built: Layer, memory: RememberedSpec | None, name: str) -> Give
 
 def _is_remembered(built: Layer, path: FieldPath, name: str) -> bool:
     """Whether every part of the field's value, such as each list entry, is remembered."""
+    return _is_from(built, path, {source(name)})
+
+
+def _is_from(built: Layer, path: FieldPath, sources: Collection[str]) -> bool:
+    """Whether every part of the field's value has one of these sources."""
     inside = [place for inner, place in built.places.items() if inner[: len(path)] == path]
     places = inside or [place for place in [built.place(path)] if place is not None]
-    return bool(places) and all(place.source == source(name) for place in places)
+    return bool(places) and all(place.source in sources for place in places)
 
 
 def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:

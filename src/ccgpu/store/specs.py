@@ -1,4 +1,4 @@
-"""Builds specs from templates, files, `--set` and flags, in increasing order of precedence.
+"""Builds specs from defaults, templates, files, `--set` and flags, each over those before it.
 
 `build` returns a `VmSpec`, or raises an `InvalidFile` with every problem and its place.
 """
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "Template", "build", "check", "read", "resolve", "templates"]
 
+STDIN = Path("-")  # as a file: standard input
+Reader = Callable[[Path], Document]
 Recall = Callable[[str], RememberedSpec | None]
 
 read = documents.read
 
 HINT = "`ccgpu schema spec` prints every field"
+_NOTHING = Layer()
 # A valid name for validating a spec that has none yet.
 _PLACEHOLDER = "unnamed"
 
@@ -38,6 +41,8 @@ def build(
     sets: Sequence[str] = (),
     flags: Mapping[str, Any] = {},
     default_name: str | None = None,
+    defaults: Layer = _NOTHING,
+    read_file: Reader = documents.read,
 ) -> "VmSpec":
     """Build the spec of a command line: flags over `--set` over file over template.
 
@@ -48,9 +53,18 @@ def build(
         sets: each KEY=VALUE of `--set`.
         flags: the values of the flags, as a nested mapping.
         default_name: the name if none is given.
+        defaults: the user's own, below everything else.
+        read_file: reads the spec file; a caller's also reads `STDIN`.
     """
     return resolve(
-        name, file=file, template=template, sets=sets, flags=flags, default_name=default_name
+        name,
+        file=file,
+        template=template,
+        sets=sets,
+        flags=flags,
+        default_name=default_name,
+        defaults=defaults,
+        read_file=read_file,
     ).spec
 
 
@@ -63,21 +77,25 @@ def resolve(
     flags: Mapping[str, Any] = {},
     default_name: str | None = None,
     recall: Recall = lambda _: None,
+    defaults: Layer = _NOTHING,
+    read_file: Reader = documents.read,
 ) -> RequestedSpec:
     """As `build`, and also return which fields were given.
 
     Args:
-        recall: returns the spec of the last create of a name. It is the lowest layer if there is
-            neither file nor template.
+        recall: returns the spec of the last create of a name. It is the lowest layer but for
+            `defaults` if there is neither file nor template.
     """
     # 1. The lowest layer: a template, a file, or the last create.
     known = name or _name_of(sets)
     memory = recall(known) if known and file is None and template is None else None
-    layer = spec_memory.layer(memory, known) if memory and known else Layer()
+    layer = defaults
+    if memory and known:
+        layer = layers.overlay(layer, spec_memory.layer(memory, known))
     if template is not None:
-        layer = _template_layer(template)
+        layer = layers.overlay(layer, _template_layer(template))
     if file is not None:
-        layer = layers.overlay(layer, layers.document_layer(read(file)))
+        layer = layers.overlay(layer, layers.document_layer(read_file(file)))
     # 2. `--set` and the flags.
     for assignment in sets:
         layer = assignments.assign(layer, assignment)
@@ -86,7 +104,8 @@ def resolve(
         name = default_name
     # 3. Validate, and note which fields were given now or earlier.
     spec = _validate(layer, name, file)
-    given = spec_memory.given_fields(layer, memory, spec.name)
+    _require_one_reader(spec, file)
+    given = spec_memory.given_fields(layer, memory, spec.name, defaults)
     named = {assigned.partition("=")[0].strip() for assigned in sets}
     named |= {dotted(path) for path, _ in field_paths(flags)}
     return RequestedSpec(spec, replace(given, by_flag=given.now & named))
@@ -106,16 +125,26 @@ def _validate(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
     return spec
 
 
+def _require_one_reader(spec: "VmSpec", file: Path | None) -> None:
+    """Refuse a spec from standard input that has a secret which is read from there, too."""
+    from_stdin = [one.name for one in spec.secrets if one.stdin]
+    if file == STDIN and from_stdin:
+        raise UsageProblem(
+            f"the spec and its secret {from_stdin[0]} are both read from standard input",
+            hint="write the spec to a file: `--file FILE`",
+        )
+
+
 def _name_of(sets: Sequence[str]) -> str | None:
     """The value of `--set name=…`, or None."""
     pairs = (assignment.partition("=") for assignment in sets)
     return next((value.strip() for key, _, value in pairs if key.strip() == "name"), None)
 
 
-def check(path: Path) -> list[Problem]:
+def check(path: Path, read_file: Reader = documents.read) -> list[Problem]:
     """Every problem of a spec file. The name may be missing: the command line can give it."""
     try:
-        layer = layers.document_layer(read(path))
+        layer = layers.document_layer(read_file(path))
     except InvalidFile as err:
         return list(err.problems)
     return validate_layer(_with_name(layer, None), path)[1]

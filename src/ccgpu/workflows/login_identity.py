@@ -1,9 +1,11 @@
 """The private key that a VM is logged in to with."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ccgpu.domain import sshkey
 from ccgpu.domain.access import Access
+from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.resource import Body
 from ccgpu.domain.vm_view import ssh_public_keys
 from ccgpu.errors import UsageProblem
@@ -27,7 +29,17 @@ def login_identity(vm: Body, access: Access, keys: Keys) -> Path | None:
     if not keys.public.is_file():
         return None
     generated = sshkey.parse(keys.public.read_text(encoding="utf-8")).blob
-    return keys.private if generated in _blobs(vm) else None
+    return keys.private if generated in _blobs(ssh_public_keys(vm)) else None
+
+
+def login_key(deployment: Deployment, access: Access, keys: Keys) -> Path | None:
+    """The private key on this machine that logs in to the VM; None if none is known."""
+    if access.identity is not None:
+        return Path(access.identity)
+    blobs = _blobs(deployment.ssh_keys)
+    if _public_blob(keys.public) in blobs:
+        return keys.private
+    return next(iter(_own_keys(blobs, keys)), None)
 
 
 def login_candidates(vm: Body, access: Access, keys: Keys) -> tuple[Path, ...]:
@@ -38,7 +50,12 @@ def login_candidates(vm: Body, access: Access, keys: Keys) -> tuple[Path, ...]:
     chosen = login_identity(vm, access, keys)
     if chosen is not None:
         return (chosen,)
-    folder, wanted = keys.home / ".ssh", _blobs(vm)
+    return _own_keys(_blobs(ssh_public_keys(vm)), keys)
+
+
+def _own_keys(wanted: set[bytes], keys: Keys) -> tuple[Path, ...]:
+    """The user's own private keys whose public keys are among `wanted`."""
+    folder = keys.home / ".ssh"
     return tuple(
         folder / name for name in _DEFAULTS if _public_blob(folder / f"{name}.pub") in wanted
     )
@@ -51,9 +68,9 @@ def _public_blob(public: Path) -> bytes | None:
         return None
 
 
-def _blobs(vm: Body) -> set[bytes]:
-    """The public keys that the VM was created with, in wire format."""
-    found = map(_blob, ssh_public_keys(vm))
+def _blobs(lines: Iterable[str]) -> set[bytes]:
+    """The public keys of these lines, in wire format."""
+    found = map(_blob, lines)
     return {blob for blob in found if blob is not None}
 
 

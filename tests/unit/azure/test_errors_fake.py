@@ -52,10 +52,12 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "ExpiredAuthenticationToken": (401, NotSignedIn),
     "PreconditionFailed": (412, AlreadyExists),
     "GalleryImageNotFound": (404, NotFound),
+    "LockNotFound": (404, NotFound),
     "NotFound": (404, NotFound),
     "ParentResourceNotFound": (404, NotFound),
     "PlatformImageNotFound": (404, NotFound),
     "ResourceGroupNotFound": (404, NotFound),
+    "RoleDefinitionDoesNotExist": (404, NotFound),
     "ResourceNotFound": (404, NotFound),
     "SubscriptionNotFound": (404, NotFound),
     "OperationNotAllowed": (409, AzureRefused),  # the texts have a table of their own

@@ -70,3 +70,12 @@ def test_azure_needs_openssh_and_the_fake_does_not(tmp_path, monkeypatch):
     azure = open_backend(ConnectionOptions(subscription="mine"), tmp_path, {})
     with pytest.raises(GuestUnreachable, match="`ssh` is not installed"):
         azure.require_channel([])
+
+
+def test_whoever_is_not_signed_in_learns_of_the_simulation(shell, monkeypatch, tmp_path):
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.delenv("AZURE_SUBSCRIPTION_ID", raising=False)
+    shell.backend = lambda connection: open_backend(connection, shell.state, {})
+    done = shell("create demo --region eastus2")
+    assert done.code == 2
+    assert "`ccgpu create demo --region eastus2 --backend fake`" in done.err

@@ -93,7 +93,7 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
 
     assert stable(made["resources"]) == stable(planned)
     timed = ("price", "spent_usd_at_most")  # they have the time of their reading
-    own = ("resources", "schema", "remembered", "secrets", "warnings", "tries", "ssh", *timed)
+    own = ("resources", "schema", "remembered", "secrets", "warnings", "tries", *timed)
     assert {k: v for k, v in made.items() if k not in own} == {
         k: v for k, v in shown.items() if k not in ("resources", "schema", *timed)
     }
@@ -161,3 +161,24 @@ def test_foreign_resources_keep_the_group(shell):
     assert kept["id"].endswith("/resourceGroups/ccgpu-demo")
     assert "theirs" in kept["reason"]
     assert len(done.document["gone"]) == 6
+
+
+def test_the_documents_tell_how_to_log_in(shell):
+    made = shell(f"{_CREATE} {_FROM} --admin-user me --backend fake -o json").document
+    shown = shell("show demo --backend fake -o json").document
+    for document in (made, shown):
+        assert (document["admin_user"], document["ssh"]) == ("me", "ccgpu ssh demo --backend fake")
+        assert document["identity_file"] == str(shell.home / ".ssh" / "id_ed25519")
+    (shell.home / ".ssh" / "id_ed25519.pub").unlink()
+    assert shell("show demo -o json").document["identity_file"] is None
+
+
+def test_a_key_that_was_generated_is_named(shell):
+    (shell.home / ".ssh" / "id_ed25519.pub").unlink()
+    made = shell(f"{_CREATE} {_FROM} -o json").document
+    assert made["identity_file"] == str(shell.state / "keys" / "demo")
+
+
+def test_a_private_vm_has_a_command_once_a_way_is_known(shell):
+    made = shell(f"{_CREATE} --private --no-attest --no-wait -o json").document
+    assert (made["ssh"], made["admin_user"]) == (None, "azureuser")

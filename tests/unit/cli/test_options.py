@@ -1,12 +1,20 @@
 """What the command line makes of its options, before any command runs."""
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.spec_options import SpecArguments, SpecRequest
 from ccgpu.domain.spec.os_disk import DiskEncryption
+
+_CONSOLE = Console(quiet=True)
+_RUNTIME = Runtime(_CONSOLE, _CONSOLE, Path(), Path(), *[nullcontext] * 3)  # type: ignore[arg-type]
 
 
 def _request(*argv: str) -> SpecRequest:
@@ -29,7 +37,7 @@ def test_options_not_given_are_absent_from_the_spec():
     request = _request("demo", "--own")
     assert (request.name, request.file, request.template, request.sets) == ("demo", None, None, ())
     assert request.flags == {}
-    assert request.build().secure_boot is True
+    assert request.build(_RUNTIME).secure_boot is True
 
 
 def test_options_that_may_be_repeated_keep_their_order():
@@ -38,7 +46,7 @@ def test_options_that_may_be_repeated_keep_their_order():
         *("--set", "zone=1", "--data-disk", "8", "--data-disk", "16", "--tag", "a=b=c"),
         *("--identity", "system", "--tag", "d="),
     )
-    spec = request.build()
+    spec = request.build(_RUNTIME)
     assert spec.regions == ("westeurope", "eastus2")
     assert [disk.size_gib for disk in spec.data_disks] == [8, 16]
     assert spec.tags == {"a": "b=c", "d": ""}
@@ -53,7 +61,7 @@ def test_every_flag_reaches_its_field():
         *("--disk-encryption", "state-only", "--no-secure-boot", "--admin-user", "me"),
         *("--ssh-from", "203.0.113.0/24", "-g", "mine"),
         *("--image", "Canonical:ubuntu-24_04-lts:cvm:24.04.202609150"),
-    ).build()
+    ).build(_RUNTIME)
     assert (spec.zone, spec.spot, spec.max_price, spec.group) == ("2", True, 1.5, "mine")
     assert (spec.os_disk.size_gib, spec.os_disk.encryption) == (300, DiskEncryption.STATE_ONLY)
     assert (spec.secure_boot, spec.admin_user) == (False, "me")

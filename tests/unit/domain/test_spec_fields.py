@@ -102,3 +102,8 @@ def test_keys_that_differ_only_in_their_comment_are_equal():
 
     (message,) = _messages(ssh_keys=[ed25519_line(), f"{ed25519_line()} again"])
     assert "same key twice" in message
+
+
+def test_a_size_may_be_named_as_lists_show_it():
+    spec = VmSpec(name="demo", size="ncc40ads_h100_v5")
+    assert spec.size == "Standard_NCC40ads_H100_v5"

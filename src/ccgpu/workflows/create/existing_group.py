@@ -12,14 +12,15 @@ from ccgpu.workflows.discovery.search import find_deployments
 
 
 def with_existing_group(run: Run, spec: VmSpec, given: GivenFields | None) -> VmSpec:
-    """`spec` with the group of the existing deployment, if it is not the default group.
+    """`spec` with the group of the existing deployment, if it is not the spec's group.
 
-    If `given` is None, every field was given, and the spec stays as it is.
+    If `given` is None, every field was given, and the spec stays as it is. A group that is the
+    user's own default was not given.
     """
-    if given is None or spec.resource_group is not None:
+    if given is None or "resource_group" in given.ever:
         return spec
     group = _find_group(run, spec.name)
-    if group is None or key(group) == key(own_group(spec.name)):
+    if group is None or key(group) == key(spec.group):
         return spec
     run.tell("note", f"{spec.name} is in the resource group {group}")
     return spec.model_copy(update={"resource_group": group})
