@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from support import wheels
 from support.repository import ROOT
@@ -144,23 +143,3 @@ def test_a_package_removed_from_the_lock_does_not_remain(clone):
     clone.lock(clone.publish("base", "1.1", *_EXTRA), clone.needs_extra, clone.tiny)
     assert clone.set_up().returncode == 0
     assert clone.installed() == _LOCKED | {"base": "1.1"}
-
-
-_WORKFLOW = yaml.safe_load((ROOT / "examples" / "ci" / "github-actions.yml").read_text())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("job", _WORKFLOW["jobs"])
-def test_the_shipped_workflow_installs_the_locked_versions(clone, job):
-    clone.publish("base", "1.1", *_EXTRA)
-    clone.publish("ccgpu", "0.1", "Requires-Dist: needs-extra")
-    (clone.root / "requirements.lock").write_text(clone.base + clone.needs_extra + clone.tiny)
-    names = {"RUNNER_TEMP": str(clone.root), "GITHUB_PATH": "path", "CCGPU": "ccgpu==0.1"}
-    (script,) = [
-        one["run"] for one in _WORKFLOW["jobs"][job]["steps"] if one.get("name") == "Install"
-    ]
-    command = ["bash", "-e", "-c", script]
-    subprocess.run(command, cwd=clone.root, env=clone.environ | names, check=True)
-    folder = Path((clone.root / "path").read_text().strip())
-    clone.python = folder / "python"
-    assert clone.installed() == _LOCKED

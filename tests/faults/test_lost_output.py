@@ -38,11 +38,14 @@ _LINES = {
     "schema": "schema spec",
     "completion": "completion fish",
 }
-# Their example needs evidence, which is not at hand, asks the network, or goes into a VM (for
-# `exec`, `tests/real/test_sshd_terminal.py` does the same over a real sshd).
+# Their example needs evidence, which is not at hand, asks the network, goes into a VM (for `exec`,
+# `tests/real/test_sshd_terminal.py` does the same over a real sshd), or serves until it is stopped.
 _HELP_ALONE = {"verify", "collateral fetch", "ssh", "exec", "cp", "tunnel"} | {
+    "fake serve",
     "keyvault check",
     "keyvault create-key",
+    "secret put",
+    "secret rm",
 }
 
 
@@ -72,7 +75,8 @@ def _ccgpu(
 ) -> subprocess.CompletedProcess[str]:
     command = f"{sys.executable} -m ccgpu {line} {redirect}"
     words = ["bash", "-c", command]
-    return subprocess.run(words, capture_output=True, text=True, check=check, **more)
+    limits = {"timeout": 300, **more}
+    return subprocess.run(words, capture_output=True, text=True, check=check, **limits)
 
 
 @pytest.fixture(scope="module")

@@ -239,7 +239,7 @@ def test_create_succeeds_without_a_reader_of_its_result(home):
 
 def _simulated_state(home: Path) -> str:
     assert home.is_dir()
-    line = "list --backend fake --query deployments[0].state"
+    line = "list --backend fake --query deployments[0].state -o json"
     command = [sys.executable, "-m", "ccgpu", *line.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return str(json.loads(done.stdout))

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -79,11 +80,16 @@ def serving(folder: Path, *options: str) -> Iterator[Served]:
 
 
 def _started(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "ccgpu", *words],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    # A runner in the background may have been told to ignore SIGINT, which a child inherits.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ccgpu", *words],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,6 +1,7 @@
 """`ccgpu secret`: put, list and rm, on a VM that is proven each time."""
 
 import json
+import signal
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -281,6 +282,15 @@ def test_a_put_that_is_cut_off_leaves_the_old_values_or_the_new_ones(
     assert user.held == new
 
 
+@pytest.fixture
+def hears_interrupts():
+    """A runner in the background may have been told to ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_while_a_program_prints_its_secret_sends_nothing(user):
     Path("stop").write_text("#!/bin/sh\nprintf half; kill -INT $PPID; sleep 5\n")
     Path("stop").chmod(0o700)
