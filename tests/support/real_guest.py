@@ -236,8 +236,12 @@ class RealGuest:
         self.wait("the set-up's end", until, SET_UP_SECONDS)
 
     def answers(self) -> bool:
-        """Whether something listens on the port of sshd; asked by a program of its own."""
-        ask = ["bash", "-c", f"exec 3<>/dev/tcp/{self.address}/22"]
+        """Whether sshd greets at its port (RFC 4253, 4.2); asked by a program of its own.
+
+        A connection alone tells nothing: while the guest has no link, others may take it.
+        """
+        greeting = "read -r -t 3 -N 4 greeting <&3; [[ $greeting == SSH- ]]"
+        ask = ["bash", "-c", f"exec 3<>/dev/tcp/{self.address}/22; {greeting}"]
         try:
             return not subprocess.run(ask, check=False, capture_output=True, timeout=5).returncode
         except subprocess.TimeoutExpired:
