@@ -8,6 +8,7 @@ written down in `$CCGPU_ROOT/calls`. It imports nothing but the standard library
 guests. `support.stub_server` answers for it where guests are folders.
 """
 
+import fcntl
 import fnmatch
 import json
 import os
@@ -198,7 +199,10 @@ def _modprobe(words: Sequence[str], state: dict[str, Any]) -> int:
         return _fail(f"modprobe: FATAL: Module nvidia not found in directory {where}", 1)
     state["loaded"] = version
     line = f"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build"
-    _write("proc/driver/nvidia/version", f"{line}  (root@host)  Mon Jun  1 08:00:00 UTC 2026\n")
+    text = f"{line}  (root@host)  Mon Jun  1 08:00:00 UTC 2026\n"
+    file = ROOT / "proc/driver/nvidia/version"
+    if not file.exists() or file.read_text() != text:  # the steps of a boot read it side by side
+        _write("proc/driver/nvidia/version", text)
     return 0
 
 
@@ -369,6 +373,12 @@ def answer(name: str, words: Sequence[str]) -> int:
     plain = " ".join([name, *_without_options(name, words)])
     with (ROOT / "calls").open("a") as calls:
         calls.write(" ".join([name, *words]) + "\n")
+    with (ROOT / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # services of a boot call programs side by side
+        return _answer_alone(name, words, plain)
+
+
+def _answer_alone(name: str, words: Sequence[str], plain: str) -> int:
     state = json.loads(STATE.read_text())
     before = json.dumps(state)
     _notice_boot(state)
@@ -387,13 +397,11 @@ def _notice_boot(state: dict[str, Any]) -> None:
     boot = (ROOT / "proc/sys/kernel/random/boot_id").read_text().strip()
     if state.get("boot") not in {None, boot}:
         state["loaded"], state["gpu"]["ready"] = None, "not-ready"
-        version = ROOT / "proc/driver/nvidia/version"
-        if version.exists():
-            version.unlink()
         if _module(state["kernel"]):  # udev loads it, and systemd starts the daemon
             _modprobe(["nvidia"], state)
             state["active"] = ["nvidia-persistenced.service"]
         else:
+            (ROOT / "proc/driver/nvidia/version").unlink(missing_ok=True)
             state["active"] = []
     state["boot"] = boot
 
