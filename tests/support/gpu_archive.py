@@ -20,7 +20,9 @@ TOOLKIT = (
     "nvidia-container-toolkit",
 )
 _UNIT = "[Unit]\nDescription={0}\n[Service]\n{1}\n[Install]\nWantedBy=multi-user.target\n"
-_DAEMON = "#!/bin/sh\n/usr/local/sbin/modprobe nvidia\nexec sleep infinity\n"
+_DAEMON = "#!/bin/sh\nexec sleep infinity\n"
+# As NVIDIA's own, it is active only once the module is loaded.
+_LOADS = "ExecStartPre=-/usr/local/sbin/modprobe nvidia\nExecStart=/usr/bin/nvidia-persistenced"
 _LIB = "usr/lib/systemd/system"
 
 
@@ -41,9 +43,7 @@ def _ubuntu() -> list[Package]:
             version,
             files={
                 "usr/bin/nvidia-persistenced": _DAEMON,
-                f"{_LIB}/nvidia-persistenced.service": _UNIT.format(
-                    "NVIDIA", "ExecStart=/usr/bin/nvidia-persistenced"
-                ),
+                f"{_LIB}/nvidia-persistenced.service": _UNIT.format("NVIDIA", _LOADS),
             },
             configure="id nvidia-persistenced >/dev/null 2>&1 || useradd -r nvidia-persistenced",
         )
