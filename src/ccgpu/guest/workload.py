@@ -7,12 +7,12 @@ Before a container starts, the script extends PCR 13 with what will run (docs/tr
 
 import json
 from dataclasses import asdict
-from importlib import resources
 from typing import TypeVar
 
 from ccgpu.domain import plain_text
 from ccgpu.errors import UsageProblem, WorkloadFailed
 from ccgpu.guest.channel import Completed
+from ccgpu.guest.scripts import assemble_script
 from ccgpu.guest.workload_answers import WorkloadProgress
 from ccgpu.guest.workload_requests import WorkloadRequest
 
@@ -60,14 +60,6 @@ _OF_WORKLOAD = (
     *("base", "request", "storage", "secrets", "runline", "images", "devices", "units", "journal"),
     *("measure", "models", "hub", "check", "outputs", "stop", "start", "main"),
 )
-_SCRIPT = """import sys
-import types
-
-for name, source in {sources!r}.items():
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)
-raise SystemExit(sys.modules[{main!r}].main(sys.argv[2:]))
-"""
 T = TypeVar("T")
 
 
@@ -90,16 +82,8 @@ def command_line(request: WorkloadRequest) -> list[str]:
 
 def script() -> bytes:
     """The script: its modules as text, and what loads them in order."""
-    folder = resources.files("ccgpu") / "templates" / "guest"
-    parts = [("collector", part) for part in _OF_COLLECTOR]
-    parts += [("workload", part) for part in _OF_WORKLOAD]
-    sources = {
-        f"ccgpu.templates.guest.{package}.{part}": (folder / package / f"{part}.py").read_text(
-            encoding="utf-8"
-        )
-        for package, part in parts
-    }
-    return _SCRIPT.format(sources=sources, main="ccgpu.templates.guest.workload.main").encode()
+    parts = [f"collector.{part}" for part in _OF_COLLECTOR]
+    return assemble_script([*parts, *(f"workload.{part}" for part in _OF_WORKLOAD)])
 
 
 def parse(done: Completed, form: type[T]) -> T:
