@@ -1,6 +1,8 @@
 """A real sshd on a port of 127.0.0.1, for one user, with keys of its own.
 
-Its files are in a short folder: paths of sockets are limited to some 100 bytes.
+Its files are in a short folder: paths of sockets are limited to some 100 bytes. The folder is
+also the home of who logs in, so that no start-up file of the user's shell runs: what such a file
+writes would be taken for the output of the command.
 """
 
 import os
@@ -39,6 +41,7 @@ StrictModes no
 PermitRootLogin prohibit-password
 MaxStartups 100:30:200
 Subsystem sftp internal-sftp
+SetEnv HOME={folder}
 LogLevel VERBOSE
 {more}
 """
