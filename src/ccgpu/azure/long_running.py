@@ -281,7 +281,5 @@ def send_together(run: Run, requests: Mapping[str, Callable[[], T]]) -> Answers[
         except CcgpuError as err:
             results.failures[doing] = err
 
-    for doing, request in requests.items():
-        run.cloud.scheduler.add(send(doing, request))
-    run.cloud.scheduler.run()
+    run.cloud.scheduler.gather(send(doing, request) for doing, request in requests.items())
     return results

@@ -102,6 +102,11 @@ class Queries:
                 _plain_resource(one) for one in self._resources.resources.list(filter=query)
             )
 
+    def all_resources(self) -> tuple[Body, ...]:
+        """Id, type and tags of each resource of the subscription. The list may lag behind."""
+        with translating_errors("listing all resources"):
+            return tuple(_plain_resource(one) for one in self._resources.resources.list())
+
     def virtual_machines(self, *, status_only: bool = False) -> tuple[Body, ...]:
         """Every VM of the subscription, without instance views.
 

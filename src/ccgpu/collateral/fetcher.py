@@ -84,9 +84,9 @@ class CollateralFetcher:
         def tell(what: Literal["retry", "note"], text: str) -> None:
             listen(Event(what, round(self.now() - started, 3), text))
 
-        for item in items.values():
-            self._scheduler.add(self._fetch_item(item, fetched, missing, tell))
-        self._scheduler.run()
+        self._scheduler.gather(
+            self._fetch_item(item, fetched, missing, tell) for item in items.values()
+        )
         self._use_veks_in_evidence(request, fetched, missing, tell)
         names = [*items, *(name for name in fetched if name not in items)]
         collateral = tuple(fetched[name] for name in names if name in fetched)

@@ -5,39 +5,27 @@ the number of reads after a 201 that are answered 404. Resources from before the
 visible.
 """
 
-from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm import errors
 from ccgpu.fakearm.call import ArmCall, group_id
 from ccgpu.fakearm.wire import Response
-from ccgpu.fakearm.world import StoredResource, World
+from ccgpu.fakearm.world import World
 
-_NOT_IN_RESOURCE_LIST = (kinds.GROUP, kinds.LOCK, kinds.POLICY, kinds.ROLE_ASSIGNMENT)
-
-
-def visible_resources(
-    world: World, kind: str | None = None, group: str | None = None
-) -> list[StoredResource]:
-    """The resources that a list shows. Without a kind: all but groups, locks and assignments."""
-    if kind is not None:
-        found = world.list_kind(kind, group)
-    else:
-        found = world.list_group(group) if group else world.list_all()
-        found = [one for one in found if one.kind not in _NOT_IN_RESOURCE_LIST]
-    seconds = world.settings.value("lag").get("lists", 0)
-    if not seconds:
-        return found
-    visible = {
-        one.key: one
-        for one in world.deleted_since(world.now - seconds)
-        if _matches(one, kind, group)
-    }
-    visible |= {one.key: one for one in found if one.created + seconds <= world.now}
-    return [visible[key] for key in sorted(visible)]
+# With this delay, the resources of before it, and those deleted since. A resource that was deleted
+# more than once counts once (SQLite, "bare columns in an aggregate query").
+_LAGGING = """(
+  WITH shown AS (SELECT * FROM resources WHERE created + {seconds} <= {now})
+  SELECT * FROM shown
+  UNION ALL
+  SELECT key, id, kind, grp, created, body, hidden FROM (
+    SELECT *, max(at) FROM gone WHERE at > {now} - {seconds} GROUP BY key
+  ) WHERE key NOT IN (SELECT key FROM shown)
+)"""
 
 
-def _matches(one: StoredResource, kind: str | None, group: str | None) -> bool:
-    if kind is None and one.kind in _NOT_IN_RESOURCE_LIST:
-        return False
-    return kind in (None, one.kind) and (group is None or one.group.lower() == group.lower())
+def visible_rows(world: World) -> str:
+    """What lists are made of: the table `resources`, or SQL with the same columns."""
+    seconds = float(world.settings.value("lag").get("lists", 0))
+    return _LAGGING.format(seconds=seconds, now=world.now) if seconds else "resources"
 
 
 def hide_from_reads(call: ArmCall, answer: Response) -> None:

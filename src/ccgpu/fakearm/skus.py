@@ -6,9 +6,8 @@ names from real lists (docs/fake-azure.md).
 
 from dataclasses import dataclass
 
-from ccgpu.fakearm import kinds
+from ccgpu.fakearm import filters, kinds
 from ccgpu.fakearm.call import IN_SUBSCRIPTION, ArmCall, Route, Routes, page_response
-from ccgpu.fakearm.resources import filters
 from ccgpu.fakearm.settings import NCC_SIZE, Settings
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.wire import Body, Response

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _BUSY_SECONDS = 30.0
 _MEMORY = ":memory:"
 
@@ -41,7 +41,7 @@ CREATE TABLE allocations (
 CREATE TABLE billing (resource TEXT, since REAL, until REAL);
 CREATE INDEX billing_by_resource ON billing (resource);
 CREATE TABLE gone (
-  key TEXT, id TEXT, kind TEXT, body TEXT, created REAL, hidden TEXT, at REAL
+  key TEXT, id TEXT, kind TEXT, grp TEXT, body TEXT, created REAL, hidden TEXT, at REAL
 );
 CREATE TABLE buckets (name TEXT PRIMARY KEY, tokens REAL, at REAL) WITHOUT ROWID;
 CREATE TABLE unseen (key TEXT PRIMARY KEY, "left" INTEGER) WITHOUT ROWID;

@@ -7,6 +7,7 @@ of an operation that is being ended.
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,11 @@ def _from_row(row: Any) -> StoredResource:
     return StoredResource(row[0], row[1], json.loads(row[2]), row[3], json.loads(row[4]))
 
 
+def _stored_group(resource: StoredResource) -> str:
+    """The group that a resource is in; a group is in none."""
+    return "" if resource.kind.endswith("/resourceGroups") else resource.group.lower()
+
+
 class World:
     """`home` is the simulated subscription; `subscription` may be another one."""
 
@@ -153,6 +159,17 @@ class World:
             )
         ]
 
+    def select(
+        self, rows: str, where: str, values: Sequence[str], limit: int
+    ) -> list[StoredResource]:
+        """The first resources of `rows`, a table or subquery, that match, in the order of keys."""
+        found = self.store.rows(
+            f"SELECT {_COLUMNS} FROM {rows} WHERE {where} ORDER BY key LIMIT ?",  # noqa: S608
+            *values,
+            limit,
+        )
+        return [_from_row(row) for row in found]
+
     def _all(self, where: str, *values: str) -> list[StoredResource]:
         rows = self.store.rows(
             f"SELECT {_COLUMNS} FROM resources WHERE {where} ORDER BY key",  # noqa: S608
@@ -162,13 +179,12 @@ class World:
         return [_from_row(row) for row in rows if row[0].lower().startswith(mine)]
 
     def save(self, resource: StoredResource) -> None:
-        group = "" if resource.kind.endswith("/resourceGroups") else resource.group.lower()
         self.store.run(
             "INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)",
             resource.key,
             resource.id,
             resource.kind,
-            group,
+            _stored_group(resource),
             resource.created,
             json.dumps(resource.body),
             json.dumps(resource.internal_state),
@@ -189,23 +205,16 @@ class World:
     def _record_deleted(self, resource: StoredResource) -> None:
         """Record the deletion: lists that lag behind still have the resource."""
         self.store.run(
-            "INSERT INTO gone VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO gone VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             resource.key,
             resource.id,
             resource.kind,
+            _stored_group(resource),
             json.dumps(resource.body),
             resource.created,
             json.dumps(resource.internal_state),
             self.now,
         )
-
-    def deleted_since(self, since: float) -> list[StoredResource]:
-        """The resources deleted after `since`."""
-        rows = self.store.rows(
-            f"SELECT {_COLUMNS} FROM gone WHERE at > ? ORDER BY at",  # noqa: S608  # a constant
-            since,
-        )
-        return [_from_row(row) for row in rows]
 
     def set_references(self, owner: StoredResource, refs: list[Reference]) -> None:
         """Replace all references of `owner` by `refs`."""

@@ -1,17 +1,20 @@
 """A cooperative scheduler for concurrent requests and pauses.
 
-A task is a generator that yields one `Call` at a time and is resumed with the answer. Only the
-request of a call runs in a thread of the pool. Everything else, journal and events included, runs
+A task is a generator that yields one `Call` at a time and is resumed with the answer; or it yields
+further tasks, and is resumed with their results (`together`). Only the request of a call runs in a
+thread of the pool. Everything else, journal and events included, runs
 in the scheduler's thread and needs no lock. Azure uses a real clock and a thread pool; the fake
 uses a virtual clock and `InlineExecutor`.
 """
 
+import sys
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from ccgpu.scheduling.clock import MAX_SIGNAL_LATENCY, Clock
@@ -26,7 +29,37 @@ class Call:
 
 
 T = TypeVar("T")
-Task = Generator[Call, Any, T]
+
+
+@dataclass(slots=True)
+class Together:
+    """Tasks that run concurrently while the task that yields them waits; see `together`.
+
+    waiting: the tasks that have not begun, by number. results: of those that have ended.
+    """
+
+    waiting: "deque[tuple[int, Task[Any]]]"
+    at_once: int
+    unfinished: int
+    results: dict[int, Any] = field(default_factory=dict)
+    error: Exception | None = None
+
+
+Task = Generator[Call | Together, Any, T]
+
+
+def together(tasks: Iterable[Task[T]], at_once: int = sys.maxsize) -> Task[list[T]]:
+    """Run `tasks` concurrently to their end; returns their results in the same order.
+
+    If tasks fail, the first error is raised once all have ended.
+
+    `at_once`: how many may be under way.
+    """
+    waiting = deque(enumerate(tasks))
+    group = Together(waiting, at_once, len(waiting))
+    if waiting:
+        yield group
+    return [result for _, result in sorted(group.results.items(), key=itemgetter(0))]
 
 
 class Scheduler:
@@ -66,16 +99,15 @@ class Scheduler:
         return self.gather([task])[0]
 
     def gather(self, tasks: Iterable[Task[T]]) -> list[T]:
-        """Run `tasks` concurrently to their end; returns their results in the same order."""
-        results: dict[int, T] = {}
+        """`together`, from outside of a task."""
+        results: list[list[T]] = []
 
-        def keep_result(number: int, task: Task[T]) -> Task[None]:
-            results[number] = yield from task
+        def keep_results() -> Task[None]:
+            results.append((yield from together(tasks)))
 
-        for number, task in enumerate(tasks):
-            self.add(keep_result(number, task))
+        self.add(keep_results())
         self.run()
-        return [results[number] for number in sorted(results)]
+        return results[0]
 
     def _take_answers(self) -> None:
         """Resume the tasks with an answer; if no request is in flight, sleep until one is due."""
@@ -89,14 +121,48 @@ class Scheduler:
             self._resume(self._in_flight.pop(future)[1], future)
 
     def _resume(self, task: Task[None], answer: Future[Any] | None = None) -> None:
-        with suppress(StopIteration):
-            if answer is None:
-                call = next(task)
-            elif error := answer.exception():
-                call = task.throw(error)
-            else:
-                call = task.send(answer.result())
-            heappush(self._due, (self.clock.now() + call.after, next(self._numbers), task, call))
+        error = None if answer is None else answer.exception()
+        if isinstance(error, Exception):
+            self._go_on(task, error=error)
+        elif error is not None:
+            raise error
+        else:
+            self._go_on(task, None if answer is None else answer.result())
+
+    def _go_on(self, task: Task[None], value: Any = None, error: Exception | None = None) -> None:
+        """Resume a task with a value or an error, and note what it waits for next."""
+        try:
+            waits_for = task.send(value) if error is None else task.throw(error)
+        except StopIteration:
+            return
+        if isinstance(waits_for, Together):
+            self._start_together(task, waits_for)
+        else:
+            at = self.clock.now() + waits_for.after
+            heappush(self._due, (at, next(self._numbers), task, waits_for))
+
+    def _start_together(self, parent: Task[None], group: Together) -> None:
+        for _ in range(min(group.at_once, len(group.waiting))):
+            self._start_member(parent, group)
+
+    def _start_member(self, parent: Task[None], group: Together) -> None:
+        if group.waiting:
+            number, task = group.waiting.popleft()
+            self._go_on(self._member(parent, group, number, task))
+
+    def _member(
+        self, parent: Task[None], group: Together, number: int, task: Task[Any]
+    ) -> Task[None]:
+        """One task of a group. Its end starts another; the end of the last one resumes `parent`."""
+        try:
+            group.results[number] = yield from task
+        except Exception as err:  # noqa: BLE001  # raised in the parent
+            group.error = group.error or err
+        group.unfinished -= 1
+        if group.unfinished == 0:
+            self._go_on(parent, error=group.error)
+        else:
+            self._start_member(parent, group)
 
 
 class InlineExecutor(Executor):

@@ -10,7 +10,7 @@ from functools import partial
 from graphlib import TopologicalSorter
 
 from ccgpu.azure.arm import Pending
-from ccgpu.azure.long_running import send_with_retry, write_and_wait
+from ccgpu.azure.long_running import run_task, send_with_retry, write_and_wait
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
@@ -122,7 +122,7 @@ def _delete_resources(steps: tuple[Step, ...], run: Run, writer: JournalWriter) 
     targets |= dict(created)
     disks = frozenset(key(disk) for disk, _ in created)
     ownership = Ownership(writer.journal.deployment, disks=disks)
-    result = remove(run, targets, ownership, writer.gone)
+    result = run_task(run, remove(run, targets, ownership, writer.gone))
     foreign = result.ids(Fate.FOREIGN)
     if result.left or foreign:
         why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(foreign)}"

@@ -127,11 +127,12 @@ class _Deletion:
     ) -> DeleteOutcome:
         """Delete `targets` and what a later list adds; raise an error if some of it is left."""
         name = self._names.deployment
-        result = remove(self._run, targets, ownership, self._record_gone)
+        result = run_task(self._run, remove(self._run, targets, ownership, self._record_gone))
         group = key(self._names.group)
         listed = list_tagged_ids(self._run, name, self._group)
         inside = [id_ for id_ in listed if key(group_of(id_)) == group]
-        result = remove_late(self._run, inside, result, ownership, self._record_gone)
+        late = remove_late(self._run, inside, result, ownership, self._record_gone)
+        result = run_task(self._run, late)
         kept = {key(id_) for id_, _ in result.kept}
         if result.errors:
             leftovers = report_leftovers(self._run, self._known | result.left, name)
@@ -178,7 +179,7 @@ def _find_present(
     run: Run, deployment: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
 ) -> dict[ResourceId, Kind]:
     """The `targets` that exist and would be deleted."""
-    bodies = read_now(run, targets, deployment.snapshot)
+    bodies = run_task(run, read_now(run, targets, deployment.snapshot))
     return {
         id_: kind
         for id_, kind in targets.items()

@@ -59,9 +59,7 @@ class ExpiryWriter:
                 self._tell("failed", target, str(err))
                 failures.append(err)
 
-        for target in targets:
-            self.run.cloud.scheduler.add(write_or_note_error(target))
-        self.run.cloud.scheduler.run()
+        self.run.cloud.scheduler.gather(write_or_note_error(target) for target in targets)
         if failures:
             raise failures[0]
         return read

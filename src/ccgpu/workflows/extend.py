@@ -80,7 +80,7 @@ def extend(
         found = find_deployment(run, name, group)
         names = found.names
         known |= possible_ids(names) | found.kinds
-        owned = read_owned_resources(run, names, found.kinds, found.snapshot)
+        owned = run_task(run, read_owned_resources(run, names, found.kinds, found.snapshot))
         return _extend_all(run, owned, ttl)
 
 

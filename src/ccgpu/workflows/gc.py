@@ -1,8 +1,9 @@
 """`ccgpu gc`: find expired and orphaned deployments in the subscription, and delete them.
 
-Azure's lists only provide candidates. Each candidate is read again before its lease is assessed,
-and each of its resources again before its DELETE. If a resource has changed in between, the
-deployment is in use, and nothing more of it is deleted.
+Azure's lists only provide candidates: a deployment whose lease is running by them is left alone.
+Each candidate is read before its lease is assessed, and each of its resources again before its
+DELETE. If a resource has changed in between, the deployment is in use, and nothing more of it is
+deleted. Deployments are deleted concurrently.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,20 +28,24 @@ from ccgpu.domain.resource import (
     tags_of,
 )
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
+from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.discovery.leftovers import (
+    find_leftovers,
     first_denied,
     is_billed,
     left_behind_error,
-    report_leftovers,
 )
+from ccgpu.workflows.discovery.listing import list_candidates
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
-from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult, search_deployments
+from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Removal, remove
 from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned_group
 
 TIMEOUT = 3600.0
+# Deployments that are read or deleted at the same time. Each has its journal file open.
+_AT_ONCE = 50
 
 _CHANGED = "it has changed since it was checked"
 _BUSY = "another ccgpu on this machine is working on it"
@@ -81,21 +86,11 @@ def collect(
     A deployment that cannot be deleted does not stop the others.
     """
     run = Run.begin(cloud, timeout, listen)
+    work = _Collection(run, yes=yes)
     try:
-        return _collect_all(run, search_deployments(run), yes=yes)
+        return work.carry_out(list_candidates(run))
     except KeyboardInterrupt as err:
-        raise _interrupted_error(run, {}) from err
-
-
-def _collect_all(run: Run, result: SearchResult, *, yes: bool) -> CollectOutcome:
-    results = [_collect_deployment(run, deployment, yes=yes) for deployment in result.deployments]
-    known = {key(deployment.group) for deployment in result.deployments}
-    unread = [
-        _unreadable_deployment(id_, err)
-        for id_, err in result.unread.items()
-        if key(group_of(id_)) not in known
-    ]
-    return CollectOutcome((*(one for one in results if one is not None), *unread))
+        raise _interrupted_error(run, work.to_delete) from err
 
 
 def _unreadable_deployment(id_: ResourceId, err: CcgpuError) -> Collected:
@@ -116,56 +111,93 @@ def _interrupted_error(run: Run, to_delete: Mapping[ResourceId, Kind]) -> Interr
     )
 
 
-def _collect_deployment(run: Run, deployment: FoundDeployment, *, yes: bool) -> Collected | None:
-    """Assess one deployment, and delete it if it is over; None if its lease is running.
+class _Collection:
+    """One garbage collection under way; `to_delete` may still exist if it ends now."""
 
-    The lease is first assessed by the bodies that the search has read, then by new reads.
-    """
-    # The tag may have been written by anybody, and the name becomes part of ids and file names.
-    vm = deployment.vm
-    lease = lease_of(deployment.bodies.values(), vm)
-    skipped = Collected(deployment.name, deployment.group, None, lease, "skipped")
-    if not is_deployment_name(deployment.name):
-        return replace(skipped, reason="that is no name that ccgpu gives")
-    if assess_lease(lease, vm, run.server_clock.now()) == LeaseStatus():
-        return None
-    if run.deadline.has_passed():
-        return replace(skipped, reason="there is no time left for it")
-    try:
-        return _assess_and_collect(run, deployment, yes=yes)
-    except Interrupted:
-        raise
-    except CcgpuError as err:
-        run.tell("failed", str(err))
-        return replace(skipped, action="failed", reason=str(err), denied=first_denied([err]))
+    def __init__(self, run: Run, *, yes: bool) -> None:
+        self._run = run
+        self._yes = yes
+        self.to_delete: dict[ResourceId, Kind] = {}
+
+    def carry_out(self, listed: SearchResult) -> CollectOutcome:
+        """Assess, and delete, every deployment of the lists whose lease is not running."""
+        run = self._run
+        tasks = [self._collect_one(deployment) for deployment in listed.deployments]
+        results = run_task(run, together(tasks, _AT_ONCE))
+        known = {key(deployment.group) for deployment in listed.deployments}
+        unread = [
+            _unreadable_deployment(id_, err)
+            for id_, err in listed.unread.items()
+            if key(group_of(id_)) not in known
+        ]
+        return CollectOutcome((*(one for one in results if one is not None), *unread))
+
+    def _collect_one(self, deployment: FoundDeployment) -> Task[Collected | None]:
+        """Assess one deployment, and delete it if it is over; None if its lease is running.
+
+        The lease is first assessed by the lists, then by reads.
+        """
+        # The tag may have been written by anybody, and the name becomes part of ids and file names.
+        run, vm = self._run, deployment.vm
+        lease = lease_of(deployment.bodies.values(), vm)
+        skipped = Collected(deployment.name, deployment.group, None, lease, "skipped")
+        if not is_deployment_name(deployment.name):
+            return replace(skipped, reason="that is no name that ccgpu gives")
+        if assess_lease(lease, vm, run.server_clock.now()) == LeaseStatus():
+            return None
+        if run.deadline.has_passed():
+            return replace(skipped, reason="there is no time left for it")
+        try:
+            return (yield from self._assess_and_collect(deployment))
+        except CcgpuError as err:
+            run.tell("failed", str(err))
+            return replace(skipped, action="failed", reason=str(err), denied=first_denied([err]))
+
+    def _assess_and_collect(self, deployment: FoundDeployment) -> Task[Collected | None]:
+        """Read the deployment and assess its lease; if it is over, delete it or report it."""
+        run = self._run
+        live = yield from read_owned_resources(run, deployment.names, deployment.kinds)
+        status = assess_lease(live.lease, live.vm, run.server_clock.now())
+        if not live.bodies or status == LeaseStatus():
+            return None
+        result = Collected(deployment.name, deployment.group, status.why, live.lease, "skipped")
+        if status.why is None:
+            return replace(result, reason=status.skip_reason)
+        live = yield from _with_orphaned_group(run, live)
+        kept = yield from _why_group_is_kept(run, live)
+        to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or kept is None}
+        if not to_delete:
+            return replace(result, reason=kept)
+        result = replace(result, resources=tuple(sorted(to_delete)), reason=kept)
+        if not self._yes:
+            return replace(result, action="would-remove")
+        return (yield from self._remove_deployment(live, to_delete, result))
+
+    def _remove_deployment(
+        self, live: OwnedResources, to_delete: dict[ResourceId, Kind], result: Collected
+    ) -> Task[Collected]:
+        """Delete the deployment with its journal locked; skip it if another process has it."""
+        run = self._run
+        assessed = {at: tags_of(body) for at, body in live.bodies.items()}
+        ownership = replace(live.ownership, assessed=assessed)
+        run.tell("note", f"{result.name} in {result.group} is {result.why}: deleting it")
+        self.to_delete |= to_delete
+        try:
+            with _locked_journal(run, result.name) as file:
+                on_gone = _gone_handler(file, self.to_delete)
+                removal = yield from remove(run, live.kinds, ownership, on_gone)
+        except _JournalLocked:
+            return replace(result, resources=(), reason=_BUSY)
+        collected = yield from _collected_result(run, removal, to_delete, result)
+        for id_ in to_delete:
+            self.to_delete.pop(id_, None)
+        return collected
 
 
-def _assess_and_collect(run: Run, deployment: FoundDeployment, *, yes: bool) -> Collected | None:
-    """Read the deployment again and assess its lease; if it is over, delete it or report it."""
-    live = read_owned_resources(run, deployment.names, deployment.kinds)
-    status = assess_lease(live.lease, live.vm, run.server_clock.now())
-    if not live.bodies or status == LeaseStatus():
-        return None
-    result = Collected(deployment.name, deployment.group, status.why, live.lease, "skipped")
-    if status.why is None:
-        return replace(result, reason=status.skip_reason)
-    live = _with_orphaned_group(run, live)
-    kept = _why_group_is_kept(run, live)
-    to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or kept is None}
-    if not to_delete:
-        return replace(result, reason=kept)
-    result = replace(result, resources=tuple(sorted(to_delete)), reason=kept)
-    return (
-        _remove_deployment(run, live, to_delete, result)
-        if yes
-        else replace(result, action="would-remove")
-    )
-
-
-def _with_orphaned_group(run: Run, live: OwnedResources) -> OwnedResources:
+def _with_orphaned_group(run: Run, live: OwnedResources) -> Task[OwnedResources]:
     """The same resources, with the group if it is orphaned."""
     group = live.names.of(Kind.GROUP)
-    orphaned = run_task(run, find_orphaned_group(run, live.names))
+    orphaned = yield from find_orphaned_group(run, live.names)
     if not orphaned:
         return live
     ownership = replace(live.ownership, orphaned=orphaned)
@@ -174,14 +206,13 @@ def _with_orphaned_group(run: Run, live: OwnedResources) -> OwnedResources:
     return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, ownership)
 
 
-def _why_group_is_kept(run: Run, live: OwnedResources) -> str | None:
+def _why_group_is_kept(run: Run, live: OwnedResources) -> Task[str | None]:
     """The resources of others in the deployment's group, in words; None if there are none."""
     group = live.names.of(Kind.GROUP)
     if key(group) not in live.bodies:
         return None
-    others = run_task(
-        run, find_foreign_contents(run, group, live.names.deployment, own_ids=live.bodies.keys())
-    )
+    name = live.names.deployment
+    others = yield from find_foreign_contents(run, group, name, own_ids=live.bodies.keys())
     return f"the group stays, {others.reason}" if others.reason else None
 
 
@@ -198,24 +229,6 @@ def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
 
     with run.cloud.journals.locked(run.cloud.subscription, name, raise_locked) as file:
         yield file
-
-
-def _remove_deployment(
-    run: Run, live: OwnedResources, to_delete: dict[ResourceId, Kind], result: Collected
-) -> Collected:
-    """Delete the deployment with its journal locked; skip it if another process has the lock."""
-    assessed = {at: tags_of(body) for at, body in live.bodies.items()}
-    ownership = replace(live.ownership, assessed=assessed)
-    run.tell("note", f"{result.name} in {result.group} is {result.why}: deleting it")
-    left = dict(to_delete)
-    try:
-        with _locked_journal(run, result.name) as file:
-            removal = remove(run, live.kinds, ownership, _gone_handler(file, left))
-    except KeyboardInterrupt as err:
-        raise _interrupted_error(run, left) from err
-    except _JournalLocked:
-        return replace(result, resources=(), reason=_BUSY)
-    return _collected_result(run, removal, to_delete, result)
 
 
 def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
@@ -239,13 +252,15 @@ def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[
 
 def _collected_result(
     run: Run, removal: Removal, to_delete: dict[ResourceId, Kind], result: Collected
-) -> Collected:
+) -> Task[Collected]:
     """`result`, completed by what a removal has done."""
     missing = first_denied(removal.errors)
     result = replace(result, resources=tuple(sorted(removal.ids(Fate.GONE))), denied=missing)
     if removal.ids(Fate.CHANGED):
         return replace(result, reason=_CHANGED)
-    left = report_leftovers(run, to_delete | removal.left, result.name) if removal.errors else ()
+    left: tuple[Leftover, ...] = ()
+    if removal.errors:
+        left = yield from find_leftovers(run, to_delete | removal.left, result.name)
     kept = {key(id_) for id_, _ in removal.kept}
     if any(key(one.id) not in kept for one in left):
         return replace(result, action="failed", reason=str(removal.errors[0]), left=left)

@@ -19,7 +19,7 @@ from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
 from ccgpu.domain.removal import Decision, Fate, Ownership, decide
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, kind_of, tag
 from ccgpu.errors import AlreadyExists, CcgpuError, SharedMeanwhile
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Call, Task, together
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.resource_groups import disown_group, find_foreign_contents
 
@@ -92,7 +92,7 @@ def remove(
     targets: Mapping[ResourceId, Kind],
     ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
-) -> Removal:
+) -> Task[Removal]:
     """Delete `targets` and their VMs' dependents; `on_gone` gets each id that answers 404.
 
     1. Read which dependents the VMs have; their disks carry no tags.
@@ -101,7 +101,7 @@ def remove(
     3. Once a resource has changed since it was assessed, delete nothing more.
     """
     vms = [id_ for id_, kind in targets.items() if kind is Kind.VM]
-    reads = run.cloud.scheduler.gather(_read_dependents(run, id_, ownership) for id_ in vms)
+    reads = yield from together(_read_dependents(run, id_, ownership) for id_ in vms)
     dependents = {id_: kind for kinds, _ in reads for id_, kind in kinds.items()}
     failures = tuple(err for _, err in reads if err is not None)
     disks = {key(id_) for id_, kind in dependents.items() if kind is Kind.DISK}
@@ -110,7 +110,8 @@ def remove(
     named = {key(id_): (id_, kind) for id_, kind in (*dependents.items(), *targets.items())}
     work = _RemovalRun(run, ownership, with_vm, on_gone)
     for kinds in _ORDER:
-        work.remove_all((id_, kind) for id_, kind in sorted(named.values()) if kind in kinds)
+        due = [(id_, kind) for id_, kind in sorted(named.values()) if kind in kinds]
+        yield from together(work.remove_and_record(id_, kind) for id_, kind in due)
     return Removal(tuple(work.outcomes), failures)
 
 
@@ -120,7 +121,7 @@ def remove_late(
     first: Removal,
     ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
-) -> Removal:
+) -> Task[Removal]:
     """Delete the `listed` resources that the `first` removal did not find; both removals together.
 
     They were missing from a lagging list, or they are a NIC or public IP that no VM refers to any
@@ -132,7 +133,7 @@ def remove_late(
     if not late:
         return first
     kept = {one.id: one.kind for one in first.outcomes if one.fate is Fate.KEPT}
-    return first.followed_by(remove(run, late | kept, ownership, on_gone))
+    return first.followed_by((yield from remove(run, late | kept, ownership, on_gone)))
 
 
 class _RemovalRun:
@@ -151,13 +152,8 @@ class _RemovalRun:
         self._with_vm = with_vm
         self._on_gone = on_gone
 
-    def remove_all(self, targets: Iterable[tuple[ResourceId, Kind]]) -> None:
-        """Delete `targets` concurrently."""
-        for id_, kind in targets:
-            self._run.cloud.scheduler.add(self._remove_and_record(id_, kind))
-        self._run.cloud.scheduler.run()
-
-    def _remove_and_record(self, id_: ResourceId, kind: Kind) -> Task[None]:
+    def remove_and_record(self, id_: ResourceId, kind: Kind) -> Task[None]:
+        """Delete one resource, if it is to be deleted; note what became of it."""
         try:
             outcome = yield from self._remove_resource(id_, kind)
         except CcgpuError as err:

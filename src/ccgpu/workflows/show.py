@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, describe_deployment, with_lease
@@ -25,7 +26,7 @@ def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment
     """One deployment with all its resources; raises `NotFound` if it has none."""
     run = Run.begin(cloud, _TIMEOUT)
     found = find_deployment(run, name, group)
-    live = read_owned_resources(run, found.names, found.kinds, found.snapshot)
+    live = run_task(run, read_owned_resources(run, found.names, found.kinds, found.snapshot))
     return _describe_owned(run, live, run.server_clock.time())
 
 
@@ -38,7 +39,7 @@ def show_created(cloud: AzureContext, known: Snapshot) -> Deployment:
     if known.vm is None:
         return show(cloud, known.names.deployment, known.names.group)
     run = Run.begin(cloud, _TIMEOUT)
-    live = read_owned_resources(run, known.names, {}, known)
+    live = run_task(run, read_owned_resources(run, known.names, {}, known))
     now = run.server_clock.time()
     return _describe_owned(run, live, known.read_at if now is None else now)
 

@@ -4,23 +4,25 @@ A resource that is referenced from outside the group stays, and so does the grou
 """
 
 import re
+from collections.abc import Set as AbstractSet
+from functools import partial
 
-from ccgpu.fakearm import errors, kinds, lag, operations
+from ccgpu.fakearm import errors, kinds, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     ArmCall,
     Route,
     Routes,
     group_id,
-    page_response,
     read_location,
     read_tags,
     require_group,
 )
 from ccgpu.fakearm.clock import arm_time
+from ccgpu.fakearm.filters import filters_by_tag
 from ccgpu.fakearm.operations import Operation
+from ccgpu.fakearm.pages import resource_page
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.resources.filters import filter_bodies, filters_by_tag
 from ccgpu.fakearm.wire import Body, FakeGap, Response
 from ccgpu.fakearm.world import StoredResource, World
 
@@ -68,9 +70,7 @@ def patch_group(call: ArmCall) -> Response:
 
 
 def list_groups(call: ArmCall) -> Response:
-    found = lag.visible_resources(call.world, kinds.GROUP)
-    bodies = filter_bodies(call.query.get("$filter"), [one.body for one in found])
-    return page_response(call, bodies, "arm_page_size")
+    return resource_page(call, kinds.GROUP, lambda one: one.body, "arm_page_size")
 
 
 def delete_group(call: ArmCall) -> Response:
@@ -143,13 +143,12 @@ def list_resources(call: ArmCall) -> Response:
     """
     if len(call.names) > 1:
         require_group(call)
-    found = lag.visible_resources(call.world, None, *call.names[1:])
-    wanted = call.query.get("$filter")
-    more = _expanded_fields(call)
-    bodies = filter_bodies(wanted, [_generic_body(one, more) for one in found])
-    if filters_by_tag(wanted) and call.world.settings.value("tagless_lists"):
-        bodies = [{key: value for key, value in one.items() if key != "tags"} for one in bodies]
-    return page_response(call, bodies, "arm_page_size")
+    shown = {*_GENERIC_FIELDS}
+    by_tag = filters_by_tag(call.query.get("$filter"))
+    if by_tag and call.world.settings.value("tagless_lists"):
+        shown.remove("tags")
+    view = partial(_generic_body, shown=shown, more=_expanded_fields(call))
+    return resource_page(call, None, view, "arm_page_size")
 
 
 _GENERIC_FIELDS = (
@@ -177,13 +176,13 @@ def _expanded_fields(call: ArmCall) -> frozenset[str]:
     return wanted
 
 
-def _generic_body(one: StoredResource, more: frozenset[str]) -> Body:
-    shown = {key: one.body[key] for key in _GENERIC_FIELDS if key in one.body}
+def _generic_body(one: StoredResource, shown: AbstractSet[str], more: frozenset[str]) -> Body:
+    body = {key: one.body[key] for key in _GENERIC_FIELDS if key in shown and key in one.body}
     if "createdTime" in more:
-        shown["createdTime"] = arm_time(one.created)
+        body["createdTime"] = arm_time(one.created)
     if "provisioningState" in more:
-        shown["provisioningState"] = one.state
-    return shown
+        body["provisioningState"] = one.state
+    return body
 
 
 _GROUPS = IN_GROUP.removesuffix("/*/providers/")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ccgpu.fakearm import compute_errors, errors, kinds, lag, network_errors, operations
+from ccgpu.fakearm import compute_errors, errors, kinds, network_errors, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
@@ -20,12 +20,12 @@ from ccgpu.fakearm.call import (
     accepted_response,
     check_preconditions,
     new_etag,
-    page_response,
     read_location,
     read_tags,
     require_group,
 )
 from ccgpu.fakearm.operations import Operation
+from ccgpu.fakearm.pages import resource_page
 from ccgpu.fakearm.wire import Body, FakeGap, Response
 from ccgpu.fakearm.world import StoredResource, World
 
@@ -96,8 +96,7 @@ def get(rules: KindRules, call: ArmCall) -> Response:
 def list_(rules: KindRules, call: ArmCall) -> Response:
     if len(call.names) > 1:
         require_group(call)
-    found = lag.visible_resources(call.world, rules.kind, *call.names[1:])
-    return page_response(call, [rules.view(call.world, one) for one in found])
+    return resource_page(call, rules.kind, partial(rules.view, call.world))
 
 
 def patch(rules: KindRules, call: ArmCall) -> Response:

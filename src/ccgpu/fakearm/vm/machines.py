@@ -4,9 +4,10 @@ An accepted create takes quota, capacity and dependents at once. Without capacit
 fails later and leaves the VM in `Failed`, with its dependents.
 """
 
+from functools import partial
 from typing import Any
 
-from ccgpu.fakearm import capacity, kinds, lag, operations
+from ccgpu.fakearm import capacity, kinds, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
@@ -15,11 +16,11 @@ from ccgpu.fakearm.call import (
     Routes,
     accepted_response,
     check_preconditions,
-    page_response,
     read_tags,
     require_group,
 )
 from ccgpu.fakearm.operations import Operation
+from ccgpu.fakearm.pages import resource_page
 from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.vm import (
     body,
@@ -222,8 +223,7 @@ def _with_expansion(call: ArmCall, vm: StoredResource) -> Body:
 def list_(call: ArmCall) -> Response:
     if len(call.names) > 1:
         require_group(call)
-    found = lag.visible_resources(call.world, kinds.VM, *call.names[1:])
-    return page_response(call, [vm_body(vm) for vm in found])
+    return resource_page(call, kinds.VM, vm_body)
 
 
 def list_all(call: ArmCall) -> Response:
@@ -234,8 +234,7 @@ def list_all(call: ArmCall) -> Response:
     """
     if call.query.get("statusOnly", "").lower() != "true":
         return list_(call)
-    found = lag.visible_resources(call.world, kinds.VM)
-    return page_response(call, [_status(call, vm) for vm in found])
+    return resource_page(call, kinds.VM, partial(_status, call))
 
 
 def _status(call: ArmCall, vm: StoredResource) -> Body:

@@ -53,7 +53,8 @@ def complete_boot(run: Run, known: Snapshot, journal: JournalWriter, *, booting:
     disks = vm_disk_ids(names.vm, vm)
     in_vm = dict.fromkeys(disks, Kind.DISK)
     in_vm |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
-    known = replace(known, bodies={**known.bodies, **read_now(run, in_vm, known)})
+    read = run_task(run, read_now(run, in_vm, known))
+    known = replace(known, bodies={**known.bodies, **read})
     dependents = run_task(run, find_dependents(run, names.vm, vm, known.bodies))
     of_vm = tag(vm, RUN) or journal.journal.run  # a rollback of another run must not count them
     journal.adopt(*(Record(id_, kind, of_vm, "done") for id_, kind in dependents))

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ccgpu.azure.long_running import NOT_FOUND_CODES
+from ccgpu.azure.long_running import NOT_FOUND_CODES, run_task
 from ccgpu.domain.capacity import place_name
 from ccgpu.domain.desired import Names, RunTags
 from ccgpu.domain.given import RememberedSpec
@@ -136,7 +136,7 @@ def _extend_implicit_resources(request: CreateRequest, outcome: CreateOutcome) -
     }
     if len(ends) != 1 or _creates_vm(outcome.plan):
         return outcome
-    owned = read_owned_resources(request.run, request.names, {})
+    owned = run_task(request.run, read_owned_resources(request.run, request.names, {}))
     set_expiry(request.run, owned, ends.pop())
     return replace(outcome, snapshot=Snapshot(request.names, {}))  # the tags read are outdated
 

@@ -7,7 +7,7 @@ that another run has taken over is not deleted.
 from dataclasses import replace
 from functools import partial
 
-from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.long_running import run_task, send_alone
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -51,9 +51,10 @@ def rollback(
                 tuple(Outcome(id_, kind, Fate.FOREIGN) for id_, kind in targets.items())
             )
         else:
-            result = remove(run, targets, ownership, journal.gone)
+            result = run_task(run, remove(run, targets, ownership, journal.gone))
             listed = _tagged_by_run(run, state.run)
-            result = remove_late(run, listed, result, ownership, journal.gone)
+            late = remove_late(run, listed, result, ownership, journal.gone)
+            result = run_task(run, late)
     except CcgpuError as err:  # what is known by then still counts
         result = replace(result, failures=(*result.failures, err))
     forgotten = [*result.ids(Fate.FOREIGN)]  # not this run's, or not any more

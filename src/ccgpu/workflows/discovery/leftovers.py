@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from functools import partial
 
+from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -35,7 +36,7 @@ from ccgpu.errors import (
     UsageProblem,
 )
 from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Call, Task, together
 from ccgpu.workflows.discovery.dependents import (
     find_dependents,
     nic_public_ip_ids,
@@ -71,10 +72,18 @@ def report_leftovers(
 
     `new_ids`: the `key`s of resources that this command may have just created.
     """
+    return run_task(run, find_leftovers(run, ids, deployment, new_ids))
+
+
+def find_leftovers(
+    run: Run,
+    ids: Mapping[ResourceId, Kind],
+    deployment: str,
+    new_ids: Collection[ResourceId] = (),
+) -> Task[tuple[Leftover, ...]]:
+    """The task of `report_leftovers`."""
     reader = _LeftoverReader(run.with_timeout(_READ_TIMEOUT), deployment, new_ids)
-    for id_, kind in ids.items():
-        run.cloud.scheduler.add(reader.check(id_, kind))
-    run.cloud.scheduler.run()
+    yield from together(reader.check(id_, kind) for id_, kind in ids.items())
     return tuple(reader.leftovers.values())
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.long_running import run_task, send_alone
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -83,7 +83,7 @@ def _only_group(run: Run, name: str, listed: Mapping[ResourceId, Body]) -> str |
         for at, one in likely.items()
         if at not in groups
     }
-    for at, body in read_each_now(run, vms)[0].items():
+    for at, body in run_task(run, read_each_now(run, vms))[0].items():
         if tag(body, DEPLOYMENT) == name:
             groups[key(group_of(at))] = likely[key(group_of(at))]
     return next(iter(groups.values())) if len(groups) == 1 else None

@@ -1,24 +1,25 @@
-"""Every deployment of the subscription, from four lists and as few further reads as possible.
+"""The deployments of the subscription, from Azure's lists and as few further reads as possible.
 
-The lists contain the groups and the resources with the deployment tag, the VMs, and the run-time
-status of the VMs. A list may lag behind. So a resource gets a GET of its own if
+The lists contain the groups and the resources with the deployment tag, and the VMs. If the list of
+what has the tag omits the tags, the subscription's whole list is read too, which has them. A list
+may lag behind. So `list` gives a resource a GET of its own if
 
 - its deployment's VM is in no list, or part of its deployment is being deleted;
 - its list entry has no tags, or shows that it is being deleted;
-- it is a VM, and its list entry does not contain the status of the VM agent.
+- it is a VM, and no list entry contains the status of its VM agent.
 """
 
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from ccgpu.azure.long_running import send_together
+from ccgpu.azure.long_running import run_task, send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, kind_of, state_of, tag
+from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, kind_of, state_of, tag, tags_of
 from ccgpu.domain.vm_view import tells_agent, with_instance_view
 from ccgpu.errors import Denied
-from ccgpu.workflows.discovery.search import FoundDeployment, group_by_deployment
-from ccgpu.workflows.discovery.snapshot import Actual, read_now
+from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult, group_by_deployment
+from ccgpu.workflows.discovery.snapshot import Actual, read_each_now, read_now
 
 
 def list_all_deployments(run: Run) -> list[FoundDeployment]:
@@ -28,9 +29,7 @@ def list_all_deployments(run: Run) -> list[FoundDeployment]:
     2. Read each resource whose list entry is incomplete; drop those that are gone.
     3. Read all of a deployment that has no VM or is being deleted: the lists may be outdated.
     """
-    groups, resources, models, statuses = _read_lists(run)
-    listed = {key(body["id"]): body for body in (*groups, *resources)}
-    listed |= {at: vm for at, vm in _with_statuses(models, statuses).items() if tag(vm, DEPLOYMENT)}
+    listed = _list_bodies(run, statuses=True)
     read = _read_resources(run, [body for body in listed.values() if not _is_complete(body)])
     bodies = {
         at: read.get(at, body) for at, body in listed.items() if at in read or _is_complete(body)
@@ -45,18 +44,50 @@ def list_all_deployments(run: Run) -> list[FoundDeployment]:
     return group_by_deployment(run, certain | read)
 
 
-def _read_lists(run: Run) -> list[tuple[Body, ...]]:
-    """Groups, resources, VMs, and their status; no VMs if the caller may not list them."""
+def list_candidates(run: Run) -> SearchResult:
+    """Every deployment by its list entries, which may be outdated; a VM without instance view.
+
+    A resource is read only if no list entry of it has tags.
+    """
+    listed = _list_bodies(run, statuses=False)
+    tagless = [body for body in listed.values() if tag(body, DEPLOYMENT) is None]
+    kinds = {id_: kind for id_ in _ids_of(tagless) if (kind := kind_of(id_)) is not None}
+    read, unread = run_task(run, read_each_now(run, kinds))
+    return SearchResult(tuple(group_by_deployment(run, listed | read)), unread)
+
+
+def _list_bodies(run: Run, *, statuses: bool) -> Actual:
+    """The list entries of groups, resources and VMs by `key`; no VMs if they may not be listed.
+
+    `statuses`: whether each VM has its instance view, from a list of its own.
+    """
     queries = run.cloud.queries
     status = partial(queries.virtual_machines, status_only=True)
+    groups, resources = "listing the groups of deployments", "listing deployments"
+    models, views = "listing VMs", "listing the status of VMs"
     lists: dict[str, Callable[[], tuple[Body, ...]]] = {
-        "listing the groups of deployments": partial(queries.tagged_groups, DEPLOYMENT),
-        "listing deployments": partial(queries.tagged_resources, DEPLOYMENT),
-        "listing VMs": partial(_unless_denied, queries.virtual_machines),
-        "listing the status of VMs": partial(_unless_denied, status),
+        groups: partial(queries.tagged_groups, DEPLOYMENT),
+        resources: partial(queries.tagged_resources, DEPLOYMENT),
+        models: partial(_unless_denied, queries.virtual_machines),
     }
-    answers = send_together(run, lists)
-    return [answers[doing] for doing in lists]
+    answers = send_together(
+        run, lists | ({views: partial(_unless_denied, status)} if statuses else {})
+    )
+    tagged = _with_tags(run, {key(one["id"]): one for one in answers[resources]})
+    vms = _with_statuses(answers[models], answers[views] if statuses else ())
+    ours = {at: vm for at, vm in vms.items() if tag(vm, DEPLOYMENT)}
+    return {key(one["id"]): one for one in answers[groups]} | tagged | ours
+
+
+def _with_tags(run: Run, tagged: Actual) -> Actual:
+    """The list entries, with their tags from the whole list if they lack them."""
+    if all(tag(body, DEPLOYMENT) is not None for body in tagged.values()):
+        return tagged
+    whole = send_alone(run, run.cloud.queries.all_resources, "listing all resources")
+    tags = {key(one["id"]): tags_of(one) for one in whole}
+    return {
+        at: {**body, "tags": {**tags.get(at, {}), **tags_of(body)}} for at, body in tagged.items()
+    }
 
 
 def _unless_denied(request: Callable[[], tuple[Body, ...]]) -> tuple[Body, ...]:
@@ -89,5 +120,10 @@ def _is_complete(listed: Body) -> bool:
 
 def _read_resources(run: Run, listed: Iterable[Body], more: Iterable[ResourceId] = ()) -> Actual:
     """The bodies of the `listed` resources and of the ids in `more`, as a GET returns them now."""
-    ids = [*(ResourceId(body["id"]) for body in listed), *more]
-    return read_now(run, {id_: kind for id_ in ids if (kind := kind_of(id_)) is not None})
+    ids = [*_ids_of(listed), *more]
+    kinds = {id_: kind for id_ in ids if (kind := kind_of(id_)) is not None}
+    return run_task(run, read_now(run, kinds))
+
+
+def _ids_of(listed: Iterable[Body]) -> list[ResourceId]:
+    return [ResourceId(body["id"]) for body in listed]

@@ -8,13 +8,13 @@ decide who owns it.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import Lease, lease_of
 from ccgpu.domain.removal import Ownership
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
+from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, read_now
 
@@ -41,7 +41,7 @@ class OwnedResources:
 
 def read_owned_resources(
     run: Run, names: Names, listed: Mapping[ResourceId, Kind], known: Snapshot | None = None
-) -> OwnedResources:
+) -> Task[OwnedResources]:
     """Read every id that may be the deployment's, and keep what it owns.
 
     Args:
@@ -54,16 +54,16 @@ def read_owned_resources(
     ids: dict[ResourceId, tuple[ResourceId, Kind]] = {}
     for id_, kind in (*possible_ids(names).items(), *listed.items()):
         ids.setdefault(key(id_), (id_, kind))  # our spelling of an id comes first, and stays
-    bodies = read_now(run, dict(ids.values()), known)
+    bodies = yield from read_now(run, dict(ids.values()), known)
     disks: set[ResourceId] = set()
     vm = bodies.get(key(names.vm))
     if vm is not None and tag(vm, DEPLOYMENT) == names.deployment:
         known = replace(known, bodies={**known.bodies, **bodies})
-        dependents = dict(run_task(run, find_dependents(run, names.vm, vm, known.bodies)))
+        dependents = dict((yield from find_dependents(run, names.vm, vm, known.bodies)))
         disks |= {key(id_) for id_, kind in dependents.items() if kind is Kind.DISK}
         for id_, kind in dependents.items():
             ids.setdefault(key(id_), (id_, kind))
-        bodies |= read_now(run, dependents, known)
+        bodies |= yield from read_now(run, dependents, known)
     if tag(bodies.get(key(names.of(Kind.GROUP))), DEPLOYMENT) == names.deployment:
         disks.add(key(names.os_disk))  # in a group that ccgpu created, ccgpu created this disk
     ownership = Ownership(names.deployment, disks=frozenset(disks))

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import partial
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import send_alone, send_together
+from ccgpu.azure.long_running import run_task, send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -89,7 +89,7 @@ def search_deployments(
     listed = {key(id_): id_ for id_ in list_tagged_ids(run, name, group)}
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
-    bodies, failures = read_each_now(run, kinds)
+    bodies, failures = run_task(run, read_each_now(run, kinds))
     tagged = {at: body for at, body in bodies.items() if name in (None, tag(body, DEPLOYMENT))}
     unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
     return SearchResult(tuple(group_by_deployment(run, tagged)), unread)

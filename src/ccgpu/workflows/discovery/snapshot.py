@@ -25,7 +25,7 @@ from ccgpu.domain.resource import (
 from ccgpu.domain.vm_view import managed_disk_ids, network_interface_ids
 from ccgpu.errors import CcgpuError
 from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Call, Task, together
 
 Actual = dict[ResourceId, Body]
 
@@ -67,9 +67,11 @@ _DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
 
 def read_settled(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
     """The GET body of each existing resource, by `key`, once the resource is settled."""
-    return _read_all(
-        run, ids, lambda i, k: wait_until_settled(run, k, i, f"reading {i}", view=k is Kind.VM)
-    )
+
+    def wait(id_: ResourceId, kind: Kind) -> Task[Body | None]:
+        return wait_until_settled(run, kind, id_, f"reading {id_}", view=kind is Kind.VM)
+
+    return run_task(run, _read_all(ids, wait))
 
 
 def read_deployment_settled(run: Run, names: Names, data_disks: int = 0) -> Actual:
@@ -108,7 +110,9 @@ def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
     return {}
 
 
-def read_now(run: Run, ids: Mapping[ResourceId, Kind], known: Snapshot | None = None) -> Actual:
+def read_now(
+    run: Run, ids: Mapping[ResourceId, Kind], known: Snapshot | None = None
+) -> Task[Actual]:
     """The GET body of each existing resource, settled or not; a VM with instance view.
 
     Ids in `known` are not read again.
@@ -116,14 +120,14 @@ def read_now(run: Run, ids: Mapping[ResourceId, Kind], known: Snapshot | None = 
     bodies = known.bodies if known else {}
     unread = {id_: kind for id_, kind in ids.items() if not (known and known.knows(id_))}
     read = {key(id_): bodies[key(id_)] for id_ in ids if key(id_) in bodies}
-    return read | _read_all(run, unread, partial(_read_once, run))
+    return read | (yield from _read_all(unread, partial(_read_once, run)))
 
 
 def read_each_now(
     run: Run, ids: Mapping[ResourceId, Kind]
-) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
+) -> Task[tuple[Actual, dict[ResourceId, CcgpuError]]]:
     """As `read_now`, and the error of each id that could not be read."""
-    return _read_each(run, ids, partial(_read_once, run))
+    return _read_each(ids, partial(_read_once, run))
 
 
 def _read_once(run: Run, id_: ResourceId, kind: Kind) -> Task[Body | None]:
@@ -132,22 +136,18 @@ def _read_once(run: Run, id_: ResourceId, kind: Kind) -> Task[Body | None]:
 
 
 def _read_all(
-    run: Run,
-    ids: Mapping[ResourceId, Kind],
-    read: Callable[[ResourceId, Kind], Task[Body | None]],
-) -> Actual:
+    ids: Mapping[ResourceId, Kind], read: Callable[[ResourceId, Kind], Task[Body | None]]
+) -> Task[Actual]:
     """Read `ids` concurrently; raises the first error after all reads have ended."""
-    bodies, failures = _read_each(run, ids, read)
+    bodies, failures = yield from _read_each(ids, read)
     for err in failures.values():
         raise err
     return bodies
 
 
 def _read_each(
-    run: Run,
-    ids: Mapping[ResourceId, Kind],
-    read: Callable[[ResourceId, Kind], Task[Body | None]],
-) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
+    ids: Mapping[ResourceId, Kind], read: Callable[[ResourceId, Kind], Task[Body | None]]
+) -> Task[tuple[Actual, dict[ResourceId, CcgpuError]]]:
     """Read `ids` concurrently: the bodies by `key`, and the errors by id."""
     bodies: Actual = {}
     failures: dict[ResourceId, CcgpuError] = {}
@@ -160,9 +160,7 @@ def _read_each(
         except CcgpuError as err:
             failures[id_] = err
 
-    for id_, kind in ids.items():
-        run.cloud.scheduler.add(read_or_note_error(id_, kind))
-    run.cloud.scheduler.run()
+    yield from together(read_or_note_error(id_, kind) for id_, kind in ids.items())
     return bodies, failures
 
 
@@ -203,7 +201,5 @@ def tag_disks(
             put = partial(run.cloud.arm.tag, Kind.DISK, id_, {**tags_of(body), **tags})
             yield from send_with_retry(run, put, doing)
 
-    for id_ in disks:
-        if tag(known.bodies.get(key(id_)), DEPLOYMENT) is None:
-            run.cloud.scheduler.add(tag_disk(id_))
-    run.cloud.scheduler.run()
+    untagged = [id_ for id_ in disks if tag(known.bodies.get(key(id_)), DEPLOYMENT) is None]
+    run.cloud.scheduler.gather(tag_disk(id_) for id_ in untagged)

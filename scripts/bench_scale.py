@@ -1,0 +1,78 @@
+"""Measures `list`, `gc` and `show` beside many deployments, on virtual time.
+
+Run by `dev.py bench scale` in the project's environment; prints the figures as JSON.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from ccgpu.fakearm import FakeArm
+from ccgpu.workflows.gc import collect
+from ccgpu.workflows.show import list_deployments, show
+from support.cloud import Machine, make_spec
+from support.latency import LatentExecutor
+from support.many import copy_deployment
+
+_LATENCY = 0.2
+_HOUR = 3600
+_EXPIRED = 20
+
+
+def main() -> None:
+    """Measure each command beside 100 and beside 1,000 deployments."""
+    found: dict[str, Any] = {}
+    for count in map(int, sys.argv[1:]):
+        with tempfile.TemporaryDirectory() as folder:
+            found[str(count)] = _figures(Path(folder), count)
+    print(json.dumps(found, indent=1))
+
+
+def _figures(folder: Path, count: int) -> dict[str, Any]:
+    arm = FakeArm()
+    arm.settings.set("buckets", value=True)
+    for quota in ("cores", "StandardNCCads2023Family"):
+        arm.settings.set("quota", "*", quota, value=1_000_000)
+    machine = Machine(arm, folder, pool=LatentExecutor(arm, _LATENCY))
+    _make(machine, "vmx", count - _EXPIRED, ttl="72h")
+    _make(machine, "old", _EXPIRED, ttl="1h")
+    arm.advance(3 * _HOUR)
+    return {
+        "list": _measure(arm, lambda: list_deployments(machine.cloud)),
+        "show": _measure(arm, lambda: show(machine.cloud, "vmx")),
+        "dry run of gc": _measure(arm, lambda: collect(machine.cloud, yes=False)),
+        "gc": _measure(arm, lambda: collect(machine.cloud, yes=True)),
+        "left": len(list_deployments(machine.cloud)),
+    }
+
+
+def _make(machine: Machine, name: str, count: int, ttl: str) -> None:
+    """So many deployments; the first is created, the others are copies."""
+    machine.create(make_spec(name=name, ttl=ttl))
+    copy_deployment(machine.arm, name, [f"{name}{number}" for number in range(1, count)])
+
+
+def _measure(arm: FakeArm, command: Callable[[], object]) -> dict[str, float]:
+    arm.advance(_HOUR / 12)  # the buckets are full
+    before = arm.show()["requests"]
+    began, cpu = arm.clock.now(), time.process_time()
+    command()
+    cpu = time.process_time() - cpu
+    seconds = arm.clock.now() - began
+    sent = arm.show()["requests"][len(before) :]
+    return {
+        "requests": len(sent),
+        "throttled": sum(one["status"] == 429 for one in sent),
+        "virtual seconds": round(seconds, 1),
+        "cpu seconds": round(cpu, 2),
+    }
+
+
+if __name__ == "__main__":
+    main()
