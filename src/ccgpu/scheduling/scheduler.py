@@ -80,6 +80,7 @@ class Scheduler:
         """Run until no task is left. An exception that leaves a task ends all tasks.
 
         Requests that the pool has not begun are then cancelled; answers to the others are ignored.
+        Each task is closed, so that it gives up what it holds, a lock for example.
         """
         try:
             while self._due or self._in_flight:
@@ -88,10 +89,14 @@ class Scheduler:
                     self._in_flight[self._pool.submit(call.request)] = (number, task)
                 self._take_answers()
         except BaseException:
-            self._due.clear()
             for future in self._in_flight:
                 future.cancel()
+            tasks = [task for _, _, task, _ in self._due]
+            tasks += [task for _, task in self._in_flight.values()]
+            self._due.clear()
             self._in_flight.clear()
+            for task in tasks:
+                task.close()
             raise
 
     def complete(self, task: Task[T]) -> T:
@@ -158,6 +163,9 @@ class Scheduler:
             group.results[number] = yield from task
         except Exception as err:  # noqa: BLE001  # raised in the parent
             group.error = group.error or err
+        except GeneratorExit:
+            parent.close()
+            raise
         group.unfinished -= 1
         if group.unfinished == 0:
             self._go_on(parent, error=group.error)

@@ -10,6 +10,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
 from ccgpu.fakearm import FakeArm, Request, Response
+from ccgpu.workflows import gc as collecting
 from ccgpu.workflows.show import list_deployments
 from support import faults
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
@@ -312,7 +313,10 @@ def test_the_disks_of_a_vm_are_found_without_tags(machine: Machine) -> None:
     assert len(found.resources) == len(DEPLOYMENT_KINDS) + 1
 
 
-def test_gc_starts_no_deletion_after_its_timeout(machine: Machine) -> None:
+def test_gc_starts_no_deletion_after_its_timeout(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "_AT_ONCE", 1)
     for name in ("one", "two"):
         machine.create(make_spec(name=name, ttl="1h"))
     machine.arm.advance(3 * HOUR)

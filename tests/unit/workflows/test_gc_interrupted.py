@@ -1,4 +1,4 @@
-"""An interrupted gc reports the deployment being deleted as unknown and omits deleted ones."""
+"""An interrupted gc reports what it was deleting as unknown and omits what is deleted."""
 
 import pytest
 
@@ -10,19 +10,17 @@ from support.slow import mostly_slow
 
 
 @pytest.mark.parametrize("n", mostly_slow([0, 1, 3], 3))
-def test_an_interrupted_gc_names_the_deployment_being_deleted(machine: Machine, n: int) -> None:
+def test_an_interrupted_gc_names_the_deployments_being_deleted(machine: Machine, n: int) -> None:
     for name in ("one", "two"):
         machine.create(make_spec(name=name, ttl="1h"))
     machine.arm.advance(2 * HOUR)
     machine.arm.faults.append(NthRequest(n, request_to("DELETE", "/"), KeyboardInterrupt()))
     with pytest.raises(Interrupted) as caught:
         collect(machine)
-    ours = {one for one in machine.ids() if "/ccgpu-one" in one}
     assert {one.state for one in caught.value.resources} == {"unknown"}
-    assert {one.id for one in caught.value.resources} >= ours
-    assert not [one for one in caught.value.resources if "/ccgpu-two" in one.id]
+    assert {one.id for one in caught.value.resources} >= machine.ids()
     vms = [one for one in caught.value.resources if "/virtualMachines/" in one.id]
-    assert len(vms) == (n == 0)  # the first to go
+    assert len(vms) == (2 if n < 2 else 0)  # both go first, at the same time
     machine.arm.faults.clear()
     machine.arm.advance(4 * HOUR)  # without its VM it may be one that is being made
     collect(machine)
