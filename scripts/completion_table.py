@@ -63,6 +63,7 @@ def _by_metavar() -> dict[str, dict[str, Any]]:
         "EVIDENCE...": _FILES,
         "DIR": {"paths": "folders"},
         "NAME": {"deployments": True},
+        "NAME...": {"deployments": True},
         "SRC": {"deployments": ":", **_FILES},
         "DST": {"deployments": ":", **_FILES},
         "REGION": _words(*REGIONS),

@@ -51,7 +51,7 @@ def make_cloud(
     """
     backend = make_backend(arm, state, credential)
     if pool is not None:
-        backend = replace(backend, scheduler=Scheduler(arm.clock, pool))
+        backend = replace(backend, scheduler=Scheduler(arm.clock, pool, backend.scheduler.pace))
     return backend.connect()
 
 

@@ -22,13 +22,13 @@ def copy_deployment(arm: FakeArm, name: str, copies: list[str]) -> None:
     for table, columns in _TABLES.items():
         rows = [
             row
-            for row in arm._store.rows(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608
+            for row in arm._store.rows(f"SELECT {', '.join(columns)} FROM {table}")
             if any(f"ccgpu-{name}" in str(value) for value in row)
         ]
         places = ", ".join("?" * len(columns))
         with arm._store.transaction():
             arm._store.run_many(
-                f"INSERT INTO {table} VALUES ({places})",  # noqa: S608
+                f"INSERT INTO {table} VALUES ({places})",
                 [
                     tuple(_renamed(value, name, copy) for value in row)
                     for copy in copies

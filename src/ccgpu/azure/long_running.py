@@ -18,7 +18,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound
 from ccgpu.net.retry import poll_delay, retry_delay
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Call, Task, together
 
 T = TypeVar("T")
 
@@ -272,6 +272,11 @@ class Answers(Generic[T]):
 
 
 def send_together(run: Run, requests: Mapping[str, Callable[[], T]]) -> Answers[T]:
+    """`send_each`, as the only task."""
+    return run_task(run, send_each(run, requests))
+
+
+def send_each(run: Run, requests: Mapping[str, Callable[[], T]]) -> Task[Answers[T]]:
     """Send independent requests concurrently, each with retries, and wait until all have ended."""
     results = Answers[T]()
 
@@ -281,5 +286,5 @@ def send_together(run: Run, requests: Mapping[str, Callable[[], T]]) -> Answers[
         except CcgpuError as err:
             results.failures[doing] = err
 
-    run.cloud.scheduler.gather(send(doing, request) for doing, request in requests.items())
+    yield from together(send(doing, request) for doing, request in requests.items())
     return results

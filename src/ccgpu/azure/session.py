@@ -20,6 +20,7 @@ from ccgpu.azure.errors import translating_errors
 from ccgpu.net import answers
 from ccgpu.net.dates import ServerDate
 from ccgpu.net.fetch import Web
+from ccgpu.net.pace import Pace
 from ccgpu.net.pipeline import pipeline
 from ccgpu.net.request_log import RequestLog
 from ccgpu.net.sign_in import SignIn, credential_name
@@ -58,7 +59,7 @@ class Session:
     """A subscription, a credential, and the HTTP transport of the clients.
 
     `transport`: None for the network; the fake and tests pass their own. `log`: is told of each
-    request.
+    request. `pace`: counts the requests to Resource Manager.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Session:
         credential: TokenCredential,
         transport: RequestsTransport | None = None,
         log: RequestLog | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.subscription = subscription
         self.environment = environment
@@ -75,6 +77,7 @@ class Session:
         self._transport = network_transport() if transport is None else transport
         self._log = log
         self.server_date = ServerDate()
+        self._observers = [self.server_date] if pace is None else [self.server_date, pace]
 
     @property
     def signed_in_with(self) -> str | None:
@@ -92,7 +95,7 @@ class Session:
             subscription or self.subscription,
             f"https://{self.environment.host}",
             credential_scopes=[self.environment.scope],
-            policies=pipeline([self.environment.host], sign_in, self.server_date, log=self._log),
+            policies=pipeline([self.environment.host], sign_in, *self._observers, log=self._log),
             transport=self._transport,
         )
 

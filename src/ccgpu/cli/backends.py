@@ -24,6 +24,7 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
+from ccgpu.net.pace import Pace
 from ccgpu.net.request_log import RequestLog
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import folders
@@ -154,7 +155,7 @@ def _azure_backend(
     from ccgpu.scheduling.clock import RealClock
 
     clock = RealClock()
-    requests = RequestLog(clock.now)
+    requests, pace = RequestLog(clock.now), Pace(clock.now)
 
     def session() -> "Session":
         from ccgpu.azure.credentials import default_credential
@@ -166,7 +167,7 @@ def _azure_backend(
         if subscription is None:
             raise UsageProblem("no subscription is selected", hint=_FIRST_RUN)
         credential = default_credential(cloud.authority, subscription, log=requests)
-        return Session(subscription, cloud, credential, log=requests)
+        return Session(subscription, cloud, credential, log=requests, pace=pace)
 
     def web(*hosts: str) -> "Web":
         from ccgpu.net.fetch import Web
@@ -175,7 +176,7 @@ def _azure_backend(
 
     return Backend(
         session=session,
-        scheduler=Scheduler(clock, ThreadPoolExecutor(max_workers=_THREADS)),
+        scheduler=Scheduler(clock, ThreadPoolExecutor(max_workers=_THREADS), pace.delay),
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
@@ -200,14 +201,15 @@ def simulated_backend(
     from ccgpu.scheduling.scheduler import InlineExecutor
 
     sources = _simulated_sources()
-    requests = RequestLog(arm.clock.now)
+    requests, pace = RequestLog(arm.clock.now), Pace(arm.clock.now)
 
     def session() -> "Session":
         from ccgpu.azure.session import ENVIRONMENTS, Session
         from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport
 
         credential, transport = FakeCredential(arm), FakeTransport(arm)
-        return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[cloud], credential, transport, requests)
+        chosen = ENVIRONMENTS[cloud]
+        return Session(FAKE_SUBSCRIPTION, chosen, credential, transport, requests, pace)
 
     def web() -> "Web":
         from ccgpu.fakearm import FakeTransport
@@ -219,7 +221,7 @@ def simulated_backend(
 
     return Backend(
         session=session,
-        scheduler=Scheduler(arm.clock, InlineExecutor()),
+        scheduler=Scheduler(arm.clock, InlineExecutor(), pace.delay),
         journals=Journals(journals),
         web=web,
         price_web=partial(_simulated_price_list, arm, requests),

@@ -61,7 +61,7 @@ COMMANDS = {
     ),
     "restart": Entry("lifecycle", "restart", "Restart the VM and wait until it is ready."),
     "extend": Entry("extend", "extend", "Set when a deployment's lease ends, counted from now."),
-    "delete": Entry("delete", "delete", "Delete everything that a deployment owns."),
+    "delete": Entry("delete", "delete", "Delete everything that deployments own."),
     "doctor": Entry(
         "doctor",
         "doctor",

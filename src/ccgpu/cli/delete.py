@@ -8,7 +8,7 @@ from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
     ProgressArguments,
-    TargetArguments,
+    TargetsArguments,
 )
 from ccgpu.cli.runtime import Runtime
 
@@ -17,16 +17,17 @@ from ccgpu.cli.runtime import Runtime
 def delete(
     ctx: typer.Context,
     *,
-    target: TargetArguments,
+    targets: TargetsArguments,
     progress_options: ProgressArguments,
     consent: ConsentArguments,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
-    """Delete everything that a deployment owns.
+    """Delete everything that deployments own.
 
     Exits with 0 only when every resource is gone. Resources that do not belong to the deployment
-    are left alone. Deleting a deployment that does not exist succeeds.
+    are left alone. Deleting a deployment that does not exist succeeds. Several deployments are
+    deleted at the same time.
 
     Example: `ccgpu delete demo --yes`
     """
@@ -35,15 +36,20 @@ def delete(
 
     runtime: Runtime = ctx.obj
     cloud = runtime.connect(connection)
-    doing = f"delete {target.name} and its data"
+    doing = f"delete {', '.join(targets.names)} and {'its' if targets.single else 'their'} data"
     with progress_options.shown(runtime) as progress:
-        done = workflow.delete(
+        result = workflow.delete_each(
             cloud,
-            target.name,
-            target.group,
+            targets.names,
+            targets.group,
             timeout=progress_options.timeout or workflow.TIMEOUT,
             listen=progress,
             approve=lambda ids: consent.require(runtime, progress, doing, ids),
         )
-    parts = (done.name, done.gone, done.kept)
-    runtime.answer(output, lambda: view.as_text(*parts), lambda: view.as_json(*parts))
+    done = [(one.name, one.gone, one.kept) for one in result.done]
+    if done and not targets.single:
+        runtime.answer(output, lambda: view.each_as_text(done), lambda: view.each_as_json(done))
+    elif done:
+        runtime.answer(output, lambda: view.as_text(*done[0]), lambda: view.as_json(*done[0]))
+    if result.failure is not None:
+        raise result.failure

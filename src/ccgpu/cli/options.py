@@ -153,6 +153,12 @@ def _check_name(value: str | None) -> str | None:
     return value
 
 
+def _check_names(values: list[str]) -> list[str]:
+    for value in values:
+        _check_name(value)
+    return values
+
+
 def _name_argument() -> Any:
     return typer.Argument(
         callback=_check_name,
@@ -173,6 +179,34 @@ def _target(
     resource_group: GroupOption = None,
 ) -> Target:
     return Target(name, resource_group)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The names of deployments, and the group of all of them, if given."""
+
+    names: tuple[str, ...]
+    group: str | None
+
+    @property
+    def single(self) -> bool:
+        """Whether one name was given."""
+        return len(self.names) == 1
+
+
+def _targets(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            callback=_check_names,
+            metavar="NAME...",
+            help="Deployment names.",
+            show_default=False,
+        ),
+    ],
+    resource_group: GroupOption = None,
+) -> Targets:
+    return Targets(tuple(dict.fromkeys(names)), resource_group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +264,5 @@ OutputArguments = Annotated[OutputOptions, OptionGroup(_output_options)]
 ConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_connection_options)]
 LongConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_without_short_debug())]
 TargetArguments = Annotated[Target, OptionGroup(_target)]
+TargetsArguments = Annotated[Targets, OptionGroup(_targets)]
 ProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options)]

@@ -63,13 +63,21 @@ def together(tasks: Iterable[Task[T]], at_once: int = sys.maxsize) -> Task[list[
 
 
 class Scheduler:
-    """Runs tasks: some wait for their time (in a heap), others for an answer from the pool."""
+    """Runs tasks: some wait for their time (in a heap), others for an answer from the pool.
 
-    def __init__(self, clock: Clock, pool: Executor) -> None:
+    pace: returns the seconds in which no further request may be started.
+    """
+
+    def __init__(
+        self, clock: Clock, pool: Executor, pace: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.clock = clock
+        self.pace = pace
+        self._held_until = 0.0
         self._pool = pool
         self._due: list[tuple[float, int, Task[None], Call]] = []
         self._in_flight: dict[Future[Any], tuple[int, Task[None]]] = {}
+        self._ready: deque[tuple[Task[None], Any, Exception | None]] = deque()
         self._numbers = count()
 
     def add(self, task: Task[None]) -> None:
@@ -84,7 +92,7 @@ class Scheduler:
         """
         try:
             while self._due or self._in_flight:
-                while self._due and self._due[0][0] <= self.clock.now():
+                while self._may_start():
                     _, number, task, call = heappop(self._due)
                     self._in_flight[self._pool.submit(call.request)] = (number, task)
                 self._take_answers()
@@ -93,11 +101,20 @@ class Scheduler:
                 future.cancel()
             tasks = [task for _, _, task, _ in self._due]
             tasks += [task for _, task in self._in_flight.values()]
-            self._due.clear()
-            self._in_flight.clear()
+            tasks += [task for task, _, _ in self._ready]
+            for waiting in (self._due, self._in_flight, self._ready):
+                waiting.clear()
             for task in tasks:
                 task.close()
             raise
+
+    def _may_start(self) -> bool:
+        """Whether the time of a call has come, and `pace` allows another one."""
+        now = self.clock.now()
+        if not self._due or self._due[0][0] > now:
+            return False
+        self._held_until = now + self.pace()
+        return self._held_until <= now
 
     def complete(self, task: Task[T]) -> T:
         """Run `task` to its end, and return its result."""
@@ -116,7 +133,8 @@ class Scheduler:
 
     def _take_answers(self) -> None:
         """Resume the tasks with an answer; if no request is in flight, sleep until one is due."""
-        until_next = self._due[0][0] - self.clock.now() if self._due else None
+        next_at = max(self._due[0][0], self._held_until) if self._due else None
+        until_next = None if next_at is None else next_at - self.clock.now()
         if not self._in_flight:
             self.clock.sleep(max(0.0, until_next or 0.0))
             return
@@ -126,15 +144,16 @@ class Scheduler:
             self._resume(self._in_flight.pop(future)[1], future)
 
     def _resume(self, task: Task[None], answer: Future[Any] | None = None) -> None:
+        """Resume a task with an answer, and all that this lets go on."""
         error = None if answer is None else answer.exception()
-        if isinstance(error, Exception):
-            self._go_on(task, error=error)
-        elif error is not None:
+        if error is not None and not isinstance(error, Exception):
             raise error
-        else:
-            self._go_on(task, None if answer is None else answer.result())
+        value = None if answer is None or error is not None else answer.result()
+        self._ready.append((task, value, error))
+        while self._ready:
+            self._go_on(*self._ready.popleft())
 
-    def _go_on(self, task: Task[None], value: Any = None, error: Exception | None = None) -> None:
+    def _go_on(self, task: Task[None], value: Any, error: Exception | None) -> None:
         """Resume a task with a value or an error, and note what it waits for next."""
         try:
             waits_for = task.send(value) if error is None else task.throw(error)
@@ -153,7 +172,7 @@ class Scheduler:
     def _start_member(self, parent: Task[None], group: Together) -> None:
         if group.waiting:
             number, task = group.waiting.popleft()
-            self._go_on(self._member(parent, group, number, task))
+            self._ready.append((self._member(parent, group, number, task), None, None))
 
     def _member(
         self, parent: Task[None], group: Together, number: int, task: Task[Any]
@@ -168,7 +187,7 @@ class Scheduler:
             raise
         group.unfinished -= 1
         if group.unfinished == 0:
-            self._go_on(parent, error=group.error)
+            self._ready.append((parent, None, group.error))
         else:
             self._start_member(parent, group)
 

@@ -12,6 +12,7 @@ from ccgpu.domain.resource import ResourceId, kind_of, name_of
 from ccgpu.views.signs import SIGNS, kind_name
 
 Kept = Sequence[tuple[ResourceId, str]]
+Deleted = tuple[str, Sequence[ResourceId], Kept]  # the arguments of `as_text`
 
 
 def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType:
@@ -32,4 +33,18 @@ def as_json(name: str, gone: Sequence[ResourceId], kept: Kept) -> dict[str, Any]
         "name": name,
         "gone": list(gone),
         "kept": [{"id": id_, "reason": why} for id_, why in kept],
+    }
+
+
+def each_as_text(deployments: Sequence[Deleted]) -> RenderableType:
+    """`as_text` of several deployments, one after the other."""
+    first, *others = [as_text(*one) for one in deployments]
+    return Group(first, *(part for other in others for part in (Text(), other)))
+
+
+def each_as_json(deployments: Sequence[Deleted]) -> dict[str, Any]:
+    """The JSON document for several deployments."""
+    return {
+        "schema": "ccgpu.deletes/1",
+        "deployments": [as_json(*one) for one in deployments],
     }

@@ -6,7 +6,6 @@ never wider than the terminal: words are left out whole, and the sign and the ti
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +19,7 @@ from ccgpu.domain.durations import UsualDuration, usual_text
 from ccgpu.domain.events import Event
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import ResourceId, key, name_of
+from ccgpu.views.progress_groups import StepRow, group_line, group_style, rows_by_group
 from ccgpu.views.progress_text import ACTIONS, ENDS, Progress, action_sign, event_text, status_text
 from ccgpu.views.signs import STYLES, kind_name
 from ccgpu.views.times import elapsed_text
@@ -28,17 +28,6 @@ _BOOT = "boot"  # the stage of a create whose events carry no action
 _NEXT = (_BOOT, "set up", "attest", "release")  # each begins only when the one before has ended
 _SPINNER = "|/-\\"
 _TURNS = 4  # a second
-
-
-@dataclass(slots=True)
-class StepRow:
-    """One step of a resource: its last event, and when it began and ended."""
-
-    event: Event
-    phase: str | None
-    began: float
-    status: str = ""
-    ended: float | None = None
 
 
 class Rows(Progress):
@@ -123,18 +112,30 @@ class Rows(Progress):
     def _drawn(self) -> RenderableType:
         """The table as of now. The thread of rich calls this, too."""
         now = self.now + max(0.0, self._clock() - self._seen)
-        return Group(*(self._line(row, now) for row in [*self._rows]))
+        rows = [*self._rows]
+        if groups := rows_by_group(rows):
+            return Group(*(self._group_line(one, now) for one in groups))
+        return Group(*(self._line(row, now) for row in rows))
+
+    def _group_line(self, rows: list[StepRow], now: float) -> Text:
+        sign, words, seconds = group_line(rows, now, _turn(now))
+        line = fit_words(sign, words, elapsed_text(seconds), self.console.width)
+        return Text(line, style=group_style(rows), no_wrap=True, overflow="ignore")
 
     def _line(self, row: StepRow, now: float) -> Text:
         seconds = (now if row.ended is None else row.ended) - row.began
         status = row.status
         if row.ended is None:
             known = usual_text(self._usual, row.phase or "", seconds) if _is_vm(row) else None
-            turn = _SPINNER[int(now * _TURNS) % len(_SPINNER)]
-            status = f"{turn} {status}" + (f", {known}" if known else "")
+            status = f"{_turn(now)} {status}" + (f", {known}" if known else "")
         words = [_label(row), name_of(row.event.id or ""), *status.split()]
         line = fit_words(action_sign(row.event), words, elapsed_text(seconds), self.console.width)
         return Text(line, style=_style(row), no_wrap=True, overflow="ignore")
+
+
+def _turn(now: float) -> str:
+    """The spinner's picture at that time."""
+    return _SPINNER[int(now * _TURNS) % len(_SPINNER)]
 
 
 def fit_words(sign: str, words: list[str], time: str, width: int) -> str:

@@ -1,11 +1,11 @@
-"""`ccgpu delete`: delete every resource of a deployment, each until a GET answers 404.
+"""`ccgpu delete`: delete every resource of deployments, each until a GET answers 404.
 
 The ids come from the journal, from the names that ccgpu gives, and from the tags; so it works on a
 machine without a journal, too. A second delete finds nothing to delete, and succeeds.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.context import AzureContext
@@ -17,14 +17,15 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.removal import Fate, Ownership
 from ccgpu.domain.resource import ResourceId, group_of, key, own_group
-from ccgpu.errors import Leftover
+from ccgpu.errors import CcgpuError, Denied, Leftover
+from ccgpu.scheduling.scheduler import Task
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.discovery.leftovers import (
     converting_interrupt,
+    find_leftovers,
     first_denied,
     left_behind_error,
     recall_leftovers,
-    report_leftovers,
     reporting_leftovers,
 )
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
@@ -48,6 +49,14 @@ class DeleteOutcome:
     kept: tuple[tuple[ResourceId, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteOutcomes:
+    """The deployments that are deleted, and the error for those that are not."""
+
+    done: tuple[DeleteOutcome, ...]
+    failure: CcgpuError | None = None
+
+
 def delete(
     cloud: AzureContext,
     name: str,
@@ -57,85 +66,162 @@ def delete(
     listen: Listener = ignore_event,
     approve: Approve = lambda _: None,
 ) -> DeleteOutcome:
-    """Delete the deployment.
+    """Delete one deployment.
 
     Raises:
         LeftBehind: Some of its resources exist or may exist; the error lists them.
         Denied: All is deleted, although a permission was missing.
     """
+    done = delete_each(cloud, [name], group, timeout=timeout, listen=listen, approve=approve)
+    if done.failure is not None:
+        raise done.failure
+    return done.done[0]
+
+
+def delete_each(
+    cloud: AzureContext,
+    names: Sequence[str],
+    group: str | None = None,
+    *,
+    timeout: float = TIMEOUT,
+    listen: Listener = ignore_event,
+    approve: Approve = lambda _: None,
+) -> DeleteOutcomes:
+    """Delete the deployments, concurrently; one that cannot be deleted does not stop the others.
+
+    1. Lock their journals, in the order of the names, and find what is to be deleted.
+    2. Ask for approval, once.
+    3. Delete.
+
+    The failure is `LeftBehind`, with the leftovers, if some resources exist or may exist. It is
+    `Denied` if all is deleted, although a permission was missing.
+
+    Raises:
+        CcgpuError: One of the deployments cannot be read. Nothing has been deleted.
+    """
     run = Run.begin(cloud, timeout, listen)
-    work = _Deletion(run, name, group, approve)
-    what, hint = f"{name} is not completely deleted", f"`ccgpu delete {name}` continues"
-    locked = cloud.journals.locked(cloud.subscription, name, work.announce_waiting)
-    # Errors are reported within the lock, and around it too: opening the journal may fail.
-    report = work.reporting
-    with converting_interrupt(what, hint, work.recall), report(), locked as file, report():
-        return work.carry_out(file)
+    works = [_Deletion(run, name, group) for name in sorted(set(names))]
+    what = f"{_listed(works, ', ')} {'is' if len(works) == 1 else 'are'} not completely deleted"
+    hint = f"`ccgpu delete {_listed(works)}` continues"
+
+    def recall() -> tuple[Leftover, ...]:
+        return tuple(left for work in works for left in work.recall())
+
+    with converting_interrupt(what, hint, recall), ExitStack() as locks:
+        for work in works:
+            # Errors are reported within the lock, and around it: opening the journal may fail.
+            with work.reporting():
+                locked = cloud.journals.locked(cloud.subscription, work.name, work.announce_waiting)
+                file = locks.enter_context(locked)
+                work.prepare(file)
+        present = sorted(id_ for work in works for id_ in work.present)
+        if present:
+            approve(present)
+        results = cloud.scheduler.gather(work.remove() for work in works)
+        failed = {
+            work: work.with_leftovers(result)
+            for work, result in zip(works, results, strict=True)
+            if isinstance(result, CcgpuError)
+        }
+    done = tuple(one for one in results if isinstance(one, DeleteOutcome))
+    return DeleteOutcomes(done, _failure_of(failed))
+
+
+def _failure_of(failed: "Mapping[_Deletion, CcgpuError]") -> CcgpuError | None:
+    """One error for all deployments that could not be deleted."""
+    errors = list(failed.values())
+    left = [err for err in errors if not isinstance(err, Denied)]
+    if len(errors) < 2 or not left:
+        return next(iter(errors), None)
+    return left_behind_error(
+        f"{len(failed)} deployments are not completely deleted:\n"
+        + "\n".join(f"  {work.name}: {err}" for work, err in failed.items()),
+        errors,
+        hint=f"`ccgpu delete {_listed(failed)}` tries again",
+        resources=[one for err in errors for one in err.resources],
+    )
+
+
+def _listed(works: "Iterable[_Deletion]", separator: str = " ") -> str:
+    return separator.join(work.name for work in works)
 
 
 class _Deletion:
-    """One delete under way, with the ids that may exist and those that do."""
+    """One deployment's deletion under way.
 
-    def __init__(self, run: Run, name: str, group: str | None, approve: Approve) -> None:
+    present: its resources that existed when they were read.
+    """
+
+    def __init__(self, run: Run, name: str, group: str | None) -> None:
+        self.name = name
+        self.present: dict[ResourceId, Kind] = {}
         self._run = run
         self._group = group
-        self._approve = approve
         self._names = Names(run.cloud.subscription, group or own_group(name), name)
         self._writer: JournalWriter | None = None
         self._known = possible_ids(self._names)  # ids that may exist
-        self._present: dict[ResourceId, Kind] = {}  # resources that existed when they were read
+        self._targets: dict[ResourceId, Kind] = {}
+        self._ownership = Ownership(name)
 
     def announce_waiting(self) -> None:
         """Emit a note that another process has the deployment's lock."""
-        name = self._names.deployment
-        self._run.tell("note", f"another ccgpu is working on {name}: waiting for it")
+        self._run.tell("note", f"another ccgpu is working on {self.name}: waiting for it")
 
     def reporting(self) -> AbstractContextManager[None]:
         """A context manager that adds the leftovers to each error."""
-        return reporting_leftovers(self._run, lambda: self._known, self._names.deployment)
+        return reporting_leftovers(self._run, lambda: self._known, self.name)
+
+    def with_leftovers(self, err: CcgpuError) -> CcgpuError:
+        """The error with the leftovers."""
+        try:
+            with self.reporting():
+                raise err
+        except CcgpuError as reported:
+            return reported
 
     def recall(self) -> tuple[Leftover, ...]:
         """The leftovers, without a request to Azure."""
-        return recall_leftovers(self._run, self._names, self._writer, self._present)
+        return recall_leftovers(self._run, self._names, self._writer, self.present)
 
-    def carry_out(self, file: JournalFile) -> DeleteOutcome:
-        """Delete the deployment, with its journal locked.
+    def prepare(self, file: JournalFile) -> None:
+        """Find what is to be deleted, with the journal locked.
 
         1. Open the journal, which may name another group.
         2. Find all ids that may be the deployment's, and which of them exist.
-        3. Ask for approval.
-        4. Delete them, then those that a later list adds.
         """
-        name, subscription = self._names.deployment, self._names.subscription
+        name, subscription = self.name, self._names.subscription
         journal = file.read() or Journal(name, subscription, self._group or "", "", "")
-        self._writer = writer = JournalWriter(file, journal)
+        self._writer = JournalWriter(file, journal)
         self._names = replace(self._names, group=self._group or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
         deployment = find_deployment(self._run, name, self._group or journal.group or None)
         self._names = deployment.names
-        targets, ownership = _find_targets(self._run, deployment, journal)
-        self._known |= targets
-        self._present |= _find_present(self._run, deployment, targets, ownership)
-        if self._present:
-            self._approve(sorted(self._present))
-        writer.doubt()
-        return self._remove(writer, targets, ownership)
+        self._targets, self._ownership = _find_targets(self._run, deployment, journal)
+        self._known |= self._targets
+        self.present |= _find_present(self._run, deployment, self._targets, self._ownership)
 
-    def _remove(
-        self, writer: JournalWriter, targets: dict[ResourceId, Kind], ownership: Ownership
-    ) -> DeleteOutcome:
-        """Delete `targets` and what a later list adds; raise an error if some of it is left."""
-        name = self._names.deployment
-        result = run_task(self._run, remove(self._run, targets, ownership, self._record_gone))
+    def remove(self) -> Task[DeleteOutcome | CcgpuError]:
+        """Delete what `prepare` has found, and what a later list adds; an error is returned."""
+        try:
+            return (yield from self._remove())
+        except CcgpuError as err:
+            return err
+
+    def _remove(self) -> Task[DeleteOutcome]:
+        run, name, ownership = self._run, self.name, self._ownership
+        writer = self._writer
+        if writer is None:
+            raise RuntimeError("not prepared")
+        writer.doubt()
+        result = yield from remove(run, self._targets, ownership, self._record_gone)
         group = key(self._names.group)
-        listed = list_tagged_ids(self._run, name, self._group)
+        listed = yield from list_tagged_ids(run, name, self._group)
         inside = [id_ for id_ in listed if key(group_of(id_)) == group]
-        late = remove_late(self._run, inside, result, ownership, self._record_gone)
-        result = run_task(self._run, late)
+        result = yield from remove_late(run, inside, result, ownership, self._record_gone)
         kept = {key(id_) for id_, _ in result.kept}
         if result.errors:
-            leftovers = report_leftovers(self._run, self._known | result.left, name)
+            leftovers = yield from find_leftovers(run, self._known | result.left, name)
             if any(key(one.id) not in kept for one in leftovers):
                 raise left_behind_error(
                     f"{name} is not completely deleted: {result.errors[0]}",
@@ -151,7 +237,7 @@ class _Deletion:
     def _record_gone(self, id_: ResourceId) -> None:
         if self._writer is not None:
             self._writer.gone(id_)
-        self._present.pop(id_, None)
+        self.present.pop(id_, None)
 
 
 def _find_targets(

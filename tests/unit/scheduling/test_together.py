@@ -40,6 +40,15 @@ def test_tasks_overlap_and_results_are_in_their_order(scheduler):
     assert scheduler.clock.now() == 3
 
 
+def test_thousands_of_tasks_that_do_nothing_end(scheduler):
+    def nothing() -> Task[int]:
+        return 1
+        yield
+
+    tasks = [nothing() for _ in range(5000)]
+    assert sum(scheduler.complete(together(tasks, at_once=50))) == 5000
+
+
 def test_no_tasks_have_no_results(scheduler):
     assert scheduler.complete(together(())) == []
 

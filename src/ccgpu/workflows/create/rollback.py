@@ -81,4 +81,4 @@ def _is_taken_over(run: Run, journal: Journal) -> bool:
 
 def _tagged_by_run(run: Run, value: str) -> tuple[ResourceId, ...]:
     """The ids with the run's tag; after a late failure of a VM its NICs and public IPs remain."""
-    return list_ids_with_tag(run, RUN, value)
+    return run_task(run, list_ids_with_tag(run, RUN, value))

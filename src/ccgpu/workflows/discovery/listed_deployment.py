@@ -53,7 +53,8 @@ def find_listed_deployment(run: Run, name: str, group: str | None) -> ListedDepl
     2. If that list omits the tags, list the whole group, which does not.
     3. Read the VM, last, so that it can be written without another read.
     """
-    listed = {key(entry["id"]): entry for entry in list_tagged_bodies(run, name, group)}
+    entries = run_task(run, list_tagged_bodies(run, name, group))
+    listed = {key(entry["id"]): entry for entry in entries}
     at = group or _only_group(run, name, listed)
     if at is None:
         return None

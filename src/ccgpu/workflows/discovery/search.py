@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import partial
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import run_task, send_alone, send_together
+from ccgpu.azure.long_running import run_task, send_alone, send_each, send_with_retry
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -26,6 +26,7 @@ from ccgpu.domain.resource import (
     tag,
 )
 from ccgpu.errors import CcgpuError, Denied, NotFound, StateUnusable, UsageProblem
+from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.discovery.leftovers import reporting_leftovers
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, read_each_now
 
@@ -86,7 +87,7 @@ def search_deployments(
         also: Ids to read even if no list contains them; a failure to read one is ignored.
         group: Search only this group, which needs no permissions elsewhere.
     """
-    listed = {key(id_): id_ for id_ in list_tagged_ids(run, name, group)}
+    listed = {key(id_): id_ for id_ in run_task(run, list_tagged_ids(run, name, group))}
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
     bodies, failures = run_task(run, read_each_now(run, kinds))
@@ -108,12 +109,12 @@ def group_by_deployment(run: Run, bodies: Actual) -> list[FoundDeployment]:
     ]
 
 
-def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceId, ...]:
+def list_tagged_ids(run: Run, name: str | None, group: str | None) -> Task[tuple[ResourceId, ...]]:
     """The ids of `list_tagged_bodies`."""
-    return _ids_of(list_tagged_bodies(run, name, group))
+    return _ids_of((yield from list_tagged_bodies(run, name, group)))
 
 
-def list_tagged_bodies(run: Run, name: str | None, group: str | None) -> tuple[Body, ...]:
+def list_tagged_bodies(run: Run, name: str | None, group: str | None) -> Task[tuple[Body, ...]]:
     """What has the deployment tag in Azure's lists; with `name`, only what has it as the value.
 
     The entries of resources may lack their tags.
@@ -125,23 +126,24 @@ def list_tagged_bodies(run: Run, name: str | None, group: str | None) -> tuple[B
     if group is not None:
         with suppress(Denied):
             inside = partial(queries.tagged_resources, DEPLOYMENT, name, group)
-            return send_alone(run, inside, f"listing deployments in {group}")
-    return _list_with_tag(run, DEPLOYMENT, name)
+            doing = f"listing deployments in {group}"
+            return (yield from send_with_retry(run, inside, doing))
+    return (yield from _list_with_tag(run, DEPLOYMENT, name))
 
 
-def list_ids_with_tag(run: Run, tag_name: str, value: str | None) -> tuple[ResourceId, ...]:
+def list_ids_with_tag(run: Run, tag_name: str, value: str | None) -> Task[tuple[ResourceId, ...]]:
     """The ids of all groups and resources with the tag, from Azure's two lists."""
-    return _ids_of(_list_with_tag(run, tag_name, value))
+    return _ids_of((yield from _list_with_tag(run, tag_name, value)))
 
 
-def _list_with_tag(run: Run, tag_name: str, value: str | None) -> tuple[Body, ...]:
+def _list_with_tag(run: Run, tag_name: str, value: str | None) -> Task[tuple[Body, ...]]:
     queries = run.cloud.queries
     groups, resources = f"listing groups by {tag_name}", f"listing resources by {tag_name}"
     lists: dict[str, Callable[[], tuple[Body, ...]]] = {
         groups: partial(queries.tagged_groups, tag_name, value),
         resources: partial(queries.tagged_resources, tag_name, value),
     }
-    answers = send_together(run, lists)
+    answers = yield from send_each(run, lists)
     return (*answers[groups], *answers[resources])
 
 

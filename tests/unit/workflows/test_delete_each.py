@@ -1,0 +1,114 @@
+"""Several deployments are deleted at the same time, and one that stays does not stop the others."""
+
+import pytest
+
+from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
+from ccgpu.fakearm import Request, Response
+from ccgpu.workflows.delete import DeleteOutcomes, delete_each
+from support.cloud import Machine, make_spec
+from support.faults import FORBIDDEN, NthRequest, error, request_to
+
+NAMES = ("one", "two", "three")
+
+
+@pytest.fixture
+def three(machine: Machine) -> Machine:
+    machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
+    for name in NAMES:
+        machine.create(make_spec(name=name), wait=False)
+    machine.arm.advance(3600)
+    return machine
+
+
+def deleted(machine: Machine, *names: str) -> DeleteOutcomes:
+    return delete_each(machine.cloud, names)
+
+
+def owners(machine: Machine) -> set[str]:
+    return {id_.split("/")[4].removeprefix("ccgpu-") for id_ in machine.ids()}
+
+
+def test_all_are_deleted_in_the_time_of_one(three: Machine) -> None:
+    began = three.arm.clock.now()
+    assert len(deleted(three, "one").done) == 1
+    alone = three.arm.clock.now() - began
+    began = three.arm.clock.now()
+    done = deleted(three, "two", "three")
+    assert three.arm.clock.now() - began <= alone + 1
+    assert [one.name for one in done.done] == ["three", "two"]
+    assert (done.failure, three.ids()) == (None, set())
+
+
+def test_a_name_given_twice_counts_once_and_an_absent_one_succeeds(three: Machine) -> None:
+    done = deleted(three, "one", "one", "nothing")
+    assert [(one.name, bool(one.gone)) for one in done.done] == [("nothing", False), ("one", True)]
+    assert owners(three) == {"two", "three"}
+
+
+def _refusing(name: str) -> NthRequest:
+    path = f"/ccgpu-{name}/providers/Microsoft.Network/networkSecurityGroups/"
+    return NthRequest(0, request_to("DELETE", path), error(409, "Conflict"), times=None)
+
+
+def test_one_that_stays_does_not_stop_the_others(three: Machine) -> None:
+    three.arm.faults.append(_refusing("two"))
+    done = deleted(three, *NAMES)
+    assert [one.name for one in done.done] == ["one", "three"]
+    assert isinstance(done.failure, LeftBehind)
+    assert {one.id.split("/")[4] for one in done.failure.resources} == {"ccgpu-two"}
+    assert owners(three) == {"two"}
+
+
+def test_several_that_stay_are_one_error_with_all_their_resources(three: Machine) -> None:
+    three.arm.faults += [_refusing("one"), _refusing("two")]
+    done = deleted(three, *NAMES)
+    assert [one.name for one in done.done] == ["three"]
+    assert isinstance(done.failure, LeftBehind)
+    assert "2 deployments are not completely deleted" in str(done.failure)
+    assert done.failure.hint == "`ccgpu delete one two` tries again"
+    groups = {one.id.split("/")[4] for one in done.failure.resources}
+    assert groups == {"ccgpu-one", "ccgpu-two"}
+    three.arm.faults.clear()
+    assert deleted(three, "one", "two").failure is None
+    assert three.ids() == set()
+
+
+def test_nothing_is_deleted_if_one_of_them_cannot_be_read(three: Machine) -> None:
+    def unreadable(request: Request) -> Response | None:
+        if request.method == "GET" and request.path.lower().endswith("/virtualmachines/two"):
+            return FORBIDDEN
+        return None
+
+    three.arm.faults.append(unreadable)
+    before = three.writes()
+    with pytest.raises(CcgpuError):
+        deleted(three, *NAMES)
+    assert three.writes() == before
+
+
+def test_nothing_is_deleted_without_the_one_approval(three: Machine) -> None:
+    asked: list[list[str]] = []
+
+    def refuse(ids: list[str]) -> None:
+        asked.append([*ids])
+        raise CcgpuError("no")
+
+    before = three.writes()
+    with pytest.raises(CcgpuError, match="no"):
+        delete_each(three.cloud, NAMES, approve=refuse)
+    assert three.writes() == before
+    (ids,) = asked
+    assert {one.casefold() for one in ids} == {one.casefold() for one in three.ids()}
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_an_interrupt_names_what_may_be_left_of_each_and_frees_their_locks(
+    three: Machine, n: int
+) -> None:
+    three.arm.faults.append(NthRequest(n, request_to("DELETE", "/"), KeyboardInterrupt()))
+    with pytest.raises(Interrupted, match="one, three, two are not completely") as caught:
+        deleted(three, *NAMES)
+    assert {one.id for one in caught.value.resources} >= three.ids()
+    three.arm.faults.clear()
+    assert deleted(three, *NAMES).failure is None
+    assert three.ids() == set()
