@@ -17,6 +17,7 @@ from ccgpu.fakearm import (
     catalog,
     errors,
     governance,
+    history,
     kinds,
     lag,
     operations,
@@ -126,6 +127,7 @@ class FakeArm:
             answer = self._dispatch(request)
             self._world.end_request()
             number = self._log(request, answer)
+            history.prune(self._store, number, self._world.now)
         if self.on_commit is not None:
             self.on_commit(request, answer)
         id_ = f"00000000-0000-4000-9000-{number:012x}"
