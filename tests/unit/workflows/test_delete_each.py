@@ -2,6 +2,7 @@
 
 import pytest
 
+from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
 from ccgpu.fakearm import Request, Response
 from ccgpu.workflows.delete import DeleteOutcomes, delete_each
@@ -87,9 +88,9 @@ def test_nothing_is_deleted_if_one_of_them_cannot_be_read(three: Machine) -> Non
 
 
 def test_nothing_is_deleted_without_the_one_approval(three: Machine) -> None:
-    asked: list[list[str]] = []
+    asked: list[list[ResourceId]] = []
 
-    def refuse(ids: list[str]) -> None:
+    def refuse(ids: list[ResourceId]) -> None:
         asked.append([*ids])
         raise CcgpuError("no")
 
