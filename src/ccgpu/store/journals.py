@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,8 @@ class JournalFile:
 
     def write(self, journal: Journal) -> None:
         """Replace the file durably."""
-        document = {"schema": SCHEMA, **asdict(journal)}
-        text = json.dumps(document, indent=1) + "\n"
+        document = {"schema": SCHEMA, **_fields_of(journal)}
+        text = json.dumps(document, indent=1, default=_fields_of) + "\n"
         try:
             atomic.replace(self.path, text.encode())
         except OSError as err:
@@ -86,6 +86,11 @@ class JournalFile:
             atomic.remove(self.path)
         except OSError as err:
             raise StateUnusable(f"cannot remove the journal {self.path}: {err}") from err
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """The fields of a value, without the copies that `asdict` makes: it is written at once."""
+    return {one.name: getattr(value, one.name) for one in fields(value)}
 
 
 class Journals:
