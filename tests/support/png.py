@@ -31,6 +31,8 @@ def make_png(
 
 
 def _filtered(kind: int, row: bytes, above: bytes, step: int) -> bytes:
+    if kind == 0:
+        return row
     out = bytearray()
     for i, value in enumerate(row):
         left = row[i - step] if i >= step else 0
