@@ -37,6 +37,7 @@ def put_groups(served, client):
     return statuses
 
 
+@pytest.mark.slow
 def test_one_server_from_its_start_to_its_end(tmp_path):
     with serving(tmp_path, "--speed", "60") as served:
         status, body = served.ask(SUBSCRIPTION)
@@ -67,7 +68,10 @@ def test_many_clients_and_other_processes_share_the_state(tmp_path):
             statuses.extend(put_groups(served, number))
 
         threads = [threading.Thread(target=clients, args=(one,)) for one in range(CLIENTS)]
-        where = ("--backend", "fake", "--region", "eastus2", "--ssh-from", "203.0.113.7/32")
+        where = (
+            *("--backend", "fake", "--region", "eastus2", "--ssh-from", "203.0.113.7/32"),
+            *("--timeout", "48h"),  # an hour is over in six seconds
+        )
         commands = [served.ccgpu("create", name, "--no-attest", *where) for name in ("one", "two")]
         for thread in threads:
             thread.start()

@@ -1,8 +1,8 @@
 """A real sshd on a port of 127.0.0.1, for one user, with keys of its own.
 
 Its files are in a short folder: paths of sockets are limited to some 100 bytes. The folder is
-also the home of who logs in, so that no start-up file of the user's shell runs: what such a file
-writes would be taken for the output of the command.
+also the home of who logs in, so that no start-up file of the user's shell or of ssh runs: what such
+a file writes would be taken for the output of the command.
 """
 
 import os
@@ -39,6 +39,7 @@ KbdInteractiveAuthentication no
 UsePAM no
 StrictModes no
 PermitRootLogin prohibit-password
+PermitUserRC no
 MaxStartups 100:30:200
 Subsystem sftp internal-sftp
 SetEnv HOME={folder}
@@ -99,7 +100,7 @@ class Sshd:
                 [SSHD, "-D", "-e", "-f", config], stderr=log, stdin=subprocess.DEVNULL
             )
         clock = RealClock()
-        until = clock.now() + 10
+        until = clock.now() + 30
         while not self._listens():
             assert self.process.poll() is None, self.log
             assert clock.now() < until, self.log

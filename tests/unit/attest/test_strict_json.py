@@ -73,10 +73,10 @@ def test_the_limits_are_inclusive():
     "data", [b'"' + b'\\"' * 500_000, b'{"a":"' + b"\\" * 999_999, b'"' * 10**6]
 )
 def test_hostile_strings_are_parsed_quickly(data):
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Malformed):
         strict_json.load(data, 10**7)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @given(st.binary() | st.text().map(str.encode) | st.text('{}[]":,\\u01eE.aN-').map(str.encode))

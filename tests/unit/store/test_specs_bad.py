@@ -59,6 +59,6 @@ def test_a_private_key_is_never_shown(tmp_path):
 
 def test_a_spec_of_ten_megabytes_is_refused_quickly(tmp_path):
     cases = {case.id: case for case in BAD_SPECS}
-    before = time.perf_counter()
+    before = time.process_time()
     _problem(cases["10 MB of YAML"], tmp_path)
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
