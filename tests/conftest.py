@@ -20,10 +20,13 @@ pytest_plugins = ["support.skips", "pytester"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _GOLDEN = _ROOT / "tests" / "golden"
-_OPTIONAL = {"slow": "CCGPU_SLOW", "live": "CCGPU_LIVE"}
+_OPTIONAL = {"slow": "CCGPU_SLOW", "every_case": "CCGPU_EVERY_CASE", "live": "CCGPU_LIVE"}
 _KEPT = {*_OPTIONAL.values(), "CCGPU_VECTORS", "CCGPU_NO_SKIPS"}
-_FOREIGN_PREFIXES = ("AZURE_", "ARM_", "CCGPU_", "XDG_", "GITHUB_", "ACTIONS_", "IDENTITY_", "MSI_")
-_FOREIGN = {  # what rich, typer, requests and ssh take from whoever runs the tests
+_FOREIGN_PREFIXES = (
+    *("AZURE_", "ARM_", "CCGPU_", "XDG_", "GITHUB_", "ACTIONS_", "IDENTITY_", "MSI_", "GIT_"),
+)
+_FOREIGN = {  # what rich, typer, requests, ssh and shells take from whoever runs the tests
+    *("BASH_ENV", "ENV", "ZDOTDIR", "CDPATH"),
     *("CI", "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"),
     *("TTY_INTERACTIVE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSH_AUTH_SOCK", "SSH_CONNECTION"),

@@ -6,20 +6,31 @@ from pathlib import Path
 import pytest
 
 from dev import environment_of_tests
-from support.slow import mostly_slow, spread
+from support.slow import EVERY_CASE, mostly_slow, spread, thinned
 
 _NOWHERE = Path("/nowhere")
 
 
-def slow(case):
-    """Whether a parameter is left to the slow runs."""
-    return any(mark.name == "slow" for mark in getattr(case, "marks", ()))
+def slow(case, mark="slow"):
+    """Whether a parameter is left to the slow runs, or by another mark to others."""
+    return any(one.name == mark for one in getattr(case, "marks", ()))
 
 
 def test_mostly_slow_keeps_every_nth_case_quick_and_all_cases():
     cases = mostly_slow(range(7), 3)
     assert [slow(case) for case in cases] == [False, True, True, False, True, True, False]
     assert [case.values[0] if slow(case) else case for case in cases] == list(range(7))
+
+
+def test_mostly_slow_leaves_the_cases_between_to_runs_of_every_case():
+    cases = mostly_slow(range(7), 6, 2)
+    assert [slow(case) for case in cases] == [False, True, True, True, True, True, False]
+    rare = [slow(case, "every_case") for case in cases]
+    assert rare == [False, True, False, True, False, True, False]
+
+
+def test_a_thinned_list_has_all_its_cases_in_runs_of_every_case():
+    assert thinned(range(7), 3) == ([*range(7)] if EVERY_CASE else [0, 3, 6])
 
 
 def test_mostly_slow_keeps_values_ids_and_marks():

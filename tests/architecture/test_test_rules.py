@@ -42,6 +42,11 @@ def test_expected_failure():
 def test_slow():
     pass
 
+@pytest.mark.slow
+@pytest.mark.every_case
+def test_rare():
+    pass
+
 def test_environment(home):
     assert os.environ["HOME"] == str(home) != os.environ.get("OUTER_HOME")
     assert not list(home.iterdir())
@@ -62,9 +67,9 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     tests = pytester.mkdir("tests")
     shutil.copy(ROOT / "tests" / "conftest.py", tests)
     (tests / "test_it.py").write_text(_SUITE)
-    pytester.makeini("[pytest]\nmarkers =\n  slow\n  live\n")
+    pytester.makeini("[pytest]\nmarkers =\n  slow\n  every_case\n  live\n")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
-    for name in ("CCGPU_NO_SKIPS", "CCGPU_SLOW", "CCGPU_VECTORS"):
+    for name in ("CCGPU_NO_SKIPS", "CCGPU_SLOW", "CCGPU_EVERY_CASE", "CCGPU_VECTORS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AZURE_TENANT_ID", "of the user")
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
@@ -72,13 +77,13 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def test_missing_components_skip_tests_outside_ci(suite):
-    suite.runpytest_subprocess().assert_outcomes(skipped=5, deselected=1, **_QUIET)
+    suite.runpytest_subprocess().assert_outcomes(skipped=5, deselected=2, **_QUIET)
 
 
 def test_a_missing_component_fails_in_ci(suite, monkeypatch):
     monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
     result = suite.runpytest_subprocess()
-    result.assert_outcomes(failed=1, errors=2, skipped=2, deselected=1, **_QUIET)
+    result.assert_outcomes(failed=1, errors=2, skipped=2, deselected=2, **_QUIET)
     result.stdout.fnmatch_lines(["*needs sshd (skipped at *, which CCGPU_NO_SKIPS=1 forbids)"])
 
 
@@ -92,18 +97,25 @@ def test_missing_vectors_fail_where_they_are_required(suite, monkeypatch):
     monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
     monkeypatch.setenv("CCGPU_VECTORS", "nowhere")
     result = suite.runpytest_subprocess("-k", "test_real")
-    result.assert_outcomes(errors=1, deselected=8)
+    result.assert_outcomes(errors=1, deselected=9)
 
 
 def test_vectors_are_read_from_the_folder_of_the_variable(suite, monkeypatch):
     suite.mkdir("somewhere")
     monkeypatch.setenv("CCGPU_VECTORS", "somewhere")
-    suite.runpytest_subprocess("-k", "test_real").assert_outcomes(passed=1, deselected=8)
+    suite.runpytest_subprocess("-k", "test_real").assert_outcomes(passed=1, deselected=9)
 
 
 def test_slow_tests_run_when_requested(suite, monkeypatch):
     monkeypatch.setenv("CCGPU_SLOW", "1")
-    suite.runpytest_subprocess("-k", "test_slow").assert_outcomes(passed=1, deselected=8)
+    suite.runpytest_subprocess("-k", "test_slow").assert_outcomes(passed=1, deselected=9)
+
+
+def test_rare_cases_run_when_all_are_requested(suite, monkeypatch):
+    monkeypatch.setenv("CCGPU_SLOW", "1")
+    suite.runpytest_subprocess("-k", "test_rare").assert_outcomes(passed=0, deselected=10)
+    monkeypatch.setenv("CCGPU_EVERY_CASE", "1")
+    suite.runpytest_subprocess("-k", "test_rare").assert_outcomes(passed=1, deselected=9)
 
 
 def test_golden_files_are_rewritten_only_when_requested(suite):

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from support.actions_runner import Job, cancel, wait_for_requests
+from support.slow import mostly_slow
 
 pytestmark = pytest.mark.slow  # each starts node and several ccgpu
 
@@ -30,7 +31,7 @@ def cancelled(job: Job, seed: int) -> None:
     cancel(process, scale)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", mostly_slow(range(40), 40, 4))
 def test_a_cancelled_job_leaves_nothing(tmp_path, seed):
     job = Job(tmp_path)
     cancelled(job, seed)

@@ -231,7 +231,7 @@ def attester(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    "refusal", mostly_slow([pytest.param(one, id=one.name) for one in REFUSALS], 7)
+    "refusal", mostly_slow([pytest.param(one, id=one.name) for one in REFUSALS], 20)
 )
 def test_an_answer_to_another_question_is_refused_for_that_alone(
     attester: Attester, refusal: Refusal, tmp_path: Path
@@ -256,6 +256,7 @@ def test_an_answer_to_another_question_is_refused_for_that_alone(
     assert attester.shell(verify).code == 9
 
 
+@pytest.mark.slow
 def test_05_an_answer_that_was_good_once_is_refused(attester: Attester) -> None:
     kept: list[Document] = []
 
@@ -273,6 +274,7 @@ def test_05_an_answer_that_was_good_once_is_refused(attester: Attester) -> None:
     assert attester.shown["state"] == "rejected"
 
 
+@pytest.mark.slow
 def test_06_an_answer_that_comes_too_late_gives_no_verdict(attester: Attester) -> None:
     def answer(pair: Pair, nonce: bytes) -> Document:
         attester.shell.arm.advance(301.0)  # the machine was asleep: no time limit of ssh has passed
@@ -285,6 +287,7 @@ def test_06_an_answer_that_comes_too_late_gives_no_verdict(attester: Attester) -
     assert not attester.ready
 
 
+@pytest.mark.slow
 def test_10_the_case_of_a_vm_id_does_not_matter(attester: Attester) -> None:
     def answer(pair: Pair, nonce: bytes) -> Document:
         vm_id = pair.demo.guest.machine.vm_id.upper()
@@ -293,6 +296,7 @@ def test_10_the_case_of_a_vm_id_does_not_matter(attester: Attester) -> None:
     assert _answered(attester, Refusal("10-case", answer, ()))().code == 0
 
 
+@pytest.mark.slow
 def test_11_a_gpu_that_our_own_guest_borrows_is_not_noticed(attester: Attester) -> None:
     """The limit of it, until a GPU proves which VM it is in: docs/trust.md says so."""
 

@@ -21,6 +21,7 @@ def journal(machine: Machine) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_create_and_delete_work_without_the_journal(machine: Machine) -> None:
     machine.create()
     shutil.rmtree(machine.state)
@@ -32,6 +33,7 @@ def test_create_and_delete_work_without_the_journal(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
+@pytest.mark.slow
 def test_an_unfinished_create_is_completed_or_deleted_without_its_journal(machine: Machine) -> None:
     machine.arm.on_commit = faults.AfterCommit(2, faults.is_put, KeyboardInterrupt())
     with pytest.raises(CcgpuError):
@@ -105,6 +107,7 @@ def test_create_rolls_back_when_the_state_folder_fills_up(small: Path) -> None:
     assert machine.kinds() == []
 
 
+@pytest.mark.slow
 def test_commands_send_no_write_when_the_state_folder_is_read_only(small: Path) -> None:
     machine = Machine(FakeArm(), small / "state")
     machine.create()
@@ -119,6 +122,7 @@ def test_commands_send_no_write_when_the_state_folder_is_read_only(small: Path) 
     assert machine.kinds() == []
 
 
+@pytest.mark.slow
 def test_delete_keeps_foreign_resources_named_in_the_journal(machine: Machine) -> None:
     """The journal lists ids to read; only the tags at Azure decide who owns a resource."""
     path = "/resourceGroups/theirs/providers/Microsoft.Network/networkSecurityGroups/theirs"

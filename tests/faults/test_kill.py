@@ -23,11 +23,12 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
     return processes.count_steps(create, folder / "world", folder / "state")
 
 
+@pytest.mark.slow
 def test_create_has_enough_steps_to_kill_at(steps: int) -> None:
     assert steps >= 100
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 3))
 def test_the_next_create_completes_a_killed_one(tmp_path: Path, steps: int, chunk: int) -> None:
     for at in range(chunk, steps, CHUNKS):
         _kill_at(at, tmp_path / str(at))

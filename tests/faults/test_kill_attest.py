@@ -57,11 +57,13 @@ def steps(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
     return processes.count_steps(_attest, folder / "world", folder / "state")
 
 
+@pytest.mark.slow
 def test_the_stage_has_enough_steps_to_kill_at(steps: int) -> None:
     assert steps >= 30
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS))
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 3))
 def test_the_next_create_attests_after_a_killed_one(
     prepared: Path, tmp_path: Path, steps: int, chunk: int
 ) -> None:

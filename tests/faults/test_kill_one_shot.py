@@ -24,6 +24,8 @@ from support.cloud import PUBLIC_KEY, vendors
 from support.repository import ROOT
 from support.slow import mostly_slow
 
+pytestmark = pytest.mark.slow  # tests/unit/cli/test_run_endings.py has endings in this process
+
 MOMENTS = 50
 _SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 _JOB = """
@@ -132,7 +134,7 @@ def test_a_one_shot_has_enough_steps_to_be_hit_at(steps: int) -> None:
     assert steps >= 2 * MOMENTS
 
 
-@pytest.mark.parametrize("seed", mostly_slow(range(MOMENTS), MOMENTS // 2))
+@pytest.mark.parametrize("seed", mostly_slow(range(MOMENTS), MOMENTS, 5))
 def test_nothing_is_left_and_nothing_released_unproven(
     tmp_path: Path, steps: int, seed: int
 ) -> None:

@@ -110,7 +110,10 @@ def _state(name: str = "demo") -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE, reverse=True), 40))
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE, reverse=True), 40, 3)
+)
 def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str) -> None:
     done = _ccgpu(_command_line(name), ">/dev/full")
     *said, last = done.stderr.splitlines(keepends=True)
@@ -229,6 +232,7 @@ def test_create_completes_when_its_result_file_is_on_a_full_disk(user: Path, sma
     assert user.is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line", mostly_slow(["frobnicate", "show nobody", "", "create x --zone 9"], 4)
 )

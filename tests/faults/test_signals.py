@@ -126,6 +126,7 @@ def _ids_in_state(error: Any, state: str) -> set[str]:
     return {one["id"] for one in error["resources"] if one["state"] == state}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "numbers",
     mostly_slow(
@@ -156,7 +157,7 @@ def test_a_create_interrupted_before_the_first_put_lists_no_resources(user):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", _SIGNALS)
+@pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3, 3))
 def test_an_interrupted_delete_reports_every_resource_as_unknown(number, user):
     user.create()
     process = user.start_until_hanging("delete demo --yes -o json", "DELETE", "/virtualMachines/")
@@ -220,7 +221,9 @@ def test_create_completes_after_the_terminal_closes(home, terminal):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&-", ">&-", ">&- 2>&-", "<&-"])
+@pytest.mark.parametrize(
+    "closed", mostly_slow(["<&- >&- 2>&-", "2>&-", ">&-", ">&- 2>&-", "<&-"], 5, 2)
+)
 def test_create_succeeds_with_streams_closed_at_start(closed, home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

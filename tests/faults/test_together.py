@@ -18,7 +18,9 @@ def delete(machine: Machine) -> object:
     return machine.delete()
 
 
-@pytest.mark.parametrize("states", [("one", "one"), ("one", "other")], ids=["folder", "folders"])
+@pytest.mark.parametrize(
+    "states", mostly_slow([("one", "one"), ("one", "other")], 2), ids=["folder", "folders"]
+)
 @pytest.mark.parametrize("_attempt", mostly_slow(range(5), 5))
 def test_concurrent_creates_make_one_vm(
     tmp_path: Path, states: tuple[str, str], _attempt: int
@@ -34,7 +36,8 @@ def test_concurrent_creates_make_one_vm(
     assert machine.ids() == set()
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(8), 8))
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", mostly_slow(range(8), 8, 3))
 def test_a_create_on_another_machine_may_interleave_at_any_step(tmp_path: Path, chunk: int) -> None:
     at, reached = chunk, True
     while reached:
@@ -67,6 +70,7 @@ def _one_inside_the_other(at: int, folder: Path) -> bool:
     return requests > at
 
 
+@pytest.mark.slow
 def test_concurrent_create_and_delete_end_complete_or_empty(tmp_path: Path) -> None:
     world = tmp_path / "world"
     first = Machine(FakeArm(world), tmp_path / "one")

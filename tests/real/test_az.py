@@ -6,12 +6,17 @@ import pytest
 
 from support.azure_cli import RealAz, signed_in
 from support.served import serving
+from support.slow import thinned
 
 pytestmark = pytest.mark.slow
 GROUP = "ccgpu-demo"
 VM = f"-g {GROUP} -n demo"
 MACHINE = "Microsoft.Compute/virtualMachines"
-CREATE = ("--backend", "fake", "--ssh-from", "203.0.113.7/32", "--no-attest", "--region")
+# The virtual time runs so fast that, on a busy machine, the usual hour is over before a create.
+CREATE = (
+    *("--backend", "fake", "--ssh-from", "203.0.113.7/32", "--no-attest"),
+    *("--timeout", "48h", "--region"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +79,10 @@ READS = {
 
 def read_everything(az):
     """Two commands at a time."""
+    asked = thinned(READS, 3)
     with ThreadPoolExecutor(2) as pool:
-        answers = dict(zip(READS, pool.map(az, READS), strict=True))
-    assert [line for line, shows in READS.items() if not shows(answers[line])] == []
+        answers = dict(zip(asked, pool.map(az, asked), strict=True))
+    assert [line for line in asked if not READS[line](answers[line])] == []
 
 
 def boot_log(az):

@@ -20,13 +20,14 @@ from support.sshd import make_key
 BINARY = os.urandom(10 * 1024 * 1024)
 
 
-@pytest.mark.parametrize("code", mostly_slow([255, *range(255)], 100))
+@pytest.mark.parametrize("code", mostly_slow([255, *range(255)], 100, 10))
 def test_the_exit_code_is_that_of_the_command(channel, code):
     words = ["sh", "-c", f"exit {code}"]
     assert channel.run(words, timeout=30) == Completed(code, b"", b"")
     assert channel.stream(words, None, io.BytesIO(), io.BytesIO()) == code
 
 
+@pytest.mark.slow
 def test_ten_megabytes_pass_unchanged_in_both_directions(channel):
     done = channel.run(["cat"], BINARY, timeout=60)
     assert done == Completed(0, BINARY, b"")
@@ -80,6 +81,7 @@ def _arrived(output: bytes) -> list[str]:
     return [os.fsdecode(word) for word in output.split(b"\0")[:-1]]
 
 
+@pytest.mark.slow
 def test_every_word_arrives_as_one_unchanged_argument(channel):
     done = channel.run(["printf", "%s\\0", *WORDS], timeout=30)
     assert (done.exit_code, done.stderr) == (0, b"")
@@ -156,6 +158,7 @@ def test_a_command_may_end_before_its_input_does(channel):
     assert channel.run(["true"], BINARY, timeout=30).exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_sessions_of_a_channel_share_one_connection(shared_sshd):
     before = shared_sshd.logins
     with open_channel(shared_sshd.target()) as channel, ThreadPoolExecutor(8) as pool:

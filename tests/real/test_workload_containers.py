@@ -13,6 +13,7 @@ import subprocess
 import tarfile
 import threading
 from contextlib import contextmanager
+from itertools import starmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,6 +45,7 @@ from support import containers
 from support.containers import IMAGE, PYTHON
 from support.model_server import CAPITALS, GARBAGE
 from support.repository import ROOT
+from support.slow import mostly_slow
 from support.swtpm import software_tpm
 from support.workload_vm import shell, workload_vm
 
@@ -106,7 +108,10 @@ def question(land):
     return HttpRequest(path="/v1/completions", method="POST", body=body)
 
 
-@pytest.mark.parametrize(("code", "state"), [(0, "exited"), (7, "failed"), (255, "failed")])
+@pytest.mark.parametrize(
+    ("code", "state"),
+    mostly_slow(starmap(pytest.param, [(255, "failed"), (0, "exited"), (7, "failed")]), 3, 3),
+)
 def test_the_exit_code_is_the_containers(vm, code, state):
     started = vm.ask(shell("a", f"echo out; echo err >&2; exit {code}"), WorkloadStarted)
     assert started.run[-4].startswith("localhost/tools@sha256:")
@@ -206,7 +211,14 @@ def test_a_success_is_not_tried_again(vm):
 
 @pytest.mark.parametrize(
     ("behaviour", "text"),
-    [("good", CAPITALS["France"]), ("garbage", GARBAGE), ("loading", "Tokyo")],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [("loading", "Tokyo"), ("good", CAPITALS["France"]), ("garbage", GARBAGE)],
+        ),
+        3,
+        3,
+    ),
 )
 def test_a_server_is_asked_through_its_port_on_loopback(vm, behaviour, text):
     port = free_port()

@@ -1,5 +1,9 @@
-"""Slow tests: of a long list some are in every run, and each worker begins with them."""
+"""Slow tests: of a long list some are in every run, and each worker begins with them.
 
+`CCGPU_EVERY_CASE=1` runs the cases that even a slow run leaves out.
+"""
+
+import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -7,11 +11,23 @@ from typing import Any, TypeVar
 import pytest
 
 T = TypeVar("T")
+EVERY_CASE = os.environ.get("CCGPU_EVERY_CASE") == "1"
 
 
-def mostly_slow(cases: Iterable[Any], every: int) -> list[Any]:
-    """What `parametrize` takes: each `every`-th case, from the first, is quick."""
-    return [case if number % every == 0 else _slow(case) for number, case in enumerate(cases)]
+def mostly_slow(cases: Iterable[Any], every: int, slow: int = 1) -> list[Any]:
+    """What `parametrize` takes: each `every`-th case, from the first, is quick.
+
+    Of the others each `slow`-th is slow, and those between wait for `CCGPU_EVERY_CASE=1`, too.
+    """
+    return [
+        case if number % every == 0 else _marked(case, rare=number % slow != 0)
+        for number, case in enumerate(cases)
+    ]
+
+
+def thinned(cases: Iterable[T], every: int) -> list[T]:
+    """What one slow test tries of a long list: each `every`-th case, or all if that is asked."""
+    return list(cases)[:: 1 if EVERY_CASE else every]
 
 
 def spread(slow: Sequence[T], quick: Sequence[T], workers: int) -> list[T]:
@@ -29,7 +45,8 @@ def spread(slow: Sequence[T], quick: Sequence[T], workers: int) -> list[T]:
     return [*order, *left]
 
 
-def _slow(case: Any) -> Any:
+def _marked(case: Any, *, rare: bool) -> Any:
+    marks = [pytest.mark.slow, pytest.mark.every_case] if rare else [pytest.mark.slow]
     if isinstance(case, type(pytest.param())):
-        return pytest.param(*case.values, id=case.id, marks=[*case.marks, pytest.mark.slow])
-    return pytest.param(case, marks=pytest.mark.slow)
+        return pytest.param(*case.values, id=case.id, marks=[*case.marks, *marks])
+    return pytest.param(case, marks=marks)

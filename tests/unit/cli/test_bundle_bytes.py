@@ -2,16 +2,15 @@
 
 import base64
 import json
-import os
 
 import pytest
 
 from support.saved_bundles import NOTES, is_hex, saved_bundle
-from support.slow import mostly_slow
+from support.slow import EVERY_CASE, mostly_slow
 
 # Positions of a field that are changed: in a quick run one in so many bytes, else one in so many.
-# CCGPU_EVERY_BYTE=1 changes each byte: a quarter of an hour of CPU.
-_QUICK, _ALL = 997, 1 if os.environ.get("CCGPU_EVERY_BYTE") else 397
+# CCGPU_EVERY_CASE=1 changes each byte: a quarter of an hour of CPU.
+_QUICK, _ALL = 997, 1 if EVERY_CASE else 397
 _LONG = 10_000  # bytes: of a manifest, whose signature covers all but XML's white space
 _FEW = 11
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # RFC 4648, §4
@@ -59,6 +58,7 @@ def same_but_for_white_space(data, changed):
     return all(old == new or {old, new} <= set(b" \t\r\n") for old, new in pairs)
 
 
+@pytest.mark.slow
 def test_the_unchanged_bundle_is_accepted():
     saved = saved_bundle()
     assert saved.judge(saved.text) == "accepted"

@@ -20,6 +20,7 @@ from ccgpu.attest.gpu.roots import NVIDIA_RIM
 from ccgpu.fakeguest.evidence import nvidia_pki, pki, rim
 from ccgpu.fakeguest.evidence.rim_pki import L2, L3, ROOT, SIGNER
 from support.evidence_rim import AT, driver_rim, golden_value, pinned_root, vbios_rim, verify_rim
+from support.slow import mostly_slow
 from support.tampering import new_rim_chain
 
 CHAIN = new_rim_chain()
@@ -115,9 +116,9 @@ def test_comments_cdata_and_instructions_are_refused(what):
     ],
 )
 def test_expensive_documents_are_refused_before_parsing(bomb):
-    start = time.perf_counter()
+    start = time.process_time()
     assert refused(bomb) == {"rim.xml.size"}
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -136,15 +137,16 @@ def test_the_limits_are_inclusive(what, limit, filled):
     assert failed.actual == f"{limit + 1} {what}"
 
 
+@pytest.mark.slow
 def test_documents_at_the_limits_are_parsed_quickly():
     namespaces = b" ".join(b'xmlns:a%d="u:b"' % at for at in range(31))
     attributes = b" ".join(b'a%d=""' % at for at in range(4000))
     signed = SIGNATURE + b"</a>"
     wide, deep = b"<a " + namespaces + b">" + b"<a/>" * 450, b"<a " + attributes + b">"
     for data in (wide + signed, deep + signed):
-        start = time.perf_counter()
+        start = time.process_time()
         assert refused(data) == {"rim.root"}
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
 
 def test_a_document_without_a_canonical_form_is_refused():
@@ -533,6 +535,7 @@ def _changed(xml: bytes, step: int, first: int = 0):
         yield bytes(changed)
 
 
+@pytest.mark.slow
 def test_a_changed_byte_of_a_real_manifest_is_refused(h100):
     for xml in h100.values():
         for changed in _changed(xml, 101):
@@ -540,7 +543,7 @@ def test_a_changed_byte_of_a_real_manifest_is_refused(h100):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(4))  # parts, so that two cores share them
+@pytest.mark.parametrize("first", mostly_slow(range(4), 4, 4))  # CI tries one in four
 @pytest.mark.parametrize("kind", ["driver", "vbios"])
 def test_every_changed_byte_of_a_real_manifest_breaks_its_signature(h100, kind, first):
     key = verify_rim(h100[kind], NVIDIA_RIM, at=THEN).manifest.certificates[0].public_key()
