@@ -7,6 +7,7 @@ import pytest
 import docs
 import man_pages
 from support.repository import ROOT, SRC
+from support.slow import mostly_slow
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +15,7 @@ def made() -> dict[str, str]:
     return docs.made()
 
 
+@pytest.mark.slow
 def test_generated_files_match_the_code(made):
     names = ["docs/cli.md", "docs/errors.md", "docs/man/ccgpu.1", "src/ccgpu/cli/completions.json"]
     assert set(names) <= set(made)
@@ -35,7 +37,7 @@ def test_an_outdated_file_is_reported(made, tmp_path):
         docs.main(["--check"], made, tmp_path)
 
 
-@pytest.mark.parametrize("columns", ["40", "200"])
+@pytest.mark.parametrize("columns", mostly_slow(["40", "200"], 2))
 def test_generated_pages_do_not_depend_on_the_terminal(monkeypatch, columns):
     before = docs.cli(), man_pages.pages()
     monkeypatch.setenv("COLUMNS", columns)

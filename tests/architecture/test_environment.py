@@ -55,6 +55,7 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path.resolve())
 
 
+@pytest.mark.slow
 def test_setup_installs_the_lock_by_hash_and_then_the_package(clone):
     code, (lock, package, checked, compiled) = clone.set_up()
     assert code == 0
@@ -64,6 +65,7 @@ def test_setup_installs_the_lock_by_hash_and_then_the_package(clone):
     assert compiled.startswith("-m compileall")
 
 
+@pytest.mark.slow
 def test_a_second_setup_does_nothing(clone):
     clone.set_up()
     assert clone.set_up() == (0, [])

@@ -11,6 +11,7 @@ import pytest
 from ccgpu.domain import bundle
 from support import vms
 from support.repository import ROOT, SRC
+from support.slow import mostly_slow
 
 _SLOW_TO_LOAD = {"azure", "cryptography", "lxml", "msal", "requests", "yaml"}
 # contract → a module that breaks it, and with what
@@ -61,13 +62,14 @@ def _loaded_modules(*arguments: str, code: int = 0) -> set[str]:
     return {row.rsplit("|", 1)[1].strip().split(".")[0] for row in rows}
 
 
-@pytest.mark.parametrize("line", ["--help", "--version", "create --help"])
+@pytest.mark.parametrize("line", mostly_slow(["--help", "--version", "create --help"], 3))
 def test_help_loads_no_slow_modules(line):
     loaded = _loaded_modules("-m", "ccgpu", *line.split())
     assert "typer" in loaded
     assert loaded & _SLOW_TO_LOAD == set()
 
 
+@pytest.mark.slow
 def test_the_domain_loads_no_sdk_terminal_or_network_modules():
     files = sorted((SRC / "ccgpu" / "domain").rglob("*.py"))
     names = [".".join(file.relative_to(SRC).with_suffix("").parts) for file in files]
@@ -77,6 +79,7 @@ def test_the_domain_loads_no_sdk_terminal_or_network_modules():
     assert loaded & (_SLOW_TO_LOAD | {"typer", "rich"}) == set()
 
 
+@pytest.mark.slow
 def test_verifying_a_vm_loads_no_sdk_gpu_or_token_modules(tmp_path):
     file = tmp_path / "bundle.json"
     made = bundle.from_evidence(vms.nonce_evidence(vms.vm()), made_at=vms.AT, tool="a test")

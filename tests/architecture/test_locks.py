@@ -87,6 +87,7 @@ def _unmet(requirement: Requirement, seen: set[str]) -> list[str]:
     return unfit + [problem for one in needed for problem in _unmet(one, seen)]
 
 
+@pytest.mark.slow
 def test_installed_packages_meet_every_requirement_and_extra():
     wanted = [Requirement("ccgpu"), *map(Requirement, _DEV)]
     seen: set[str] = set()

@@ -3,6 +3,8 @@
 import ast
 from collections import defaultdict
 
+import pytest
+
 from support.repository import ROOT, modules, syntax_tree
 
 _PREPOSITIONS = frozenset(
@@ -62,6 +64,7 @@ def test_no_function_is_named_by_a_bare_preposition():
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 
+@pytest.mark.slow
 def test_class_names_are_unique():
     places = defaultdict(list)
     for path in modules():

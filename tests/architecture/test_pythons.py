@@ -21,6 +21,7 @@ def _script(file: Path, text: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_each_python_is_listed_once(tmp_path):
     for name in ("a/python3", "a/python3.11", "b/python3"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -84,6 +85,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
+@pytest.mark.slow
 def test_every_python_that_succeeds_is_named(machine):
     machine.add(12, _SUCCEEDS)
     machine.add(13, _SUCCEEDS)
@@ -93,6 +95,7 @@ def test_every_python_that_succeeds_is_named(machine):
     assert said.endswith("the set-up succeeded with all 2 Pythons\n")
 
 
+@pytest.mark.slow
 def test_a_failing_python_fails_the_run_and_its_output_is_shown(machine):
     machine.add(12, _FAILS)
     machine.add(13, _SUCCEEDS)

@@ -2,6 +2,8 @@
 
 import ast
 
+import pytest
+
 from support.repository import ROOT, SRC, syntax_tree
 
 _SEALS = "src/ccgpu/workflows/proven.py"
@@ -24,6 +26,7 @@ def _users(*names: str) -> set[str]:
     return {name for name, file in files.items() if _names(syntax_tree(file)) & set(names)}
 
 
+@pytest.mark.slow
 def test_only_a_proven_guest_seals_and_sends():
     assert _users("seal", "open_in_guest", "release_info") == {_SEALS}
 
@@ -39,5 +42,6 @@ def test_only_the_gate_makes_a_proven_guest():
     assert calls == {_GATE}
 
 
+@pytest.mark.slow
 def test_hpke_is_used_for_sealing_and_by_the_simulated_vm_alone():
     assert _users("hpke") == {"src/ccgpu/guest/release.py", "src/ccgpu/fakeguest/opener.py"}

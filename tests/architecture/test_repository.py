@@ -29,6 +29,7 @@ def forbidden_texts(text: str) -> list[str]:
     return [kind for kind, pattern in _FORBIDDEN.items() if pattern.search(text)]
 
 
+@pytest.mark.slow
 def test_no_tracked_file_names_a_registry_a_machine_or_a_key():
     bad = {
         name: forbidden_texts(raw.decode(errors="replace")) for name, raw in tracked_files().items()

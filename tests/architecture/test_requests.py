@@ -14,6 +14,7 @@ def silent_pipelines(tree: ast.Module) -> list[int]:
     return [call.lineno for call in made if "log" not in {one.arg for one in call.keywords}]
 
 
+@pytest.mark.slow
 def test_every_pipeline_has_the_log():
     found = {
         str(path.relative_to(ROOT)): silent_pipelines(syntax_tree(path))

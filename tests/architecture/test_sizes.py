@@ -33,11 +33,13 @@ def test_a_module_has_at_most_320_lines_and_half_of_them_at_most_110():
     assert statistics.median(shipped) <= 110
 
 
+@pytest.mark.slow
 def test_a_function_has_at_most_40_lines():
     found = {name: long_functions(tree) for name, tree in _trees().items()}
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 
+@pytest.mark.slow
 def test_every_module_has_a_docstring():
     trees = _trees()
     assert [name for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)] == []

@@ -26,6 +26,7 @@ def _below(folder: Path) -> set[str]:
     return {str(f.relative_to(folder)) for f in files if "__pycache__" not in f.parts}
 
 
+@pytest.mark.slow
 def test_the_wheel_contains_every_template(wheel):
     templates = _below(ROOT / "templates")
     assert any(name.startswith("specs/") and name.endswith(".yaml") for name in templates)

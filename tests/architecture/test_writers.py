@@ -42,6 +42,7 @@ def _modes(call: ast.Call) -> Iterator[bool]:
             yield bool(set(value.value) & set("wxa+")) and set(value.value) <= set("rwxab+t")
 
 
+@pytest.mark.slow
 def test_only_store_atomic_writes_files():
     files = {str(path.relative_to(ROOT)): path for path in sorted(SRC.rglob("*.py"))}
     found = {name: writes(syntax_tree(file)) for name, file in files.items() if name not in _MAY}

@@ -79,7 +79,7 @@ def _read(text: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("changes", mostly_slow(_SETTINGS, 5), ids=str)
+@pytest.mark.parametrize("changes", mostly_slow(_SETTINGS, 20), ids=str)
 def test_every_template_and_option_passes_the_schema(changes, tmp_path):
     only = {name: value for name, value in changes.items() if name in ("ready", "lockdown")}
     for text in (_render(**changes), prebuilt_image(Guest.model_validate(only))):
@@ -94,6 +94,7 @@ def test_the_schema_is_checked_at_all(tmp_path):
     assert done.returncode != 0
 
 
+@pytest.mark.slow
 def test_extra_parts_add_to_the_configuration_and_change_nothing_of_it():
     own = _read(_render())["config"]
     part = (
@@ -115,6 +116,7 @@ def test_extra_parts_add_to_the_configuration_and_change_nothing_of_it():
     }
 
 
+@pytest.mark.slow
 def test_without_extra_parts_cloud_init_reads_the_same_values():
     assert _read(_render())["config"]["ssh_genkeytypes"] == ["ed25519"]
     assert _read(prebuilt_image(Guest()))["config"]["ssh_pwauth"] is False

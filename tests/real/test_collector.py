@@ -73,6 +73,7 @@ def test_the_quote_covers_what_comes_with_it(machine, shell, piece):
     assert "vtpm.nonce.other" in refusals(judged)
 
 
+@pytest.mark.slow
 def test_it_arrives_over_a_real_sshd_from_a_device(machine, shell, channel):
     class Ssh:
         """The channel, with the command but for `sudo`, and the script as it is."""
@@ -87,6 +88,7 @@ def test_it_arrives_over_a_real_sshd_from_a_device(machine, shell, channel):
     assert judge(shell, machine, bundle).code == 0
 
 
+@pytest.mark.slow
 def test_cc_mode_off_is_reported_and_refused(machine, shell):
     machine.gpu.modes["cc_feature"] = 0
     judged = judge(shell, machine, collector.parse(machine.run()))
@@ -153,6 +155,7 @@ def test_a_closed_stream_and_a_folder_that_is_gone_do_not_matter(machine_with_to
     assert judge(shell, machine, bundle).code == 0
 
 
+@pytest.mark.slow
 def test_release_makes_a_key_for_root_alone_that_replaces_the_last(each_machine, shell):
     bundle = collector.parse(each_machine.run(release=True))
     (key,) = (each_machine.root / "run/ccgpu").iterdir()
@@ -177,6 +180,7 @@ def test_release_refuses_a_folder_that_others_read_or_write(machine, mode):
     assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_release_follows_no_link(machine):
     (machine.root / "elsewhere").mkdir(mode=0o700)
     (machine.root / "run/ccgpu").symlink_to(machine.root / "elsewhere")

@@ -52,18 +52,20 @@ def test_what_it_collects_by_tpm2_tools_is_accepted(each_machine_with_tools, she
     assert machine.files() == before
 
 
+@pytest.mark.slow
 def test_a_descriptor_is_spoken_to_in_bare_commands(machine_with_tools):
     assert machine_with_tools.run().exit_code == 0
     assert _START_AUTH_SESSION not in machine_with_tools.paravisor.commands
 
 
-@pytest.mark.parametrize("name", mostly_slow(TOOLS, 3))
+@pytest.mark.parametrize("name", mostly_slow(TOOLS, 9))
 def test_without_one_of_the_tools_none_is_used(machine_with_tools, tools, name):
     (tools / f"tpm2_{name}").unlink()
     assert machine_with_tools.run(tpm=False).exit_code == 0
     assert _START_AUTH_SESSION not in machine_with_tools.paravisor.commands
 
 
+@pytest.mark.slow
 def test_tools_define_an_absent_index(machine_with_tools, shell):
     machine = machine_with_tools
     machine.run()
@@ -73,6 +75,7 @@ def test_tools_define_an_absent_index(machine_with_tools, shell):
     assert judge(shell, machine, bundle).code == 0
 
 
+@pytest.mark.slow
 def test_tools_ask_a_busy_tpm_again(machine_with_tools):
     """The library under them asks five times by itself."""
     seen: list[int] = []
@@ -86,7 +89,7 @@ def test_tools_ask_a_busy_tpm_again(machine_with_tools):
     assert seen.count(QUOTE) > 7
 
 
-@pytest.mark.parametrize("rc", [RETRY, 0x921])
+@pytest.mark.parametrize("rc", mostly_slow([RETRY, 0x921], 2))
 def test_an_error_of_the_tpm_is_named_in_time(machine_with_tools, rc):
     machine_with_tools.limits["tpm"] = 0.5
     machine_with_tools.paravisor.fault = lambda code, _: response(rc) if code == QUOTE else None
@@ -94,6 +97,7 @@ def test_an_error_of_the_tpm_is_named_in_time(machine_with_tools, rc):
     assert (code, seconds < 8) == ("tpm.error", True)
 
 
+@pytest.mark.slow
 def test_a_tpm_without_claims_is_none_of_azures(machine_with_tools):
     index = struct.pack(">I", HCL)
 
@@ -104,18 +108,20 @@ def test_a_tpm_without_claims_is_none_of_azures(machine_with_tools):
     assert machine_with_tools.refusal(tpm=False)[0] == "claims.absent"
 
 
-@pytest.mark.parametrize("name", _BROKEN)
+@pytest.mark.parametrize("name", mostly_slow(_BROKEN, 9))
 def test_a_tool_that_is_broken_is_an_error(machine_with_tools, tools, name):
     _replace(tools / f"tpm2_{name}", _BROKEN[name])
     assert machine_with_tools.refusal(tpm=False)[0] == "tpm.error"
 
 
+@pytest.mark.slow
 def test_a_tool_that_cannot_be_run_is_an_error(machine_with_tools, tools):
     _replace(tools / "tpm2_nvread", "")
     (tools / "tpm2_nvread").write_bytes(b"\x7fELF")
     assert machine_with_tools.refusal(tpm=False)[0] == "tpm.error"
 
 
+@pytest.mark.slow
 def test_a_tool_that_hangs_is_an_error_in_time(machine_with_tools, tools):
     _replace(tools / "tpm2_nvread", "exec sleep 60")
     machine_with_tools.limits["tpm"] = 0.5
@@ -123,6 +129,7 @@ def test_a_tool_that_hangs_is_an_error_in_time(machine_with_tools, tools):
     assert (code, seconds < 8) == ("tpm.error", True)
 
 
+@pytest.mark.slow
 def test_a_pcr_that_changes_meanwhile_is_quoted_again(machine_with_tools, shell):
     machine, changed = machine_with_tools, []
 

@@ -44,6 +44,7 @@ def test_a_busy_tpm_is_asked_again(machine):
     assert {NV_READ, QUOTE} <= set(seen)
 
 
+@pytest.mark.slow
 def test_without_an_attestation_key_it_says_so(tmp_path):
     with software_tpm(tmp_path) as bare, bare.connected() as connection:
         there = Paravisor(vm().amd, vm().ak.public_key(), connection.exchange)
@@ -51,6 +52,7 @@ def test_without_an_attestation_key_it_says_so(tmp_path):
             assert machine.refusal()[0] == "tpm.error"
 
 
+@pytest.mark.slow
 def test_a_tpm_without_claims_is_none_of_azures(tmp_path):
     with software_tpm(tmp_path) as bare, bare.connected() as connection:
         there = Paravisor(vm().amd, vm().ak.public_key(), connection.exchange)
@@ -160,10 +162,12 @@ def test_what_is_broken_is_named_in_time(tpm, broken, code):
         assert seconds < 8
 
 
+@pytest.mark.slow
 def test_the_vm_is_told_of_an_absent_tpm(machine):
     assert machine.refusal(tpm=False)[0] == "tpm.absent"
 
 
+@pytest.mark.slow
 def test_a_second_collection_waits_for_the_first(machine):
     machine.limits["lock"] = 0.3
     key = machine.root / "etc/ssh/ssh_host_ed25519_key"
@@ -187,6 +191,7 @@ def test_two_collections_at_once_do_not_disturb_each_other(machine):
     assert machine.paravisor.renewals == 2
 
 
+@pytest.mark.slow
 def test_a_hung_driver_holds_neither_the_lock_nor_the_streams(machine):
     machine.limits["gpu"] = 0.5
     machine.gpu.silent = True
@@ -196,6 +201,7 @@ def test_a_hung_driver_holds_neither_the_lock_nor_the_streams(machine):
     assert machine.run().exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_blob_that_changes_while_it_is_read_is_read_again(tpm, shell):
     with running_vm(tpm, 2600) as machine:
         machine.paravisor.between = True
@@ -218,6 +224,7 @@ def test_the_first_look_renews_nothing_so_that_the_second_need_not_wait(machine)
     assert machine.paravisor.commands.count(NV_READ) == 2 + 3
 
 
+@pytest.mark.slow
 def test_a_pcr_that_changes_meanwhile_is_quoted_again(machine, shell):
     changed: list[bytes] = []
 

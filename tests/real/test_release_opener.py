@@ -24,6 +24,7 @@ from support.collecting import guest_pythons
 from support.hpke_vectors import ASSOCIATED, CONTENT, INFO, VECTORS
 from support.opening import BOUND, VERDICT, OpenerVm, mode_of
 from support.repository import ROOT
+from support.slow import mostly_slow
 
 _PYTHON = "/usr/bin/python3"
 _ME = os.geteuid()
@@ -95,6 +96,7 @@ def test_the_known_answers_of_the_rfc_open(vector):
     assert ask(bytes(32) + vector.message[32:]) == "not opened"
 
 
+@pytest.mark.slow
 def test_what_the_client_seals_to_the_collectors_key_becomes_files(vm):
     sealed = sealed_to(collected_key(vm), TOKEN, Secret("other", bytes(65536), _ME))
     assert vm.open(sealed) == (
@@ -111,6 +113,7 @@ def test_what_the_client_seals_to_the_collectors_key_becomes_files(vm):
     assert vm.contents() == {}
 
 
+@pytest.mark.slow
 def test_the_collector_makes_a_new_key_beside_the_secrets(vm):
     """The folder is one that others may pass through by then."""
     vm.open(sealed_to(collected_key(vm), TOKEN))
@@ -118,6 +121,7 @@ def test_the_collector_makes_a_new_key_beside_the_secrets(vm):
     assert vm.contents() == {"run/ccgpu/secrets/hf-token": b"new"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(_ME != 0, reason="only root gives files away")
 def test_the_owner_alone_reads_a_secret(vm):
     vm.open(sealed_to(collected_key(vm), Secret("hf-token", _VALUE, 65534)))
@@ -133,7 +137,9 @@ def test_the_owner_alone_reads_a_secret(vm):
     assert read_as(12345) == b""
 
 
-@pytest.mark.parametrize("what", ["other key", "other info", "cut", "used", "rebooted"])
+@pytest.mark.parametrize(
+    "what", mostly_slow(["other key", "other info", "cut", "used", "rebooted"], 5)
+)
 def test_a_message_that_is_not_for_this_vm_and_boot_does_not_open(vm, what, tmp_path):
     sealed, context = sealed_to(collected_key(vm), TOKEN), (BOUND, VERDICT)
     if what == "other key":
@@ -155,7 +161,7 @@ def test_a_message_that_is_not_for_this_vm_and_boot_does_not_open(vm, what, tmp_
     assert vm.contents() == {}
 
 
-@pytest.mark.parametrize("python", guest_pythons())
+@pytest.mark.parametrize("python", mostly_slow(guest_pythons(), 9))
 def test_each_python_answers_with_and_without_the_package(vm, python):
     vm.python = python
     assert release.list_secrets(vm) == ()
@@ -164,6 +170,7 @@ def test_each_python_answers_with_and_without_the_package(vm, python):
     assert vm.refusal(request, hidden + release.script(b"sealed")) == "crypto.absent"
 
 
+@pytest.mark.slow
 def test_a_value_goes_to_its_file_and_nowhere_else(vm, tmp_path):
     """Every system call of the opener is looked at: programs, files, sockets, output."""
     strace = shutil.which("strace")
@@ -193,6 +200,7 @@ def test_a_value_goes_to_its_file_and_nowhere_else(vm, tmp_path):
     assert any("PR_SET_DUMPABLE, SUID_DUMP_DISABLE" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_the_largest_release_goes_over_ssh(vm, shared_sshd):
     """Sixteen secrets of 64 KiB, in one script on the input of the distribution's Python."""
     many = [Secret(f"s{number:02}", os.urandom(MOST_BYTES), _ME) for number in range(MOST_SECRETS)]

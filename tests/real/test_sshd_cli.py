@@ -38,6 +38,7 @@ def _serial_log(text: str) -> NthRequest:
     return NthRequest(0, _is_serial_log, answer, times=None)
 
 
+@pytest.mark.slow
 def test_exec_passes_output_and_exit_code_through(guest):
     done = guest("exec demo -- sh -c 'echo out; echo err >&2; exit 42'")
     note, said = done.err.splitlines()
@@ -55,6 +56,7 @@ def test_exec_passes_its_input_through_unless_it_is_a_terminal(guest):
     assert guest("exec demo -- cat").out == ""
 
 
+@pytest.mark.slow
 def test_the_host_key_is_read_from_the_console_once_and_recorded(guest):
     assert guest("exec demo -- true").code == 0
     assert guest("exec demo -- true").code == 0
@@ -88,6 +90,7 @@ def test_another_host_key_is_fatal_and_no_input_is_sent(guest, line):
     assert guest.sshd.logins == 0
 
 
+@pytest.mark.slow
 def test_a_vm_that_has_not_printed_its_key_is_not_connected_to(guest):
     guest.shell.arm.faults.append(_serial_log("booting\r\n"))
     guest.shell.stdin = CANARY.encode()
@@ -135,6 +138,7 @@ class _StartingServer:
             self.sshd.start()
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_up_late_is_waited_for(guest):
     guest.sshd.stop()
     guest.clock = _StartingServer(guest.shell.arm.clock, guest.sshd)

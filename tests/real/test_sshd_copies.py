@@ -74,6 +74,7 @@ def test_a_pattern_in_the_vm_is_a_name_and_not_expanded(channel, tmp_path):
     assert not (tmp_path / "copy").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_is_copied_in_and_out_with_its_permissions(channel, folder, tmp_path):
     channel.put(folder, str(tmp_path / "there"), recursive=True)
     channel.get(str(tmp_path / "there"), tmp_path / "back", recursive=True)
@@ -82,6 +83,7 @@ def test_a_folder_is_copied_in_and_out_with_its_permissions(channel, folder, tmp
     assert len(_tree(folder)) == 5
 
 
+@pytest.mark.slow
 def test_a_path_of_the_vm_is_relative_to_the_home(channel, tmp_path):
     home = channel.run(["pwd"], timeout=30).stdout.decode().strip()
     name = f"ccgpu-test-{tmp_path.name}"
@@ -93,6 +95,7 @@ def test_a_path_of_the_vm_is_relative_to_the_home(channel, tmp_path):
         (Path(home) / name).unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_a_copy_that_fails_names_the_file_and_the_reason(channel, folder, tmp_path):
     with pytest.raises(CopyFailed, match=r"nothing.*No such file"):
         channel.put(tmp_path / "nothing", "x")

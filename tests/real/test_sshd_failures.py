@@ -44,6 +44,7 @@ def _uses(channel, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_wrong_host_key_is_fatal_and_nothing_is_sent(shared_sshd, tmp_path):
     make_key(tmp_path / "other")
     pinned = hostkey.parse((tmp_path / "other.pub").read_bytes())
@@ -162,6 +163,7 @@ def test_a_target_that_could_be_an_option_is_refused(changes):
         pass
 
 
+@pytest.mark.slow
 def test_a_dropped_connection_is_not_an_exit_code(sshd):
     sshd.start()
     with open_channel(sshd.target()) as channel:
@@ -212,6 +214,7 @@ def test_a_command_that_takes_too_long_is_ended_here_and_there(channel, tmp_path
     assert not process.exists()
 
 
+@pytest.mark.slow
 def test_a_stream_that_takes_too_long_is_ended(channel):
     out, clock = io.BytesIO(), RealClock()
     channel.run(["true"], timeout=20)
@@ -222,6 +225,7 @@ def test_a_stream_that_takes_too_long_is_ended(channel):
     assert channel.run(["true"], timeout=20).exit_code == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_the_channel_is_closed(shared_sshd, home, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(home))
     before = set(_masters())

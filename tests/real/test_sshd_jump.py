@@ -53,6 +53,7 @@ def _refusal(target):
     return caught.value
 
 
+@pytest.mark.slow
 def test_a_vm_behind_a_jump_host_is_reached_by_its_own_host_key(jump):
     with open_channel(jump.target(jump="bastion")) as channel:
         done = channel.run(["sh", "-c", "cat; echo ${SSH_AUTH_SOCK-no agent}"], b"in\n", timeout=20)
@@ -60,6 +61,7 @@ def test_a_vm_behind_a_jump_host_is_reached_by_its_own_host_key(jump):
     assert jump.logins == 2
 
 
+@pytest.mark.slow
 def test_a_jump_host_cannot_take_the_place_of_the_vm(jump, tmp_path):
     make_key(tmp_path / "other")
     pinned = replace(jump.target(jump="bastion"), host_key=jump.host_key[:-1] + b"\x00")

@@ -96,6 +96,7 @@ def test_a_shell_has_the_terminal_and_its_exit_code(sshd):
         terminal.expect(b" icanon")  # the terminal is as it was
 
 
+@pytest.mark.slow
 def test_a_shell_may_ask_for_the_passphrase_of_a_key(sshd):
     subprocess.run(
         ["ssh-keygen", "-q", "-p", "-N", "open sesame", "-P", "", "-f", sshd.identity], check=True
@@ -171,6 +172,7 @@ _OUTPUT = (
 )
 
 
+@pytest.mark.slow
 def test_a_command_ends_when_nobody_reads_its_output_any_more(sshd):
     sshd.start()
     code = _code(sshd, _OUTPUT.format(words=["yes"]))

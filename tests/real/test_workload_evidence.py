@@ -44,6 +44,7 @@ def started(machine, name: str) -> WorkloadStarted:
     return workload.parse(Completed(done.exit_code, done.stdout, done.stderr), WorkloadStarted)
 
 
+@pytest.mark.slow
 def test_the_verdict_tells_what_was_started(machine, shell):
     """One test for all of it: PCR 13 of the module's TPM is extended once."""
     (machine.root / "run/ccgpu").mkdir(mode=0o700)

@@ -87,6 +87,7 @@ def ended(vm, name="a"):
     return vm.ask(StatusOfWorkload(name=name), OneWorkload).workload
 
 
+@pytest.mark.slow
 def test_what_is_started_is_measured_first(vm, tpm):
     started = vm.ask(job("echo hello; exit 7", "-e", "A=1", "-v", "/proc:/p:ro"), WorkloadStarted)
     assert started.boot == BOOT
@@ -114,6 +115,7 @@ def test_what_is_started_is_measured_first(vm, tpm):
     assert replayed(vm.log) == pcr13(tpm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tools", mostly_slow([True, False], 2))
 def test_the_tpms_device_is_spoken_to_with_and_without_tools(vm, tpm, tools):
     with tpm.connected() as connection:
@@ -140,6 +142,7 @@ class Device:
         return self.connection.exchange(command)
 
 
+@pytest.mark.slow
 def test_a_workload_runs_until_it_is_stopped(vm):
     vm.ask(job(_FOREVER), WorkloadStarted)
     (there,) = vm.ask(ListWorkloads(), AllWorkloads).workloads
@@ -171,6 +174,7 @@ def test_one_that_runs_is_replaced_when_told(vm):
     assert len(vm.log.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_is_started_again_as_often_as_told(vm):
     restart = RestartPolicy(attempts=2, window_seconds=60, delay_seconds=0)
     vm.ask(job("echo again; exit 3", restart=restart), WorkloadStarted)
@@ -182,6 +186,7 @@ def test_a_job_that_fails_is_started_again_as_often_as_told(vm):
     assert len(vm.log.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_log_is_followed_to_the_end(vm):
     vm.ask(
         job(r"for i in 1 2 3 4 5; do echo $i; sleep 0.1; done; printf '\xff\xfe'; exit 4"),
@@ -204,6 +209,7 @@ def test_a_log_that_goes_on_can_be_looked_at(vm):
     assert (done.stdout, state) == (b"first\n", "running")
 
 
+@pytest.mark.slow
 def test_a_file_of_ours_is_where_the_plan_says(vm):
     text = "print('hello')\n"
     source = f"/run/ccgpu/files/{hashlib.sha256(text.encode()).hexdigest()}/server.py"
@@ -228,6 +234,7 @@ def model(**changes):
     return ModelFiles(**{**given, **changes})
 
 
+@pytest.mark.slow
 def test_a_model_is_measured_by_its_manifest(vm):
     folder = f"/mnt/ccgpu/models/org--name/{'0' * 40}"
     mount = ("-v", f"{folder}:/model:ro")
@@ -247,6 +254,7 @@ def test_a_model_is_measured_by_its_manifest(vm):
     assert vm.log == log
 
 
+@pytest.mark.slow
 def test_outputs_are_made_for_who_writes_them(vm):
     vm.write("registry.json", (vm.root / "registry.json").read_text())
     vm.ask(
@@ -347,6 +355,7 @@ def test_nothing_is_started_or_measured(vm, tpm, break_it, one, code):
     assert not (vm.root / "container").exists()
 
 
+@pytest.mark.slow
 def test_an_engine_that_cannot_start_it_leaves_nothing_but_the_event(vm, tpm):
     vm.write("broken", "")
     done = vm.run_with_tpm(job())
@@ -365,6 +374,7 @@ def test_a_container_that_never_runs_is_an_error_in_time(vm):
     assert not (vm.root / "container").exists()
 
 
+@pytest.mark.slow
 def test_a_container_that_does_not_go_is_told(vm):
     vm.ask(job(_FOREVER), WorkloadStarted)
     vm.write("stuck", "")
@@ -379,6 +389,7 @@ def test_systemd_that_refuses_is_told(vm):
     assert vm.refusal(job()) == "start.failed"
 
 
+@pytest.mark.slow
 def test_a_log_that_was_changed_stops_everything(vm):
     vm.ask(job(), WorkloadStarted)
     (vm.root / LOG).write_bytes(vm.log.replace(b"exit 0", b"exit 1"))
@@ -465,6 +476,7 @@ def test_it_leaves_no_file_but_its_own(vm):
     }
 
 
+@pytest.mark.slow
 def test_two_at_once_are_measured_one_after_the_other(vm, tpm):
     """Their events reach PCR 13 in the order of the log."""
     names = ["a", "b", "c"]

@@ -215,6 +215,7 @@ def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
     assert not [words for words in found.not_proven if words.startswith(("freshness", "the boot"))]
 
 
+@pytest.mark.slow
 def test_the_gpu_of_another_vm_is_rejected():
     stranger = replace(vm(), ak=rsa.generate_private_key(65537, 2048))
     theirs = bound_evidence(stranger, gpu())

@@ -79,6 +79,7 @@ def test_a_missing_required_token_is_rejected():
     )
 
 
+@pytest.mark.slow
 def test_a_required_token_without_a_key_set_gives_no_verdict():
     found = judge_gpu(_nras(gpus.nonce_evidence(gpu())), None, require_nras=True)
 
@@ -115,6 +116,7 @@ def test_the_token_of_another_vm_is_refused():
     assert "maa.vm-id" in judge_cpu(found, MAA_KEYS).reasons
 
 
+@pytest.mark.slow
 def test_a_key_set_inside_the_evidence_is_not_trusted():
     stranger = tokens.key_set(tokens.nras_signer().jwk())
 

@@ -42,6 +42,7 @@ def test_every_reason_code_concerns_a_known_part():
     assert {id_.rpartition(".")[0] for id_ in of_all} == {"bundle.signature"}
 
 
+@pytest.mark.slow
 def test_what_a_failed_check_concerns_failed_and_what_rests_on_it_does_not_hold():
     wrong = []
     for id_ in RULES:

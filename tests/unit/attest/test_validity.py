@@ -245,6 +245,7 @@ def test_evidence_without_cpu_and_gpu_has_none():
     )
 
 
+@pytest.mark.slow
 @given(part=st.sampled_from(sorted(_PIECES)), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_no_bytes_are_too_strange_to_be_listed_or_left_out(part, data):

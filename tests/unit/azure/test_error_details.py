@@ -187,6 +187,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(_JSON)
 def test_any_error_body_is_parsed(body):
     error = error_object(body)

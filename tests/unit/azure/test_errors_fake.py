@@ -136,6 +136,7 @@ def _codes_of_the_fake() -> set[str]:
     return {code for file in files for code in _codes(file.read_text("utf-8"))}
 
 
+@pytest.mark.slow
 def test_every_error_code_of_the_fake_has_an_expectation():
     emitted = _codes_of_the_fake()
     assert len(emitted) > 50, "the search has gone blind"

@@ -200,6 +200,7 @@ logging.getLogger("somebody.else").warning("heard")
 """
 
 
+@pytest.mark.slow
 def test_warnings_of_the_sdk_are_not_printed():
     done = subprocess.run([sys.executable, "-c", _LOUD], capture_output=True, text=True, check=True)
     assert done.stderr == "heard\n"

@@ -2,12 +2,14 @@
 
 import json
 import shlex
+from itertools import starmap
 from pathlib import Path
 
 import pytest
 
 from ccgpu.domain import hostkey
 from support.attesting import Attester, another_machine, make_demo
+from support.slow import mostly_slow
 
 
 @pytest.fixture
@@ -16,6 +18,7 @@ def demo(shell, prepared) -> Attester:
     return Attester(prepared(shell, make_demo))
 
 
+@pytest.mark.slow
 def test_an_accepted_vm_is_attested_and_its_gpu_ready(demo):
     assert demo.shown["state"] == "ready"
     assert not demo.ready
@@ -38,6 +41,7 @@ def test_an_accepted_vm_is_attested_and_its_gpu_ready(demo):
     assert hostkey.fingerprint(hostkey.sha256(demo.known_key().blob)) == answer["host_key"]
 
 
+@pytest.mark.slow
 def test_every_attestation_asks_with_a_new_nonce_that_is_recorded(demo):
     nonces = [demo().document["nonce"] for _ in range(2)]
     assert nonces[0] != nonces[1]
@@ -49,13 +53,19 @@ def test_every_attestation_asks_with_a_new_nonce_that_is_recorded(demo):
 
 @pytest.mark.parametrize(
     ("scenario", "reason"),
-    [
-        ("devtools", "policy.gpu.dev-tools"),
-        ("old-firmware", "policy.tcb"),
-        ("old-paravisor", "policy.guest-svn"),
-        ("debuggable", "snp.policy.debug"),
-        ("gpu-firmware", "golden.match"),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                ("devtools", "policy.gpu.dev-tools"),
+                ("old-firmware", "policy.tcb"),
+                ("old-paravisor", "policy.guest-svn"),
+                ("debuggable", "snp.policy.debug"),
+                ("gpu-firmware", "golden.match"),
+            ],
+        ),
+        5,
+    ),
 )
 def test_a_vm_that_is_rejected_gets_nothing(demo, scenario, reason):
     demo.scenario(scenario)
@@ -76,7 +86,7 @@ def test_a_vm_that_is_rejected_later_is_no_longer_attested(demo):
     assert demo.shown["state"] == "rejected"
 
 
-@pytest.mark.parametrize("verb", ["restart", "stop"])
+@pytest.mark.parametrize("verb", mostly_slow(["restart", "stop"], 2))
 def test_the_end_of_a_boot_is_the_end_of_its_verdict(demo, verb):
     assert demo().code == 0
     assert demo.shell(f"{verb} demo --backend fake").code == 0
@@ -112,6 +122,7 @@ def test_a_deleted_deployment_leaves_no_verdict(demo):
     assert left == []
 
 
+@pytest.mark.slow
 def test_a_vm_made_anew_is_not_attested(demo):
     assert demo().code == 0
     (record,) = demo.shell.state.rglob("demo.attestation")

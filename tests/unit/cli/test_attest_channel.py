@@ -54,7 +54,7 @@ _FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", _FAULTS)
+@pytest.mark.parametrize("fault", mostly_slow(_FAULTS, 3))
 @pytest.mark.parametrize("word", mostly_slow(_COMMANDS, 3))
 def test_a_connection_that_fails_never_makes_a_vm_attested(demo, word, fault):
     """A failure after the verdict, too: it counts once the GPU is ready."""
@@ -67,17 +67,20 @@ def test_a_connection_that_fails_never_makes_a_vm_attested(demo, word, fault):
 
 @pytest.mark.parametrize(
     "answer",
-    [
-        Completed(0, b"", b""),
-        Completed(0, b"{}", b""),
-        Completed(0, b"[" * 100_000, b""),
-        Completed(0, b'{"schema": "ccgpu.bundle/1"}', b""),
-        Completed(0, b"\xff" * 100, b""),
-        Completed(1, b"", b"sudo: a password is required"),
-        Completed(127, b"", b"python3: command not found"),
-        Completed(1, b'{"schema": "ccgpu.collector-error/1"}', b""),
-        Completed(0, b" " * (5 * 1024 * 1024), b""),
-    ],
+    mostly_slow(
+        [
+            Completed(0, b"", b""),
+            Completed(0, b"{}", b""),
+            Completed(0, b"[" * 100_000, b""),
+            Completed(0, b'{"schema": "ccgpu.bundle/1"}', b""),
+            Completed(0, b"\xff" * 100, b""),
+            Completed(1, b"", b"sudo: a password is required"),
+            Completed(127, b"", b"python3: command not found"),
+            Completed(1, b'{"schema": "ccgpu.collector-error/1"}', b""),
+            Completed(0, b" " * (5 * 1024 * 1024), b""),
+        ],
+        3,
+    ),
     ids=["empty", "object", "deep", "bare", "binary", "sudo", "python", "error", "large"],
 )
 def test_an_answer_that_is_no_evidence_gives_no_verdict(demo, answer):
@@ -95,6 +98,7 @@ def test_an_answer_that_was_damaged_on_the_way_is_rejected(demo):
     assert demo.shown["state"] != "attested"
 
 
+@pytest.mark.slow
 def test_an_old_answer_is_rejected(demo):
     answers = []
 
@@ -110,6 +114,7 @@ def test_an_old_answer_is_rejected(demo):
     assert demo.shown["state"] == "rejected"
 
 
+@pytest.mark.slow
 def test_a_gpu_that_does_not_become_ready_is_an_error_beside_the_verdict(demo):
     def refuse(argv, run):
         return Completed(4, b"", b"Insufficient Permissions") if "-srs" in argv else run()
@@ -139,6 +144,7 @@ def test_the_challenge_is_recorded_before_it_is_sent_and_nothing_else_is_sent(de
     assert request == f'{{"nonce":"{recorded[0]}","release":false}}'
 
 
+@pytest.mark.slow
 def test_a_gpu_is_set_ready_after_the_verdict_alone(demo):
     told = []
 
@@ -151,6 +157,7 @@ def test_a_gpu_is_set_ready_after_the_verdict_alone(demo):
     assert told == ["attested"]
 
 
+@pytest.mark.slow
 def test_a_vm_whose_key_nobody_knows_is_attested_with_its_key(shell):
     demo = Attester(shell).make(guest={"key_in_log": False})
     assert demo.known_key() is None
@@ -162,12 +169,14 @@ def test_a_vm_whose_key_nobody_knows_is_attested_with_its_key(shell):
     assert shell("exec demo --backend fake -- true").code == 0
 
 
+@pytest.mark.slow
 def test_the_key_of_a_vm_that_is_rejected_is_not_recorded(shell):
     demo = Attester(shell).make(guest={"key_in_log": False, "gpu": "devtools"})
     assert demo().code == 9
     assert demo.known_key() is None
 
 
+@pytest.mark.slow
 def test_a_man_in_the_middle_of_an_unpinned_connection_is_rejected(shell):
     """He shows his own key, and passes on what the VM answers."""
     demo = Attester(shell).make(guest={"key_in_log": False})
@@ -193,6 +202,7 @@ def test_another_machine_at_the_address_is_refused_before_anything_is_sent(demo)
     assert demo.challenges == []
 
 
+@pytest.mark.slow
 def test_the_evidence_of_another_vm_is_rejected(demo):
     """A relay: every command goes to our VM, but another genuine one gives the evidence."""
     demo.make("other")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import starmap
 from random import Random
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ def _nobody(_request, _service):
 
 @pytest.mark.parametrize(
     ("host", "reason"),
-    [("rim.", "rim.present"), ("ocsp.", "ocsp.absent")],
+    mostly_slow(starmap(pytest.param, [("rim.", "rim.present"), ("ocsp.", "ocsp.absent")]), 2),
 )
 @pytest.mark.parametrize("status", [404, 503])
 def test_without_what_the_policy_needs_there_is_no_verdict(demo, host, reason, status):
@@ -46,6 +47,7 @@ def test_without_what_the_policy_needs_there_is_no_verdict(demo, host, reason, s
     assert not demo.ready
 
 
+@pytest.mark.slow
 def test_a_verdict_without_collateral_leaves_the_one_before(demo):
     assert demo().code == 0
     broken = demo.asking(_nobody)

@@ -8,15 +8,15 @@ import pytest
 
 from ccgpu.fakearm import scenarios
 from ccgpu.store import policies
-from support.attesting import Attester, WrappedChannel, open_now
+from support.attesting import Attester, WrappedChannel, make_demo, open_now
 
 Event = Callable[[], None]
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 def _interrupt() -> None:
@@ -51,6 +51,7 @@ def _rounds(done):
     return [json.loads(line) for line in done.out.splitlines()]
 
 
+@pytest.mark.slow
 def test_rounds_follow_each_other_until_a_vm_is_rejected(demo):
     done = _happening(demo, None, None, _in("devtools", demo))("--every 2h")
     assert done.code == 9
@@ -69,6 +70,7 @@ def test_rounds_follow_each_other_until_a_vm_is_rejected(demo):
     assert demo.shown["state"] == "rejected"
 
 
+@pytest.mark.slow
 def test_a_round_without_a_verdict_is_a_failure_and_people_read_why(demo):
     there = _happening(demo, None, _in("tpm-absent", demo))
     done = there.shell("attest demo --every 1h")
@@ -112,6 +114,7 @@ def test_the_command_is_told_what_has_failed_and_the_rounds_go_on(demo):
     assert second["REASONS"] == ""
 
 
+@pytest.mark.slow
 def test_a_policy_that_becomes_invalid_ends_the_rounds_after_the_command(demo):
     Path("mine.json").write_text(policies.load("default").model_dump_json())
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,18 @@ import pytest
 
 from ccgpu.fakeguest.evidence.gpu import SimulatedGpu
 from ccgpu.guest import collector
-from support.attesting import Attester, another_machine
+from support.attesting import Attester, another_machine, make_demo
 from support.cloud import vendors
+from support.slow import mostly_slow
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that was asked by a policy that does not set its GPU ready: its evidence is in b.json.
 
     The file holds what the guest alone can tell: neither collateral nor roots.
     """
-    demo = Attester(shell).make()
+    demo = Attester(prepared(shell, make_demo))
     assert demo("--policy cpu-only --save saved.json").code == 0
     document = json.loads(Path("saved.json").read_text())
     for name in ("collateral", "verdict", "policy", "simulated_roots"):
@@ -42,6 +44,7 @@ def _known(demo) -> str:
     return f"--nonce {nonce} --vm-id {vm_id} --host-key {host_key.absolute()}"
 
 
+@pytest.mark.slow
 def test_evidence_that_answers_this_machine_is_accepted_and_changes_nothing(demo):
     before = demo.shown
     done = _attest(demo)
@@ -53,6 +56,7 @@ def test_evidence_that_answers_this_machine_is_accepted_and_changes_nothing(demo
     assert len(demo.challenges) == 1
 
 
+@pytest.mark.slow
 def test_without_that_collateral_there_is_no_verdict(demo):
     """`verify` fetches nothing; here the services of the vendors are down."""
     demo.scenario("vendors-down")
@@ -62,6 +66,7 @@ def test_without_that_collateral_there_is_no_verdict(demo):
     assert not demo.ready
 
 
+@pytest.mark.slow
 def test_on_another_machine_the_user_states_what_was_asked(demo, tmp_path):
     known, file = _known(demo), Path("b.json").absolute()
     other = another_machine(tmp_path, demo.shell.arm)
@@ -75,11 +80,17 @@ def test_on_another_machine_the_user_states_what_was_asked(demo, tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "reason"),
-    [
-        (f"--nonce {'00' * 32}", "freshness.nonce.other"),
-        ("--vm-id 00000000-0000-4000-8000-000000000001", "identity.vm-id.other"),
-        (f"--host-key SHA256:{'A' * 43}", "identity.host-key.other"),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                (f"--nonce {'00' * 32}", "freshness.nonce.other"),
+                ("--vm-id 00000000-0000-4000-8000-000000000001", "identity.vm-id.other"),
+                (f"--host-key SHA256:{'A' * 43}", "identity.host-key.other"),
+            ],
+        ),
+        3,
+    ),
 )
 def test_evidence_that_answers_something_else_is_rejected(demo, words, reason):
     done = _attest(demo, words)
@@ -87,6 +98,7 @@ def test_evidence_that_answers_something_else_is_rejected(demo, words, reason):
     assert reason in done.document["reasons"]
 
 
+@pytest.mark.slow
 def test_changed_evidence_is_rejected(demo):
     document = json.loads(Path("b.json").read_text())
     document["gpus"][0]["state_document"] = document["cpu"]["quote"]
@@ -94,6 +106,7 @@ def test_changed_evidence_is_rejected(demo):
     assert _attest(demo).code == 9
 
 
+@pytest.mark.slow
 def test_roots_that_a_file_brings_count_for_nothing(demo):
     document = json.loads(Path("b.json").read_text())
     document["simulated_roots"] = {"ark": document["cpu"]["quote"]}
@@ -134,6 +147,7 @@ def test_evidence_that_does_not_name_its_collateral_is_no_milder_for_that(shell)
     assert "there is no SNP report" in done.error["message"]
 
 
+@pytest.mark.slow
 def test_what_is_saved_needs_no_network(demo):
     done = _attest(demo, "--save whole.json")
     at = done.document["at"]
@@ -144,6 +158,7 @@ def test_what_is_saved_needs_no_network(demo):
     ]
 
 
+@pytest.mark.slow
 def test_evidence_without_a_cpu_needs_another_policy(demo):
     document = json.loads(Path("b.json").read_text())
     del document["cpu"]
@@ -153,13 +168,19 @@ def test_evidence_without_a_cpu_needs_another_policy(demo):
 
 @pytest.mark.parametrize(
     ("words", "code", "message"),
-    [
-        ("--jump me@bastion", 2, "--evidence makes none"),
-        ("--no-reachable", 2, "--evidence makes none"),
-        ("-g mine", 2, "--resource-group is for deployments"),
-        ("--save b.json", 2, "already exists"),
-        ("--policy nosuch", 2, "nosuch"),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                ("--jump me@bastion", 2, "--evidence makes none"),
+                ("--no-reachable", 2, "--evidence makes none"),
+                ("-g mine", 2, "--resource-group is for deployments"),
+                ("--save b.json", 2, "already exists"),
+                ("--policy nosuch", 2, "nosuch"),
+            ],
+        ),
+        3,
+    ),
 )
 def test_what_does_not_fit_is_refused(demo, words, code, message):
     done = _attest(demo, words)
@@ -176,6 +197,7 @@ def test_a_file_that_is_no_evidence_is_named(shell, content):
     assert "b.json" in done.error["message"]
 
 
+@pytest.mark.slow
 def test_people_read_the_verdict(demo):
     done = demo.shell("attest --evidence b.json --backend fake")
     assert done.code == 0

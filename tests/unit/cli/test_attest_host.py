@@ -10,18 +10,19 @@ import pytest
 from ccgpu.domain import hostkey
 from ccgpu.errors import GuestUnreachable
 from ccgpu.guest.channel import Completed
-from support.attesting import Attester, WrappedChannel, another_machine, open_now
+from support.attesting import Attester, WrappedChannel, another_machine, make_demo, open_now
 from support.cloud import make_backend
 from support.foreign_vm import ForeignVm
+from support.slow import mostly_slow
 
 _OTHER_KEY = bytes.fromhex("0000000b7373682d6564323535313900000020") + b"\x5a" * 32
 _OTHER_PRINT = hostkey.fingerprint(hostkey.sha256(_OTHER_KEY))
 
 
 @pytest.fixture
-def foreign(shell, tmp_path) -> ForeignVm:
+def foreign(shell, prepared, tmp_path) -> ForeignVm:
     """A VM of somebody else's deployment."""
-    return ForeignVm(Attester(shell).make(), another_machine(tmp_path, shell.arm))
+    return ForeignVm(Attester(prepared(shell, make_demo)), another_machine(tmp_path, shell.arm))
 
 
 def _through(foreign, wrap):
@@ -39,6 +40,7 @@ def _through(foreign, wrap):
     return replace(foreign.shell, backend=backend)
 
 
+@pytest.mark.slow
 def test_an_accepted_machine_gets_its_gpu_set_ready_and_its_key_is_told(foreign):
     address, vm_id = foreign.address, foreign.vm_id
     requests = len(foreign.shell.arm.show()["requests"])
@@ -60,6 +62,7 @@ def test_an_accepted_machine_gets_its_gpu_set_ready_and_its_key_is_told(foreign)
     assert foreign.owner.ready
 
 
+@pytest.mark.slow
 def test_nothing_is_recorded_but_the_challenge(foreign):
     assert foreign().code == 0
     files = [path for path in foreign.shell.state.rglob("*") if path.is_file()]
@@ -76,6 +79,7 @@ def test_the_stream_of_events_tells_beginning_and_end(foreign, scenario, end):
     assert [(one["what"], one["text"]) for one in events] == [("begin", host), (end, host)]
 
 
+@pytest.mark.slow
 def test_neither_sign_in_nor_subscription_is_needed(foreign):
     def backend(_):
         def session():
@@ -87,6 +91,7 @@ def test_neither_sign_in_nor_subscription_is_needed(foreign):
     assert foreign.attest(f"--vm-id {foreign.vm_id}", shell).code == 0
 
 
+@pytest.mark.slow
 def test_without_the_vm_id_there_is_a_verdict_and_it_is_no(foreign):
     done = foreign.attest("")
     assert done.code == 9
@@ -96,6 +101,7 @@ def test_without_the_vm_id_there_is_a_verdict_and_it_is_no(foreign):
     assert not foreign.owner.ready
 
 
+@pytest.mark.slow
 def test_a_machine_with_another_vm_id_is_rejected(foreign):
     """A relay to another genuine VM, which answers with its own host key, passes all else."""
     done = foreign.attest("--vm-id 00000000-0000-4000-8000-000000000001")
@@ -104,7 +110,8 @@ def test_a_machine_with_another_vm_id_is_rejected(foreign):
     assert not foreign.owner.ready
 
 
-@pytest.mark.parametrize("as_file", [True, False], ids=["file", "fingerprint"])
+@pytest.mark.slow
+@pytest.mark.parametrize("as_file", mostly_slow([True, False], 2), ids=["file", "fingerprint"])
 def test_a_pinned_host_key_has_to_be_shown(foreign, as_file):
     shown = foreign().document
     file = foreign.shell.folder / "host.pub"
@@ -173,6 +180,7 @@ def test_a_machine_that_is_not_accepted_gets_nothing(foreign, scenario, code):
     assert not foreign.owner.ready
 
 
+@pytest.mark.slow
 def test_evidence_is_judged_by_the_roots_of_the_simulation_not_by_those_it_brings(foreign):
     """A real machine brings none, and is judged by the simulated vendors all the same."""
 
@@ -193,6 +201,7 @@ def test_evidence_is_judged_by_the_roots_of_the_simulation_not_by_those_it_bring
     assert done.code == 0, done
 
 
+@pytest.mark.slow
 def test_a_man_in_the_middle_with_a_key_of_his_own_is_rejected(foreign):
     def wrap(channels, target):
         inner = open_now(channels, target)
@@ -204,6 +213,7 @@ def test_a_man_in_the_middle_with_a_key_of_his_own_is_rejected(foreign):
     assert not foreign.owner.ready
 
 
+@pytest.mark.slow
 def test_a_machine_without_sudo_is_told_what_it_needs(foreign):
     def wrap(channels, target):
         inner = open_now(channels, target)
@@ -221,6 +231,7 @@ def test_a_machine_without_sudo_is_told_what_it_needs(foreign):
     assert "`sudo` without a password" in done.error["hint"]
 
 
+@pytest.mark.slow
 def test_a_gpu_that_does_not_become_ready_is_an_error_beside_the_verdict(foreign):
     def wrap(channels, target):
         inner = open_now(channels, target)
@@ -263,6 +274,7 @@ def test_a_machine_that_does_not_answer_is_waited_for_a_minute_not_as_long_as_a_
     assert 30 < foreign.shell.arm.clock.now() - began <= 60
 
 
+@pytest.mark.slow
 def test_the_way_that_is_given_is_the_way_that_is_taken(foreign):
     targets = []
     key = foreign.shell.folder / "id"
@@ -280,6 +292,7 @@ def test_the_way_that_is_given_is_the_way_that_is_taken(foreign):
     assert targets[-1].host_key is not None  # the GPU is set ready over the attested key
 
 
+@pytest.mark.slow
 def test_a_bundle_that_was_saved_is_judged_by_what_this_machine_asked(foreign):
     bundle = foreign.shell.folder / "b.json"
     first = foreign(f"--save {bundle}").document
@@ -289,6 +302,7 @@ def test_a_bundle_that_was_saved_is_judged_by_what_this_machine_asked(foreign):
     assert again.document["checks"] == first["checks"]
 
 
+@pytest.mark.slow
 def test_a_vm_id_that_nobody_told_is_not_known_later_either(foreign):
     bundle = foreign.shell.folder / "b.json"
     at = foreign.attest(f"--save {bundle}").document["at"]
@@ -297,6 +311,7 @@ def test_a_vm_id_that_nobody_told_is_not_known_later_either(foreign):
     assert foreign.shell(f"{verify} --vm-id {foreign.vm_id}").code == 0
 
 
+@pytest.mark.slow
 def test_golden_values_of_one_machine_hold_for_it_and_for_its_evidence(foreign):
     pins, bundle = foreign.shell.folder / "pins.json", foreign.shell.folder / "b.json"
     done = foreign(f"--policy strict --record {pins} --save {bundle}")
@@ -317,6 +332,7 @@ def test_golden_values_of_one_machine_hold_for_it_and_for_its_evidence(foreign):
     assert foreign.shell(f"{evidence} --pins {pins}").code == 9
 
 
+@pytest.mark.slow
 def test_people_can_copy_the_line_for_known_hosts(foreign):
     done = foreign.shell(
         f"attest --host azureuser@{foreign.address} --vm-id {foreign.vm_id} --backend fake"

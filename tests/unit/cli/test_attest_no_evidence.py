@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from ccgpu.guest import collector
-from support.attesting import Attester
+from support.attesting import Attester, make_demo
 from support.repository import ROOT
 from support.slow import mostly_slow
 
@@ -39,9 +39,9 @@ _WITHOUT_SCENARIO = {
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 def _codes(node):

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from support.attesting import SET_UP, Attester
+from support.attesting import SET_UP, Attester, make_demo
 
 _UPGRADED = "sudo /usr/local/lib/ccgpu/setup --again"
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 @pytest.fixture
@@ -25,12 +25,14 @@ def pins(demo):
     return file
 
 
+@pytest.mark.slow
 def test_the_first_use_is_said_to_be_trusted(demo):
     done = demo.shell("attest demo --backend fake --record new.json")
     assert done.code == 0, done.err
     assert "wrote golden PCR values to new.json: this first verdict is trusted" in done.err
 
 
+@pytest.mark.slow
 def test_a_record_says_image_and_kernel_and_its_vm_is_attested(demo, pins):
     recorded = json.loads(pins.read_text())
     assert recorded["recorded_from"] == "demo"
@@ -41,6 +43,7 @@ def test_a_record_says_image_and_kernel_and_its_vm_is_attested(demo, pins):
     assert demo.shown["attestation"]["policy"] == "strict"
 
 
+@pytest.mark.slow
 def test_another_vm_of_the_image_is_accepted_and_stays_attested(demo, pins):
     other = demo.make("other")
     assert other("--policy strict", name="other").code == 9
@@ -54,6 +57,7 @@ def test_another_vm_of_the_image_is_accepted_and_stays_attested(demo, pins):
     assert (shown["state"], shown["attestation"]) == ("ready", None)
 
 
+@pytest.mark.slow
 def test_a_verdict_does_not_count_without_its_file(demo, pins):
     pins.unlink()
     assert demo.shown["state"] == "ready"
@@ -78,6 +82,7 @@ def test_after_an_upgrade_the_changed_events_are_named(demo, pins):
     assert demo.shown["state"] == "rejected"
 
 
+@pytest.mark.slow
 def test_a_file_that_exists_is_refused_before_anything_is_asked(demo, pins):
     asked = len(demo.challenges)
     before = pins.read_bytes()
@@ -92,6 +97,7 @@ def test_a_file_that_exists_is_refused_before_anything_is_asked(demo, pins):
     assert len(demo.challenges) == asked
 
 
+@pytest.mark.slow
 def test_a_rejected_vm_is_not_recorded(demo):
     file = demo.shell.folder / "pins.json"
     demo.scenario("old-paravisor")
@@ -105,6 +111,7 @@ def test_both_at_once_are_refused(shell):
     assert "--pins and --record exclude each other" in done.err
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_refused_before_anything_is_asked(demo):
     file = demo.shell.folder / "pins.json"
     file.write_text(json.dumps({"image": "x", "pcrs": {"6": "00" * 32}}))

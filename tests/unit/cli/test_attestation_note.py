@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from support.attesting import Attester
+from support.attesting import Attester, make_demo
 
 _EXEC = "exec demo --backend fake -- true"
 _REMEDY = "`ccgpu attest demo --backend fake`"
 
 
 @pytest.fixture
-def demo(shell) -> Attester:
+def demo(shell, prepared) -> Attester:
     """A VM that is set up, and that nobody has attested."""
     Path("here").write_text("text")
-    return Attester(shell).make()
+    return Attester(prepared(shell, make_demo))
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ def test_one_line_says_that_a_vm_is_not_attested(demo, line):
     assert said.endswith(f"its host key is known from its serial log alone: {_REMEDY}")
 
 
+@pytest.mark.slow
 def test_of_an_attested_vm_nothing_is_said_until_its_verdict_is_too_old(demo):
     assert demo().code == 0
     assert demo.shell(_EXEC).err == ""
@@ -36,6 +37,7 @@ def test_of_an_attested_vm_nothing_is_said_until_its_verdict_is_too_old(demo):
     assert said.endswith(f"does not count any more: {_REMEDY}")
 
 
+@pytest.mark.slow
 def test_a_later_boot_is_not_attested_though_its_host_key_was(demo):
     assert demo().code == 0
     assert demo.shell("restart demo --backend fake").code == 0
@@ -43,6 +45,7 @@ def test_a_later_boot_is_not_attested_though_its_host_key_was(demo):
     assert "not attested in this boot, and its host key was attested in an earlier boot" in said
 
 
+@pytest.mark.slow
 def test_a_rejected_vm_is_named_with_its_reasons(demo):
     demo.scenario("devtools")
     assert demo().code == 9
@@ -51,6 +54,7 @@ def test_a_rejected_vm_is_named_with_its_reasons(demo):
     assert "policy.gpu.dev-tools" in said
 
 
+@pytest.mark.slow
 def test_a_damaged_record_stops_nothing_and_is_told(demo):
     assert demo().code == 0
     (record,) = demo.shell.state.rglob("demo.attestation")

@@ -69,6 +69,7 @@ def test_a_bundle_notes_the_golden_values(other):
     assert again.document["checks"] == first.document["checks"]
 
 
+@pytest.mark.slow
 def test_what_is_recorded_on_this_machine_is_the_same_bundle(shell):
     demo = Attester(shell).make()
     done = demo("--save b.json")
@@ -108,6 +109,7 @@ def _refused(done):
     return done.code == 9 and {*done.document["reasons"]} >= {"snp.ark.pinned"}
 
 
+@pytest.mark.slow
 def test_without_the_flag_the_roots_are_unknown(other):
     done = other(f"verify b.json {saved_bundle().words} -o json")
     assert _refused(done)
@@ -128,6 +130,7 @@ def test_no_variable_makes_simulated_roots_count(other, monkeypatch, name, value
     assert _refused(other(f"verify b.json {saved_bundle().words} -o json"))
 
 
+@pytest.mark.slow
 def test_the_machine_with_the_simulated_subscription_does_not_trust_it_either(shell):
     demo = Attester(shell).make()
     demo("--save b.json")

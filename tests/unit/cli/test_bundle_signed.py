@@ -90,6 +90,7 @@ def test_a_security_key_has_to_be_touched(user, kind):
     assert _reasons(_verify(user, "--signer sk.pub")) == ["bundle.signature.invalid"]
 
 
+@pytest.mark.slow
 def test_a_signature_that_is_missing_or_of_another_is_refused(user):
     key, other = new_key(user.folder), new_key(user.folder, name="other")
     data = Path("b.json").read_bytes()
@@ -286,6 +287,7 @@ def test_keys_of_other_curves_are_refused(user):
     assert _sign(user, "k.pem").code == 3
 
 
+@pytest.mark.slow
 def test_a_bundle_that_cannot_be_signed_is_kept_and_says_how(user):
     """The key has a passphrase, no agent has it, and nobody can be asked."""
     key = new_key(user.folder, passphrase="secret")
@@ -297,6 +299,7 @@ def test_a_bundle_that_cannot_be_signed_is_kept_and_says_how(user):
     assert not Path("s.json.sig").exists()
 
 
+@pytest.mark.slow
 def test_attest_signs_what_it_saves(shell):
     demo, key = Attester(shell).make(), new_key(shell.folder)
     assert demo(f"--sign {key}").code == 2

@@ -56,6 +56,7 @@ def work() -> Path:
     return Path()
 
 
+@pytest.mark.slow
 def test_the_watch_sees_what_it_is_there_for(watched):
     """The canary as a tag, which is no secret, is found in all kinds of places."""
     assert watched(f"{_CREATE} --tag note={_CANARY} --events ndjson -o json").code == 0
@@ -64,6 +65,7 @@ def test_the_watch_sees_what_it_is_there_for(watched):
     assert any(place.endswith("demo.json") for place in watched.places())
 
 
+@pytest.mark.slow
 def test_what_a_command_in_the_vm_reads_stays_between_the_two(watched, work):
     watched(_CREATE)
     watched.shell.stdin = _CANARY.encode()
@@ -119,6 +121,7 @@ def test_a_secret_in_a_spec_is_refused_without_quoting_it(watched, work):
     assert watched.places() == []
 
 
+@pytest.mark.slow
 def test_a_create_with_parts_keeps_the_environment_out_of_everything(watched, work):
     (work / "part.yaml").write_text("#cloud-config\npackages: [vim]\n")
     assert watched(f"{_CREATE} --cloud-init part.yaml --events ndjson -o json").code == 0

@@ -30,6 +30,7 @@ def test_quota_text(shell, golden):
     golden("cli/quota.txt", str(shell("quota --region eastus2 --region westeurope")))
 
 
+@pytest.mark.slow
 def test_all_of_forty_regions_take_few_requests_and_the_second_run_lists_no_sizes(shell):
     shell("fake scenario many-regions")
     done = shell("capacity --all-regions -o json")
@@ -104,6 +105,7 @@ def test_a_damaged_memory_is_read_anew(shell, tmp_path):
     assert len([path for path in _paths(shell) if path.endswith("/skus")]) == 3
 
 
+@pytest.mark.slow
 def test_the_spec_of_a_deployment_is_looked_at_by_name(shell):
     flags = "--region eastus2 --ssh-from 203.0.113.7/32 --disk-encryption state-only --no-attest"
     assert shell(f"create demo {flags}").code == 0
@@ -126,6 +128,7 @@ _SOLD_OUT = dict.fromkeys(("eastus2", "westeurope", "centralus"), NO_ROOM)
 _CREATE = "create demo --ssh-from 203.0.113.7/32 --disk-encryption state-only --no-attest"
 
 
+@pytest.mark.slow
 def test_create_waits_for_capacity_and_tells_what_it_tried(shell, golden):
     room = {"capacity": {NCC_SIZE: {"eastus2": {"2": 1}}}}
     full = {"capacity": {NCC_SIZE: {"eastus2": NO_ROOM}}}
@@ -139,6 +142,7 @@ def test_create_waits_for_capacity_and_tells_what_it_tried(shell, golden):
     golden("cli/create-tries.txt", done.out)
 
 
+@pytest.mark.slow
 def test_the_document_of_create_has_the_tries(shell):
     shell.arm.configure({"capacity": {NCC_SIZE: {"eastus2": {"": 0}}}})
     document = shell(f"{_CREATE} --region eastus2 -o json").document
@@ -148,6 +152,7 @@ def test_the_document_of_create_has_the_tries(shell):
     assert tried["seconds"] > 30
 
 
+@pytest.mark.slow
 def test_create_tries_any_region_if_asked(shell):
     shell.arm.configure({"capacity": {NCC_SIZE: dict(list(_SOLD_OUT.items())[:2])}})
     assert shell(f"{_CREATE} --region eastus2").code == 6

@@ -177,6 +177,7 @@ def test_every_word_of_the_table_is_harmless_and_every_description_one_line():
     assert [word for word in words if not re.fullmatch(r"[A-Za-z0-9._:/-]+", word)] == []
 
 
+@pytest.mark.slow
 def test_a_parameter_of_an_unknown_kind_is_refused():
     (name,) = parser_table.root().commands["show"].arguments
     assert completion_table.value_of(name, {"NAME": {"deployments": True}})

@@ -114,6 +114,7 @@ def test_other_words_are_not_answered(words):
     assert answer(words, {}) is None
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"])), max_size=4

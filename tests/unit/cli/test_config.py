@@ -95,6 +95,7 @@ def test_subcommands_have_the_defaults_too(shell):
     assert [one.backend for one in shell.reached] == [BackendName.FAKE]
 
 
+@pytest.mark.slow
 def test_the_file_is_the_lowest_layer_of_a_spec(shell):
     shell("config set regions westeurope")
     shell("config set resource_group ml")
@@ -115,6 +116,7 @@ def test_a_default_never_changes_what_exists(shell, prepared):
     assert {one["action"] for one in document["resources"]} == {"keep"}
 
 
+@pytest.mark.slow
 def test_a_policy_of_the_file_is_shown_as_any_file_is(shell, prepared):
     made = prepared(shell, make_demo)
     text = (Path(__file__).parents[3] / "templates/policies/default.yaml").read_text("utf-8")
@@ -127,6 +129,7 @@ def test_a_policy_of_the_file_is_shown_as_any_file_is(shell, prepared):
     assert made("attest demo -o json --policy cpu-only").document["policy"] == "cpu-only"
 
 
+@pytest.mark.slow
 def test_verify_never_reads_the_file(shell, prepared):
     made = prepared(shell, make_demo)
     assert made("attest demo --save bundle.json").code == 0

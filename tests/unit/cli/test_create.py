@@ -24,6 +24,7 @@ def _keys(plan):
     return [one["keyData"] for one in ssh["publicKeys"]]
 
 
+@pytest.mark.slow
 def test_an_existing_ssh_key_is_used(shell):
     own = (shell.home / ".ssh" / "id_ed25519.pub").read_text().strip()
     done = shell(f"{_CREATE} {_FROM} -o json")
@@ -34,6 +35,7 @@ def test_an_existing_ssh_key_is_used(shell):
     assert not (shell.state / "keys").exists()
 
 
+@pytest.mark.slow
 def test_a_missing_ssh_key_is_created_and_its_path_shown(keyless):
     private = keyless.state / "keys" / "demo"
     done = keyless(f"{_CREATE} {_FROM}")
@@ -45,6 +47,7 @@ def test_a_missing_ssh_key_is_created_and_its_path_shown(keyless):
     assert _keys(document) == [private.with_name("demo.pub").read_text().strip()]
 
 
+@pytest.mark.slow
 def test_a_second_create_uses_the_key_again(keyless):
     first = keyless(f"{_CREATE} {_FROM} -o json").document
     done = keyless(f"{_CREATE} {_FROM} -o json")
@@ -52,6 +55,7 @@ def test_a_second_create_uses_the_key_again(keyless):
     assert done.err == ""
 
 
+@pytest.mark.slow
 def test_a_key_in_the_spec_is_used(keyless):
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J x"
     done = keyless(f"{_CREATE} {_FROM} --ssh-key '{key}' -o json")
@@ -68,6 +72,7 @@ def test_plan_writes_nothing_and_announces_a_new_key(keyless, line):
     assert keyless.writes() == []
 
 
+@pytest.mark.slow
 def test_a_private_vm_shows_no_ssh_command(shell):
     done = shell(f"{_CREATE} --private --no-attest")
     assert done.code == 0
@@ -75,12 +80,14 @@ def test_a_private_vm_shows_no_ssh_command(shell):
     assert "public IP" not in done.out
 
 
+@pytest.mark.slow
 def test_create_names_the_allowed_ssh_network_before_the_first_put(shell):
     lines = shell(_CREATE).err.splitlines()
     assert lines[0].endswith("SSH is allowed from 203.0.113.7/32, where you signed in from")
     assert not any("SSH is allowed" in line for line in shell(f"{_CREATE} {_FROM}").err.split("\n"))
 
 
+@pytest.mark.slow
 def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
     planned = shell(f"plan demo --region eastus2 {_FROM} -o json").document["resources"]
     made = shell(f"{_CREATE} {_FROM} -o json").document
@@ -100,6 +107,7 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
     assert made["price"]["parts"] == shown["price"]["parts"]
 
 
+@pytest.mark.slow
 def test_create_puts_the_bodies_of_its_plan(shell):
     done = shell(f"{_CREATE} {_FROM} -o json")
     for one in done.document["resources"]:
@@ -110,12 +118,14 @@ def test_create_puts_the_bodies_of_its_plan(shell):
         assert set(one["needs"]) <= {r["id"] for r in done.document["resources"]}
 
 
+@pytest.mark.slow
 def test_no_wait_returns_while_the_vm_is_being_made(shell):
     done = shell(f"{_CREATE} {_FROM} --no-wait -o json")
     assert (done.code, done.document["state"]) == (0, "creating")
     assert shell("wait demo --for ready -o json").document["state"] == "ready"
 
 
+@pytest.mark.slow
 def test_create_fails_at_its_timeout(shell):
     done = shell(f"{_CREATE} {_FROM} --timeout 2m -o json")
     assert done.code == 11
@@ -129,6 +139,7 @@ def test_create_fails_at_its_timeout(shell):
     assert "virtualMachines" in shell.kinds()
 
 
+@pytest.mark.slow
 def test_the_preflight_can_be_skipped(shell):
     shell.arm.settings.set("quota", "*", "cores", value=0)
     assert shell(f"{_CREATE} {_FROM} --skip-preflight --dry-run").code == 0
@@ -138,6 +149,7 @@ def test_the_preflight_can_be_skipped(shell):
     assert "Preflight" not in done.err
 
 
+@pytest.mark.slow
 def test_a_given_group_is_found_again(shell):
     assert shell(f"{_CREATE} {_FROM} -g mine").code == 0
     assert shell("show demo -o json").document["resource_group"] == "mine"
@@ -147,6 +159,7 @@ def test_a_given_group_is_found_again(shell):
     assert shell.kinds() == []
 
 
+@pytest.mark.slow
 def test_foreign_resources_keep_the_group(shell):
     shell(f"{_CREATE} {_FROM}")
     Machine(shell.arm, shell.state).put(
@@ -163,6 +176,7 @@ def test_foreign_resources_keep_the_group(shell):
     assert len(done.document["gone"]) == 6
 
 
+@pytest.mark.slow
 def test_the_documents_tell_how_to_log_in(shell):
     made = shell(f"{_CREATE} {_FROM} --admin-user me --backend fake -o json").document
     shown = shell("show demo --backend fake -o json").document
@@ -173,6 +187,7 @@ def test_the_documents_tell_how_to_log_in(shell):
     assert shell("show demo -o json").document["identity_file"] is None
 
 
+@pytest.mark.slow
 def test_a_key_that_was_generated_is_named(shell):
     (shell.home / ".ssh" / "id_ed25519.pub").unlink()
     made = shell(f"{_CREATE} {_FROM} -o json").document

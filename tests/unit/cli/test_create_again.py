@@ -64,6 +64,7 @@ def test_a_larger_os_disk_is_refused_and_the_vm_stays(shell):
     assert _vm_id(shell, "nw") == before
 
 
+@pytest.mark.slow
 def test_a_stopped_vm_is_unchanged_and_the_start_command_is_shown(shell):
     done = _ok(shell, f"create st {_FROM}", "stop st", f"create st {_FROM}")
     assert "ccgpu start st" in done.err
@@ -84,6 +85,7 @@ def test_a_lease_can_be_added_to_an_existing_vm(shell):
     assert row["expires"] is not None
 
 
+@pytest.mark.slow
 def test_a_shorter_lease_is_shown_and_must_be_confirmed(shell):
     _ok(shell, f"create k --ttl 8h {_FROM}")
     before = shell("show k -o json").document["expires"]
@@ -124,6 +126,7 @@ def test_foreign_rules_and_subnets_stay(shell, others, line):
     assert there() == (True, True)
 
 
+@pytest.mark.slow
 def test_plan_names_foreign_rules_and_subnets(shell, others):
     write, _ = others
     _ok(shell, f"create demo {_FROM}")
@@ -136,6 +139,7 @@ def test_plan_names_foreign_rules_and_subnets(shell, others):
     assert {"what": "subnet", "name": "AzureBastionSubnet"} in told
 
 
+@pytest.mark.slow
 def test_a_network_with_foreign_subnets_is_never_replaced(shell, others):
     write, there = others
     _ok(shell, f"create demo {_FROM}")
@@ -146,6 +150,7 @@ def test_a_network_with_foreign_subnets_is_never_replaced(shell, others):
     assert there() == (True, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "kind"),
     [
@@ -189,6 +194,7 @@ def test_a_start_without_capacity_is_retried_without_replacing(shell):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waited", mostly_slow([True, False], 2))
 def test_a_failed_update_keeps_the_existing_vm(shell, waited):
     _ok(shell, f"create demo {_FROM}{'' if waited else ' --no-wait'}", "wait demo --for ready")
@@ -214,6 +220,7 @@ def test_the_next_create_adds_a_disk_that_failed(shell, prepared):
     assert (_vm_id(shell, "demo"), shell.kinds().count("disks")) == (before, 2)
 
 
+@pytest.mark.slow
 def test_a_concurrent_foreign_write_is_kept(shell, others):
     write, there = others
     _ok(shell, f"create demo {_FROM}")
@@ -230,6 +237,7 @@ def test_a_concurrent_foreign_write_is_kept(shell, others):
     assert there() == (True, True)
 
 
+@pytest.mark.slow
 def test_delete_keeps_a_network_with_foreign_subnets(shell, others):
     write, _ = others
     _ok(shell, f"create demo {_FROM}")

@@ -24,6 +24,7 @@ def demo(shell) -> Attester:
     return Attester(shell)
 
 
+@pytest.mark.slow
 def test_a_create_ends_attested_with_the_gpu_ready(demo):
     done = demo.shell(f"{_CREATE} -o json")
     assert done.code == 0, done.err
@@ -37,6 +38,7 @@ def test_a_create_ends_attested_with_the_gpu_ready(demo):
     assert len(demo.challenges) == 1
 
 
+@pytest.mark.slow
 def test_a_create_without_attestation_asks_for_nothing(demo):
     done = demo.shell(f"{_CREATE} --no-attest -o json")
     assert (done.code, done.document["state"]) == (0, "ready")
@@ -47,6 +49,7 @@ def test_a_create_without_attestation_asks_for_nothing(demo):
     assert demo.shown["state"] == "attested"
 
 
+@pytest.mark.slow
 def test_a_verdict_that_counts_is_not_made_again(demo):
     assert demo.shell(_CREATE).code == 0
     assert demo.shell("create demo").out.endswith("nothing to do\n")
@@ -55,6 +58,7 @@ def test_a_verdict_that_counts_is_not_made_again(demo):
     assert len(demo.challenges) == 2
 
 
+@pytest.mark.slow
 def test_a_create_after_a_restart_attests_again(demo):
     assert demo.shell(_CREATE).code == 0
     assert demo.shell("restart demo").code == 0
@@ -63,6 +67,7 @@ def test_a_create_after_a_restart_attests_again(demo):
     assert len(demo.challenges) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "code", "state"),
     [
@@ -92,6 +97,7 @@ def test_a_vm_that_is_not_attested_stays_and_is_named(demo, scenario, code, stat
     assert demo.shown["stage"] is None
 
 
+@pytest.mark.slow
 def test_a_new_vm_whose_connection_breaks_off_is_not_rolled_back(demo):
     def wrap(channels, target):
         inner = open_now(channels, target)
@@ -115,6 +121,7 @@ def test_a_policy_that_cannot_be_used_is_refused_before_anything_is_made(demo, p
     assert demo.shell.writes() == []
 
 
+@pytest.mark.slow
 def test_a_create_attests_by_golden_values(demo):
     demo.shell(f"{_CREATE} --no-attest")
     assert demo.shell("attest demo --policy strict --record image.json").code == 0
@@ -134,6 +141,7 @@ def test_golden_values_that_the_policy_needs_are_asked_for_before_anything_is_ma
     assert demo.shell.writes() == []
 
 
+@pytest.mark.slow
 def test_a_stopped_vm_is_attested_later(demo):
     assert demo.shell(f"{_CREATE} --no-attest").code == 0
     assert demo.shell("stop demo").code == 0
@@ -162,6 +170,7 @@ def test_a_private_vm_is_attested_once_there_is_a_way_to_it(demo, more):
     assert demo.shown["state"] == "attested"
 
 
+@pytest.mark.slow
 def test_a_private_vm_of_another_machine_is_not_changed_without_a_way(demo, tmp_path):
     """Nobody has said here that it is private: Azure does."""
     assert demo.shell(f"{_CREATE} --private --no-attest").code == 0
@@ -172,6 +181,7 @@ def test_a_private_vm_of_another_machine_is_not_changed_without_a_way(demo, tmp_
     assert other.writes() == before
 
 
+@pytest.mark.slow
 def test_a_plan_says_that_a_way_is_missing(demo):
     (said,) = demo.shell("plan demo --region eastus2 --private -o json").document["warnings"]
     assert all(word in said for word in ("demo is private", "`--jump", "`--no-attest"))
@@ -201,6 +211,7 @@ def test_a_replaced_vm_is_attested_anew(demo):
     assert len({one["vm_id"] for one in demo.challenges}) == 2
 
 
+@pytest.mark.slow
 def test_a_create_without_changes_sends_few_requests(demo):
     assert demo.shell(_CREATE).code == 0
     sent = sent_by(demo.shell.arm, lambda: demo.shell("create demo"))

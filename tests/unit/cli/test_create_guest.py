@@ -71,7 +71,7 @@ def test_every_scenario_of_guests_is_tried_here():
 
 @pytest.mark.parametrize(
     "name",
-    mostly_slow([one for one in _ENDS if one not in _IN_EVIDENCE], 2)
+    mostly_slow([one for one in _ENDS if one not in _IN_EVIDENCE], 6)
     + mostly_slow(_IN_EVIDENCE, 10),
 )
 def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
@@ -90,7 +90,7 @@ def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
         assert _journal(shell) == _STAGES
 
 
-@pytest.mark.parametrize("name", mostly_slow(_FAILING, 5))
+@pytest.mark.parametrize("name", mostly_slow(_FAILING, 20))
 def test_a_kept_vm_can_be_looked_into_and_a_later_create_goes_on(shell, name):
     done = _in_scenario(shell, name, " --keep-on-failure")
     code, words = _ENDS[name]
@@ -110,7 +110,7 @@ def test_a_kept_vm_can_be_looked_into_and_a_later_create_goes_on(shell, name):
 
 @pytest.mark.parametrize(
     "name",
-    mostly_slow([one for one in _FAILING if one not in ("never-boots", "cloud-init-error")], 4),
+    mostly_slow([one for one in _FAILING if one not in ("never-boots", "cloud-init-error")], 20),
 )
 def test_once_the_cause_is_gone_fix_and_create_end_it(shell, name):
     _in_scenario(shell, name, " --keep-on-failure")
@@ -121,6 +121,7 @@ def test_once_the_cause_is_gone_fix_and_create_end_it(shell, name):
     assert _journal(shell) == _STAGES
 
 
+@pytest.mark.slow
 def test_a_first_boot_that_failed_is_named_at_later_boots_too(shell):
     """There cloud-init says `done`, and the set-up that it should have begun is missing."""
     _in_scenario(shell, "cloud-init-error", " --keep-on-failure")
@@ -135,6 +136,7 @@ def test_a_first_boot_that_failed_is_named_at_later_boots_too(shell):
     assert "set-up" in shell("doctor demo").err
 
 
+@pytest.mark.slow
 def test_an_unknown_host_key_is_said_and_nothing_but_the_probe_is_sent(shell):
     done = _in_scenario(shell, "no-host-key")
     assert "its state is read from whatever answers at its address" in done.err
@@ -145,6 +147,7 @@ def test_an_unknown_host_key_is_said_and_nothing_but_the_probe_is_sent(shell):
     assert (refused.code, "nothing was sent" in refused.err) == (10, True), refused
 
 
+@pytest.mark.slow
 def test_without_a_host_key_nothing_is_mended_and_that_is_said(shell):
     assert _in_scenario(shell, "no-host-key").code == 0
     shell.arm.configure({"guest": {"key_in_log": False, "disk_full": True}})
@@ -156,6 +159,7 @@ def test_without_a_host_key_nothing_is_mended_and_that_is_said(shell):
     assert shell("doctor demo --fix").code == 0
 
 
+@pytest.mark.slow
 def test_a_private_vm_is_not_looked_into_until_the_way_is_known(shell):
     done = shell(f"{_CREATE} --private")
     assert done.code == 0
@@ -177,6 +181,7 @@ def test_a_hint_of_a_private_vm_stays_complete_as_a_command(shell):
     assert "`ccgpu create demo --reachable" in done.err
 
 
+@pytest.mark.slow
 def test_a_stopped_vm_is_left_stopped_and_its_stage_open(shell):
     shell(f"{_CREATE} --no-wait")
     shell.arm.advance(3600)
@@ -229,6 +234,7 @@ def test_an_interrupt_while_the_guest_works_keeps_it_and_create_goes_on(shell, a
     assert _journal(shell) == _STAGES
 
 
+@pytest.mark.slow
 def test_a_time_limit_shorter_than_the_set_up_keeps_what_works_on(shell):
     done = shell(f"{_CREATE} --timeout 18m")
     assert done.code == 11
@@ -240,6 +246,7 @@ def test_a_time_limit_shorter_than_the_set_up_keeps_what_works_on(shell):
     assert _journal(shell) == _STAGES
 
 
+@pytest.mark.slow
 def test_a_create_that_did_not_wait_is_completed_by_the_next(shell):
     assert shell(f"{_CREATE} --no-wait").code == 0
     assert _journal(shell) == []
@@ -249,6 +256,7 @@ def test_a_create_that_did_not_wait_is_completed_by_the_next(shell):
     assert _journal(shell) == _STAGES
 
 
+@pytest.mark.slow
 def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
     """It has no tag of its first boot, so nothing is known that its guest should be."""
     shell(f"{_CREATE} --no-wait")

@@ -39,6 +39,7 @@ def _journal(shell: Shell) -> list[str]:
     return list(json.loads(file.read_text())["stages"])
 
 
+@pytest.mark.slow
 def test_a_create_releases_the_secrets_once_the_vm_is_proven(new, tmp_path):
     done = new.shell(f"{_CREATE} {_TWO} -o json --events ndjson")
     assert done.code == 0, done.err
@@ -52,6 +53,7 @@ def test_a_create_releases_the_secrets_once_the_vm_is_proven(new, tmp_path):
     assert CANARY not in json.dumps(new.shell.arm.show()) + done.out + done.err
 
 
+@pytest.mark.slow
 def test_what_the_vm_holds_is_not_released_again(user, monkeypatch):
     assert user.shell(f"create demo {_TOKEN}").code == 0
     monkeypatch.delenv("HF_TOKEN")
@@ -63,6 +65,7 @@ def test_what_the_vm_holds_is_not_released_again(user, monkeypatch):
     assert len(user.attester.challenges) == 2
 
 
+@pytest.mark.slow
 def test_what_is_lacking_alone_is_released(user):
     assert user.shell(f"create demo {_TOKEN}").code == 0
     done = user.shell(f"create demo {_TWO} -o json")
@@ -72,6 +75,7 @@ def test_what_is_lacking_alone_is_released(user):
     assert user.shell(f"create demo {owned} -o json").document["secrets"]["released"] == ["key"]
 
 
+@pytest.mark.slow
 def test_a_create_after_a_reboot_releases_again(user):
     assert user.shell(f"create demo {_TOKEN}").code == 0
     assert user.shell("restart demo").code == 0
@@ -101,6 +105,7 @@ def test_what_would_fail_at_the_end_is_refused_before_anything_is_made(new, word
     assert new.shell.writes() == []
 
 
+@pytest.mark.slow
 def test_a_source_that_is_gone_stops_an_existing_vm_at_the_last_stage(user, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     done = user.shell(f"create demo {_TOKEN} -o json")
@@ -112,6 +117,7 @@ def test_a_source_that_is_gone_stops_an_existing_vm_at_the_last_stage(user, monk
     assert user.held == {"hf-token": CANARY.encode()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenario", "code"), mostly_slow(_FAILURES, 3))
 def test_a_release_that_fails_undoes_nothing(user, scenario, code):
     user.attester.scenario(scenario)
@@ -124,6 +130,7 @@ def test_a_release_that_fails_undoes_nothing(user, scenario, code):
     assert user.held == {"hf-token": CANARY.encode()}
 
 
+@pytest.mark.slow
 def test_a_new_vm_whose_release_fails_stays(new):
     new.attester.scenario("opener-write")
     done = new.shell(f"{_CREATE} {_TOKEN}")
@@ -132,6 +139,7 @@ def test_a_new_vm_whose_release_fails_stays(new):
     assert new.attester.shown["stage"] == "release"
 
 
+@pytest.mark.slow
 def test_a_create_that_is_cut_off_in_a_release_goes_on(user):
     def cut(_):
         raise KeyboardInterrupt
@@ -142,6 +150,7 @@ def test_a_create_that_is_cut_off_in_a_release_goes_on(user):
     assert user.held == {"hf-token": CANARY.encode()}
 
 
+@pytest.mark.slow
 def test_without_waiting_nothing_is_released_and_that_is_said(user):
     for more in ("", " --dry-run"):
         done = user.shell(f"create demo {_TOKEN} --no-wait{more}")
@@ -151,6 +160,7 @@ def test_without_waiting_nothing_is_released_and_that_is_said(user):
     assert user.opened == []
 
 
+@pytest.mark.slow
 def test_a_stopped_vm_gets_its_secrets_later(user):
     assert user.shell("stop demo").code == 0
     assert user.shell(f"create demo {_TOKEN}").code == 0
@@ -176,6 +186,7 @@ def test_a_plan_says_what_is_released_and_reads_nothing(new):
     assert not Path("ran").exists()
 
 
+@pytest.mark.slow
 def test_a_file_is_found_where_the_spec_is_wherever_the_next_create_runs(user, monkeypatch):
     Path("specs").mkdir()
     Path("specs/key").write_bytes(b"beside")
@@ -188,6 +199,7 @@ def test_a_file_is_found_where_the_spec_is_wherever_the_next_create_runs(user, m
     assert user.held == {"key": b"rotated"}
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_the_sources_of_a_spec(new, monkeypatch):
     Path("vm.yaml").write_text("name: demo\nsecrets: [{name: hf-token, env: HF_TOKEN}]\n")
     line = "doctor -f vm.yaml --region eastus2 --ssh-from 203.0.113.7/32"

@@ -64,6 +64,7 @@ def test_each_request_is_a_line_of_text(demo):
     assert "correlation id" not in demo("show demo").err
 
 
+@pytest.mark.slow
 def test_with_json_stderr_has_documents_only(demo):
     for words in ("-o json", "--events ndjson", "-o json --events ndjson"):
         events = demo(f"stop demo --debug {words}").events
@@ -102,6 +103,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(demo, 
     assert "error: CCGPU_LOG: " in done.err
 
 
+@pytest.mark.slow
 def test_attest_keeps_its_own_short_option(demo):
     listed = demo("attest demo -v")
     assert "management.azure.com" not in listed.err
@@ -124,6 +126,7 @@ def test_an_error_without_an_answer_has_no_correlation_id(demo):
     assert "correlation_id" not in demo("list -o json").error
 
 
+@pytest.mark.slow
 def test_nothing_secret_is_in_the_log(shell, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_TOKEN", _CANARY)
     shell.log = tmp_path / "requests.log"

@@ -72,7 +72,7 @@ def test_each_bad_state_is_named_after_a_restart(vm, name, failed, warned):
         assert done.error["message"] == f"demo is not in order: {', '.join(failed)}"
 
 
-@pytest.mark.parametrize("name", ["driver-skew", "drift", "disk-full", "not-held"])
+@pytest.mark.parametrize("name", mostly_slow(["driver-skew", "drift", "disk-full", "not-held"], 4))
 def test_what_is_safe_to_mend_is_mended_and_holds_over_a_restart(vm, name):
     _restart_into(vm, name)
     done = vm("doctor demo --fix")
@@ -112,6 +112,7 @@ def test_what_only_the_host_can_mend_is_tried_once_and_not_advised_again(vm, nam
     assert "the host sets it, not the guest" in done.out
 
 
+@pytest.mark.slow
 def test_a_fix_that_fails_is_told(shell):
     """After a first boot that failed there is no set-up that could run again."""
     scenarios.apply(shell.arm, "cloud-init-error")
@@ -139,12 +140,14 @@ def test_extensions_that_somebody_allows_again_are_a_warning_until_they_are_clos
     assert _states(vm("doctor demo -o json").document) == {}
 
 
+@pytest.mark.slow
 def test_an_open_vm_may_have_extensions(shell):
     assert shell(f"{_CREATE} --no-lockdown").code == 0
     done = shell("doctor demo -o json")
     assert (done.code, _states(done.document)) == (0, {})
 
 
+@pytest.mark.slow
 def test_a_manifest_whose_signer_expires_is_warned_of_by_azures_clock(shell):
     assert shell(f"{_CREATE} --no-attest --driver 550.144.03").code == 0
     (before,) = _manifest(shell)
@@ -181,6 +184,7 @@ def _stable(done: CommandResult) -> str:
     return re.sub(r"SHA-256 [0-9a-f]{16}", "SHA-256 0123456789abcdef", str(done))
 
 
+@pytest.mark.slow
 def test_what_people_see(vm, golden):
     good = vm("doctor demo")
     golden("cli/doctor.txt", _stable(good))
@@ -190,6 +194,7 @@ def test_what_people_see(vm, golden):
     assert max(len(line) for one in (good, bad, mended) for line in one.out.splitlines()) <= 80
 
 
+@pytest.mark.slow
 def test_the_document_is_complete(vm):
     document = json.loads(vm("doctor demo -o json").out)
     assert document.keys() == {"schema", "name", "ok", "checks", "fixes", "applied"}

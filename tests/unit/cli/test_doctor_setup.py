@@ -315,6 +315,7 @@ def test_a_fault_hides_no_other(shell):
     assert done.error["message"] == named
 
 
+@pytest.mark.slow
 def test_doctor_transcripts(shell, golden):
     """All is well; then several things are not."""
     _private_key(_NO_KEY, 0o600)(shell)
@@ -340,6 +341,7 @@ def test_the_document_is_of_the_guests_family(shell):
     assert dates == sorted(dates)
 
 
+@pytest.mark.slow
 def test_the_group_of_the_deployment_is_where_its_permissions_are_listed(shell):
     assert shell(f"create demo --no-wait --no-attest {_AS_USUAL}").code == 0
     shell.arm.advance(3600)

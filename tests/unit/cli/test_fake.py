@@ -5,6 +5,7 @@ import pytest
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
 
+@pytest.mark.slow
 def test_fake_show_lists_resources_billing_and_requests(shell):
     shell(_CREATE)
     document = shell("fake show -o json").document
@@ -19,6 +20,7 @@ def test_fake_show_lists_resources_billing_and_requests(shell):
     ).items()
 
 
+@pytest.mark.slow
 def test_fake_advance_moves_time_and_reset_deletes_everything(shell):
     shell(_CREATE)
     before = shell("fake show -o json").document

@@ -80,7 +80,7 @@ def test_the_document_is_that_of_show_with_the_added_ids(shell):
 
 
 @pytest.mark.usefixtures("_seeds")
-@pytest.mark.parametrize("option", mostly_slow(OPTIONS, 4))
+@pytest.mark.parametrize("option", mostly_slow(OPTIONS, 20))
 def test_every_option_with_a_resource_id_works_with_added_resources(shell, option):
     shell("fake add seeds.yaml")
     done = shell(f"{CREATE} --{option} {OPTIONS[option]}")
@@ -91,6 +91,7 @@ def test_every_option_with_a_resource_id_works_with_added_resources(shell, optio
     assert {SET, ME, VNET, IMAGE} <= left
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_seeds")
 def test_all_kinds_can_be_added_together(shell):
     shell("fake add seeds.yaml")

@@ -96,6 +96,7 @@ def test_an_image_with_its_own_driver_gets_no_set_up(shell):
     assert "guest: asks for what only Canonical's images" in done.err
 
 
+@pytest.mark.slow
 def test_azure_keeps_custom_data_to_itself_and_the_tags_tell(shell):
     put = _put(shell, "plan demo --region eastus2 --ssh-from 203.0.113.7/32")
     assert shell(_CREATE).code == 0
@@ -131,6 +132,7 @@ def test_a_later_change_names_the_field_that_needs_a_replacement(shell, prepared
     assert shell("create demo --no-attest").out.endswith("nothing to do\n")
 
 
+@pytest.mark.slow
 def test_text_that_another_version_of_ccgpu_renders_replaces_nothing(shell, prepared):
     """Whatever it renders, only the section counts: the digest of the text is not compared."""
     prepared(shell, _CREATE)
@@ -159,6 +161,7 @@ def _forget_tags(shell):
 _FIRST_BOOT = ("ccgpu-guest", "ccgpu-custom-data")
 
 
+@pytest.mark.slow
 def test_a_vm_that_was_made_before_the_section_is_kept(shell, prepared):
     prepared(shell, _CREATE)
     _forget_tags(shell)
@@ -172,6 +175,7 @@ def test_a_vm_that_was_made_before_the_section_is_kept(shell, prepared):
     assert not set(_FIRST_BOOT) & set(_vm(shell)["tags"])
 
 
+@pytest.mark.slow
 def test_the_last_create_is_remembered_with_the_content_of_its_parts(shell, part):
     shell(f"{_CREATE} --cloud-init extras.yaml --no-docker")
     part.unlink()
@@ -182,6 +186,7 @@ def test_the_last_create_is_remembered_with_the_content_of_its_parts(shell, part
     assert "vim" not in again.err
 
 
+@pytest.mark.slow
 def test_another_machine_keeps_parts_that_it_does_not_know(shell, prepared, part, tmp_path):
     prepared(shell, f"{_CREATE} --cloud-init extras.yaml")
     other = Shell(tmp_path / "other", arm=shell.arm).with_key()
@@ -189,6 +194,7 @@ def test_another_machine_keeps_parts_that_it_does_not_know(shell, prepared, part
     assert other(f"create demo --cloud-init {part}").out.endswith("nothing to do\n")
 
 
+@pytest.mark.slow
 def test_another_machine_does_not_replace_the_vm_without_its_parts(shell, prepared, part, tmp_path):
     prepared(shell, f"{_CREATE} --cloud-init extras.yaml")
     other = Shell(tmp_path / "other", arm=shell.arm).with_key()
@@ -199,6 +205,7 @@ def test_another_machine_does_not_replace_the_vm_without_its_parts(shell, prepar
     assert _PART in _custom_data(_put(other, "plan demo"))
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell, prepared):
     prepared(shell, _CREATE)
     old = _vm(shell)["tags"]["ccgpu-guest"].replace("driver=595;", "driver=580.173.02;")
@@ -213,6 +220,7 @@ def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell, pre
     assert shell("create demo --zone 2 --replace --yes --driver 595").code == 0
 
 
+@pytest.mark.slow
 def test_a_remembered_driver_that_is_no_longer_offered_is_kept_too(shell):
     """The last create named it when it was offered: only a new VM is refused it."""
     shell(f"{_CREATE} --driver 550.144.03 --no-attest")
@@ -249,6 +257,7 @@ def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell, prep
     assert "CCGPU_DRIVER_VERSION=595.71.05\n" in text
 
 
+@pytest.mark.slow
 def test_nothing_private_of_this_machine_is_sent_or_shown(tmp_path, monkeypatch):
     """Canary: a key that ccgpu makes for the VM, and what the environment holds, stay here."""
     monkeypatch.setenv("HF_TOKEN", _CANARY)
@@ -272,6 +281,7 @@ def test_nothing_private_of_this_machine_is_sent_or_shown(tmp_path, monkeypatch)
         assert not any(secret[at : at + 32] in text for at in range(64, len(secret) - 32, 32))
 
 
+@pytest.mark.slow
 def test_plan_and_create_warn_ahead_of_time(shell):
     commands = ("plan", "create --no-attest")
     line = "demo --region eastus2 --ssh-from 203.0.113.7/32 --driver 550.144.03"
@@ -285,6 +295,7 @@ def test_plan_and_create_warn_ahead_of_time(shell):
     )
 
 
+@pytest.mark.slow
 def test_an_expiring_signer_is_warned_of_by_azures_clock(shell):
     line = "plan demo --ssh-from 203.0.113.7/32 --driver 550.144.03"
     said = [""]

@@ -119,6 +119,7 @@ def test_errors_without_a_hint_or_with_problems_are_unchanged():
         assert (str(err), err.hint) == (before, None)
 
 
+@pytest.mark.slow
 def test_hints_on_the_command_line_can_be_run(shell):
     shell("create demo --backend fake -g mine")
     done = shell("create demo --backend fake -g mine --zone 2 -o json")
@@ -130,6 +131,7 @@ def test_hints_on_the_command_line_can_be_run(shell):
     assert shell(confirmed.removeprefix("ccgpu ")).code == 0
 
 
+@pytest.mark.slow
 def test_the_hint_of_an_unknown_deployment_and_of_gc_are_complete(shell):
     done = shell("show nobody --backend fake --subscription s")
     assert "`ccgpu list --backend fake --subscription s` shows" in done.err

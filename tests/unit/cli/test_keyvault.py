@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+from itertools import starmap
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ from support.key_vaults import (
     assign_role,
     key_client,
 )
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32 --identity system --backend fake"
 _KEY = "--vault myvault --name model-key --backend fake"
@@ -113,6 +115,7 @@ def test_a_vm_that_is_not_attested_has_no_policy(demo, golden):
     golden("cli/keyvault-policy-not-attested.txt", str(demo("keyvault policy demo --backend fake")))
 
 
+@pytest.mark.slow
 def test_the_policy_of_a_bundle_and_of_a_token_is_the_same(demo):
     assert demo("attest demo --save demo.json --backend fake").code == 0
     by_vm = demo("keyvault policy demo --backend fake").out
@@ -125,6 +128,7 @@ def test_the_policy_of_a_bundle_and_of_a_token_is_the_same(demo):
     assert demo("keyvault policy --claims - --backend fake").out == by_vm
 
 
+@pytest.mark.slow
 def test_evidence_that_is_not_accepted_has_no_policy(demo):
     assert demo("attest demo --save demo.json --backend fake").code == 0
     document = json.loads(Path("demo.json").read_text())
@@ -182,6 +186,7 @@ def test_a_provider_of_your_own(demo):
     assert json.loads(done.out)["anyOf"][0]["authority"] == own
 
 
+@pytest.mark.slow
 def test_a_key_is_created_for_a_deployment(demo, golden):
     done = demo(f"keyvault create-key demo {_KEY} -o json --type EC-HSM")
     assert done.code == 0, done
@@ -221,6 +226,7 @@ def test_a_key_that_cannot_be_is_refused_before_the_first_request(shell, words, 
     assert shell.arm.show()["requests"] == []
 
 
+@pytest.mark.slow
 def test_a_key_that_would_be_released_to_the_vm(keyed, golden):
     golden("cli/keyvault-check.txt", str(keyed(f"keyvault check demo {_KEY}")))
     path, token = _token(keyed)
@@ -232,6 +238,7 @@ def test_a_key_that_would_be_released_to_the_vm(keyed, golden):
     assert keyed(f"keyvault check --token - {_KEY}").code == 0
 
 
+@pytest.mark.slow
 def test_the_expected_claims_are_those_of_the_token(keyed):
     """A token is held against the policy as the expected claims are: clause by clause."""
     path, _ = _token(keyed)
@@ -244,13 +251,19 @@ def test_the_expected_claims_are_those_of_the_token(keyed):
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [
-        ({"tee": {"x-ms-sevsnpvm-is-debuggable": True}}, "policy"),
-        ({"vm_id": "2dedc52a-0000-4000-8000-000000000000"}, "policy"),
-        ({"signer": maa_signer()}, "token.signature"),
-        ({"claims": {"exp": 1}}, "token.exp.past"),
-        ({"keys": []}, "maa.release.key"),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                ({"tee": {"x-ms-sevsnpvm-is-debuggable": True}}, "policy"),
+                ({"vm_id": "2dedc52a-0000-4000-8000-000000000000"}, "policy"),
+                ({"signer": maa_signer()}, "token.signature"),
+                ({"claims": {"exp": 1}}, "token.exp.past"),
+                ({"keys": []}, "maa.release.key"),
+            ],
+        ),
+        3,
+    ),
 )
 def test_a_token_that_gets_nothing(keyed, changes, reason):
     path, _ = _token(keyed)
@@ -265,12 +278,14 @@ def test_a_token_that_gets_nothing(keyed, changes, reason):
     assert reason in json.loads(done.err.splitlines()[-1])["message"]
 
 
+@pytest.mark.slow
 def test_another_vm_does_not_get_the_key(keyed, golden):
     path, _ = _token(keyed)
     path.write_text(GuestToken(keyed.arm.now()).signed())
     golden("cli/keyvault-check-other.txt", str(keyed(f"keyvault check --token {path} {_KEY}")))
 
 
+@pytest.mark.slow
 def test_a_policy_for_the_other_kind_of_token(demo, golden):
     line = f"keyvault create-key demo {_KEY} --token-kind platform --type EC-HSM"
     assert demo(line).code == 0
@@ -279,6 +294,7 @@ def test_a_policy_for_the_other_kind_of_token(demo, golden):
     assert demo(f"keyvault check demo --token-kind platform {_KEY}").code == 0
 
 
+@pytest.mark.slow
 def test_the_identity_needs_a_right(demo):
     assert demo(f"keyvault create-key demo {_KEY} --type EC-HSM").code == 0
     _, token = _token(demo)
@@ -287,6 +303,7 @@ def test_the_identity_needs_a_right(demo):
     assert not _released(demo, token, _principal(demo))
 
 
+@pytest.mark.slow
 def test_a_vm_without_an_identity_gets_nothing(shell, prepared):
     def without(one):
         add_vault(one.arm)
@@ -369,6 +386,7 @@ def test_a_missing_key_a_deleted_one_and_a_missing_vault(keyed, golden):
     golden("cli/keyvault-missing.txt", "\n".join(texts))
 
 
+@pytest.mark.slow
 def test_a_version_is_looked_at_alone(keyed):
     first = key_client(keyed.arm).get_key("model-key").properties.version
     assert keyed(f"keyvault create-key demo {_KEY} --new-version --type EC-HSM").code == 0
@@ -383,7 +401,7 @@ def test_nothing_to_hold_the_policy_against(shell):
     assert (done.code, "nothing to hold the policy against" in done.err) == (2, True)
 
 
-@pytest.mark.parametrize("line", ["create-key demo", "check demo"])
+@pytest.mark.parametrize("line", mostly_slow(["create-key demo", "check demo"], 2))
 def test_without_the_package_the_command_that_installs_it_is_named(demo, monkeypatch, line):
     monkeypatch.setitem(sys.modules, "azure.keyvault.keys", None)
     done = demo(f"keyvault {line} {_KEY}")
@@ -391,6 +409,7 @@ def test_without_the_package_the_command_that_installs_it_is_named(demo, monkeyp
     assert demo("keyvault policy demo --backend fake").code == 0
 
 
+@pytest.mark.slow
 def test_check_releases_and_changes_nothing(keyed):
     before = len(keyed.arm.show()["requests"])
     assert keyed(f"keyvault check demo {_KEY}").code == 0

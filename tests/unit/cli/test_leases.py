@@ -44,6 +44,7 @@ def test_extend_prints_its_json_document(shell, prepared):
     assert 7000 < listed["seconds_left"] <= 7200
 
 
+@pytest.mark.slow
 def test_without_a_lease_no_expiry_is_shown(shell, prepared):
     prepared(shell, _CREATE)
     (listed,) = shell("list -o json").document["deployments"]
@@ -72,6 +73,7 @@ def test_gc_prints_its_json_document(shell, prepared, other, yes):
     assert bool(_ids(shell)) is not yes
 
 
+@pytest.mark.slow
 def test_gc_prints_a_failure_after_its_result(shell, prepared, other):
     prepared(shell, f"{_CREATE} --ttl 1h")
     shell("fake advance 2h")

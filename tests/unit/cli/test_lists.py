@@ -102,6 +102,7 @@ def test_gc_in_a_shared_group_keeps_other_deployments(shell, other):
     assert _is_empty(shell)
 
 
+@pytest.mark.slow
 def test_gc_deletes_a_shared_group_with_its_last_deployment(shell, other):
     _create(shell, "one", "--resource-group lab --ttl 1h")
     _create(shell, "two", "--resource-group lab --ttl 2h")
@@ -111,6 +112,7 @@ def test_gc_deletes_a_shared_group_with_its_last_deployment(shell, other):
     assert _is_empty(shell)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", mostly_slow(["one", "two"], 2))
 def test_deployments_of_one_group_are_deleted_one_by_one(shell, first):
     last = "two" if first == "one" else "one"
@@ -148,6 +150,7 @@ def test_a_group_of_the_user_stays(shell):
     assert shell.kinds() == ["resourceGroups"]
 
 
+@pytest.mark.slow
 def test_a_failed_create_names_existing_resources(shell):
     shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": NO_ROOM})
     done = shell(f"create demo {_FLAGS} --keep-on-failure -o json")
@@ -162,6 +165,7 @@ def test_a_failed_create_names_existing_resources(shell):
     assert _is_empty(shell)
 
 
+@pytest.mark.slow
 def test_resources_hidden_by_replication_lag_are_found_and_kept(shell):
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab --no-wait")

@@ -97,6 +97,7 @@ def test_a_signal_exits_130_with_a_message(number, home):
     assert (end["what"], end["outcome"], end["exit_code"]) == ("end", "interrupted", 130)
 
 
+@pytest.mark.slow
 def test_an_interrupted_create_names_its_resources(shell):
     def interrupt(request):
         if request.method == "PUT" and "virtualMachines" in request.path:

@@ -39,6 +39,7 @@ def _actions(done):
     return {one["action"] for one in done.document["resources"]}
 
 
+@pytest.mark.slow
 def test_an_interrupted_create_resumes_with_its_spec(shell):
     shell.arm.on_commit = faults.AfterCommit(1, faults.is_put, KeyboardInterrupt())
     assert shell("create i --os-disk-gib 512 --ttl 2h --yes").code == 130
@@ -60,6 +61,7 @@ def test_the_spec_is_saved_before_the_first_put(shell):
     assert "os_disk.size_gib 512" in shell("plan i").err
 
 
+@pytest.mark.slow
 def test_the_spec_is_saved_before_the_first_progress_event(shell):
     """The line comes before the record of the resource that it names."""
 
@@ -80,6 +82,7 @@ def test_the_spec_is_saved_before_the_first_progress_event(shell):
     assert shell("show i -o json").document["expires"] is not None
 
 
+@pytest.mark.slow
 def test_a_given_field_replaces_one_remembered_field(shell):
     shell("create i --os-disk-gib 512 --tag team=a")
     before = shell("show i -o json").document["vm_id"]
@@ -90,6 +93,7 @@ def test_a_given_field_replaces_one_remembered_field(shell):
     assert _os_disk(shell) == 512
 
 
+@pytest.mark.slow
 def test_json_and_events_name_remembered_fields(shell):
     shell("create i --os-disk-gib 512")
     plan = shell("plan i -o json")
@@ -118,6 +122,7 @@ def test_a_declined_replace_is_not_remembered(shell):
         assert (done.code, _actions(done)) == (0, {"keep"})
 
 
+@pytest.mark.slow
 def test_a_create_without_capacity_is_not_remembered(shell):
     shell.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=0)
     assert shell("create i --os-disk-gib 1024").code == 5
@@ -126,6 +131,7 @@ def test_a_create_without_capacity_is_not_remembered(shell):
     assert _os_disk(shell) == 256
 
 
+@pytest.mark.slow
 def test_a_spec_is_forgotten_after_rollback_or_delete(shell):
     shell.arm.faults.append(faults.NthRequest(0, _puts_the_vm, faults.FORBIDDEN))
     assert shell("create i --os-disk-gib 512").code == 4
@@ -137,6 +143,7 @@ def test_a_spec_is_forgotten_after_rollback_or_delete(shell):
     assert "a" not in _vm(shell)["tags"]
 
 
+@pytest.mark.slow
 def test_fresh_starts_from_the_defaults_and_keeps_existing_resources(shell):
     shell("create i --os-disk-gib 512 --zone 2 --tag a=b --ttl 2h")
     done = shell("create i --fresh -o json")
@@ -153,6 +160,7 @@ def test_a_spec_file_replaces_all_remembered_fields(shell, how, tmp_path):
     assert done.document["zone"] == "2"  # nobody gave it: it stays as it is
 
 
+@pytest.mark.slow
 def test_group_and_lease_are_remembered_and_keep_an_extension(shell):
     shell("create i -g mine --ttl 2h")
     shell("extend i --ttl 8h")
@@ -163,6 +171,7 @@ def test_group_and_lease_are_remembered_and_keep_an_extension(shell):
     assert _vm(shell, group="mine")["tags"]["ccgpu-expires"] == extended
 
 
+@pytest.mark.slow
 def test_a_key_file_is_remembered_as_its_content(shell, tmp_path):
     file = tmp_path / "work" / "my.pub"
     file.write_text((shell.home / ".ssh" / "id_ed25519.pub").read_text())
@@ -185,6 +194,7 @@ def test_without_remembered_fields_existing_resources_stay(shell, elsewhere):
     assert "SSH is allowed" not in done.err
 
 
+@pytest.mark.slow
 def test_a_replacement_keeps_fields_that_were_not_given(shell, elsewhere):
     shell("create i --os-disk-gib 512 --tag a=b --ttl 2h --admin-user ada")
     lease = shell("show i -o json").document["expires"]
@@ -208,11 +218,13 @@ def test_an_interrupted_replacement_resumes_with_its_spec(shell, elsewhere):
     assert _vm(shell)["properties"]["osProfile"]["adminUsername"] == "ada"
 
 
+@pytest.mark.slow
 def test_one_letter_names_are_valid(shell):
     assert shell("create k").code == 0
     assert shell("delete k --yes").code == 0
 
 
+@pytest.mark.slow
 def test_the_role_does_not_depend_on_remembered_fields(shell):
     before = shell("role i --scope rg").out
     shell("create i --identity system --data-disk 8")

@@ -109,6 +109,7 @@ def ccgpu(tmp_path_factory) -> _Copy:
     return _Copy(tmp_path_factory.mktemp("copy"))
 
 
+@pytest.mark.slow
 def test_the_docs_list_its_flags(ccgpu, tmp_path):
     script = "import docs, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(docs.cli())"
     done = ccgpu.python("-c", script, str(tmp_path / "cli.md"))
@@ -125,6 +126,7 @@ def test_the_docs_list_its_flags(ccgpu, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_problems_of_the_new_section_have_messages_and_places(ccgpu, tmp_path):
     file = tmp_path / "vm.yaml"
     lines = ["spare:", "  ownr: me", "  shelf: {row: 12}", "  parts:", "    - weight: heavy"]
@@ -142,6 +144,7 @@ def test_problems_of_the_new_section_have_messages_and_places(ccgpu, tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -159,6 +162,7 @@ def test_flags_and_set_are_validated_like_files(ccgpu, line, words):
     assert words in done.err
 
 
+@pytest.mark.slow
 def test_its_schema_has_every_field(ccgpu):
     schema = ccgpu("schema spec").document
     assert schema["properties"]["spare"]["$ref"] == "#/$defs/Spare"

@@ -8,6 +8,7 @@ import pytest
 
 from support.attesting import make_demo
 from support.running import Runner
+from support.slow import mostly_slow
 
 _SPEC = """
 name: demo
@@ -55,6 +56,7 @@ def _is_clean(runner: Runner) -> bool:
     return not shown["billing"] and not shown["resources"]
 
 
+@pytest.mark.slow
 def test_from_nothing_to_nothing_with_the_outputs(runner):
     document = _document(runner, "--then-delete --output-dir out")
     assert document["create"]["schema"] == "ccgpu.create/1"
@@ -66,6 +68,7 @@ def test_from_nothing_to_nothing_with_the_outputs(runner):
     assert _is_clean(runner)
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_the_jobs(with_vm):
     _write_job("sh", "-c", "exit 3")
     document = _document(with_vm, "--then-delete", 3)
@@ -73,6 +76,7 @@ def test_the_exit_code_is_the_jobs(with_vm):
     assert _is_clean(with_vm)
 
 
+@pytest.mark.slow
 def test_a_vm_that_is_rejected_runs_nothing_and_is_deleted(with_vm):
     with_vm.scenario("old-firmware")
     document = _document(with_vm, "--then-delete", 9)
@@ -83,12 +87,14 @@ def test_a_vm_that_is_rejected_runs_nothing_and_is_deleted(with_vm):
     assert _is_clean(with_vm)
 
 
+@pytest.mark.slow
 def test_without_then_delete_the_vm_stays(with_vm):
     document = _document(with_vm)
     assert (document["deleted"], document["workload"]["state"]) == (False, "exited")
     assert with_vm.workloads == {"image": "exited"}
 
 
+@pytest.mark.slow
 def test_no_capacity_leaves_nothing(runner):
     runner.scenario("capacity-full")
     document = _document(runner, "--then-delete", 6)
@@ -148,7 +154,9 @@ def _raise_at(mark: str, error: BaseException) -> Callable[[str], None]:
     return before
 
 
-@pytest.mark.parametrize("mark", ["ccgpu-collect", "ccgpu-release", '"start"', '"follow"', "get "])
+@pytest.mark.parametrize(
+    "mark", mostly_slow(["ccgpu-collect", "ccgpu-release", '"start"', '"follow"', "get "], 5)
+)
 def test_ctrl_c_at_any_part_of_it_deletes(with_vm, mark):
     with_vm.before = _raise_at(mark, KeyboardInterrupt())
     document = _document(with_vm, "--then-delete --output-dir out", 130)
@@ -156,6 +164,7 @@ def test_ctrl_c_at_any_part_of_it_deletes(with_vm, mark):
     assert _is_clean(with_vm)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_is_gone_on_with(with_vm):
     with_vm.before = _raise_at('"follow"', KeyboardInterrupt())
     assert _document(with_vm, "", 130)["workload"]["state"] == "running"
@@ -167,6 +176,7 @@ def test_what_was_interrupted_is_gone_on_with(with_vm):
     assert Path("out/result.json").is_file()
 
 
+@pytest.mark.slow
 def test_after_a_reboot_it_is_started_anew_with_a_new_release(with_vm):
     with_vm.before = _raise_at('"follow"', KeyboardInterrupt())
     _document(with_vm, "", 130)
@@ -178,6 +188,7 @@ def test_after_a_reboot_it_is_started_anew_with_a_new_release(with_vm):
     assert with_vm.actions().count("start") == 1
 
 
+@pytest.mark.slow
 def test_another_workload_of_that_name_is_started_anew(with_vm):
     with_vm.before = _raise_at('"follow"', KeyboardInterrupt())
     _document(with_vm, "", 130)
@@ -185,6 +196,7 @@ def test_another_workload_of_that_name_is_started_anew(with_vm):
     assert _document(with_vm, "", 5)["job_exit_code"] == 5
 
 
+@pytest.mark.slow
 def test_what_is_left_outranks_the_job(with_vm):
     with_vm.scenario("locked")
     document = _document(with_vm, "--then-delete", 7)

@@ -26,6 +26,7 @@ def made(shell, prepared):
     return shell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", mostly_slow([False, True], 2))
 @pytest.mark.parametrize("words", mostly_slow(_JSON, 4))
 def test_a_successful_json_command_leaves_stderr_empty(shell, words, terminal):
@@ -44,6 +45,7 @@ def test_an_error_is_the_one_document_on_stderr(made, line, code, words):
     assert done.error["exit_code"] == code
 
 
+@pytest.mark.slow
 def test_a_script_reads_a_bare_value(made):
     address = made("show demo -o json").document["public_ip"]
     assert made("show demo --query public_ip -o tsv").out == f"{address}\n"
@@ -56,6 +58,7 @@ def test_a_script_reads_a_bare_value(made):
     assert missing.err.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_a_plan_tells_by_its_exit_code_whether_it_changes_anything(made):
     assert made("plan demo --exit-code").code == 0
     assert made("plan demo --tag team=ml").code == 0
@@ -88,6 +91,7 @@ def _end(done):
     return end
 
 
+@pytest.mark.slow
 def test_the_event_stream_ends_with_the_outcome(shell):
     done = shell(f"{_CREATE} --events ndjson -o json")
     end = _end(done)
@@ -130,6 +134,7 @@ def test_the_event_stream_ends_with_the_outcome_of_any_exception(shell, error, o
     assert (end["outcome"], end["exit_code"]) == (outcome, code)
 
 
+@pytest.mark.slow
 def test_help_and_hints_appear_only_in_text(shell):
     assert "hint: `ccgpu ssh" in shell(_CREATE).err
     assert "hint" not in shell(f"{_CREATE} --events ndjson").err

@@ -11,6 +11,7 @@ from ccgpu.domain import bundle
 from support import gpus
 from support.cli import Shell
 from support.gpus import gpu
+from support.slow import mostly_slow
 from support.vms import AT, HOST_KEY, NONCE, vm
 
 _FAKE = (
@@ -77,7 +78,7 @@ def test_a_shipped_policy_has_no_path(shell, verify, tmp_path):
     assert document["loosened"] == []
 
 
-@pytest.mark.parametrize("name", ["strict", "default", "cpu-only", "gpu-only"])
+@pytest.mark.parametrize("name", mostly_slow(["strict", "default", "cpu-only", "gpu-only"], 4))
 def test_a_file_with_the_name_of_a_shipped_policy_is_marked(verify, name):
     other = _edit_shipped_policy("default", name=name, minimum_guest_svn="0x10001")
     _, text, document = verify(other)
@@ -179,6 +180,7 @@ def test_a_policy_of_an_older_release_lists_missing_fields(shell, tmp_path):
     assert "gpu.minimum_vbios: 96.00.5E.00.00" in said
 
 
+@pytest.mark.slow
 def test_many_verdicts_show_the_policy_once(shell, verify, tmp_path):
     loose = _edit_shipped_policy("default", name="strict", minimum_guest_svn="0x10009")
     file, _, _ = verify(loose + "unsafe_short_nonce: true\n")

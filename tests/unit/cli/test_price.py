@@ -40,6 +40,7 @@ def test_a_region_without_a_price_says_so(shell):
     assert reasons == ["the price list has no VM in northeurope", None, None]
 
 
+@pytest.mark.slow
 def test_the_deployments_price_follows_what_bills(shell):
     assert shell(f"create demo {_FLAGS}").code == 0
     shown = shell("show demo -o json").document
@@ -52,6 +53,7 @@ def test_the_deployments_price_follows_what_bills(shell):
     assert stopped["spent_usd_at_most"] is None
 
 
+@pytest.mark.slow
 def test_list_tells_what_was_spent_at_most(shell):
     assert shell(f"create demo {_FLAGS}").code == 0
     created = shell("list -o json").document["deployments"][0]
@@ -62,6 +64,7 @@ def test_list_tells_what_was_spent_at_most(shell):
     assert "<= " in shell("list").out
 
 
+@pytest.mark.slow
 def test_plan_and_create_tell_the_price_before_the_first_write(shell):
     planned = shell(f"plan demo {_FLAGS.replace('--no-attest', '')} -o json").document
     assert planned["price"]["currency"] == "USD"
@@ -70,6 +73,7 @@ def test_plan_and_create_tell_the_price_before_the_first_write(shell):
     assert told < done.err.index("resourceGroups ccgpu-demo: create")
 
 
+@pytest.mark.slow
 def test_without_the_price_list_everything_works_and_says_unknown(shell):
     assert shell("fake scenario prices-down").code == 0
     done = shell(f"create demo {_FLAGS}")

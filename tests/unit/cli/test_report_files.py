@@ -61,6 +61,7 @@ def _verdict(document):
     }
 
 
+@pytest.mark.slow
 def test_an_attestation_leaves_a_page_whose_command_gives_the_same_verdict(demo, page):
     bundle = page.with_name("my demo.json")
     done = demo(f"--save '{bundle}' --report {page}")
@@ -82,6 +83,7 @@ def test_an_attestation_leaves_a_page_whose_command_gives_the_same_verdict(demo,
     assert _verdict(again.document) == _verdict(done.document)
 
 
+@pytest.mark.slow
 def test_without_save_the_command_names_the_evidence_that_this_machine_keeps(demo, page):
     done = demo(f"--report {page}")
     assert done.document["bundle"] in _command(page)
@@ -122,6 +124,7 @@ def test_verify_makes_a_page_of_a_bundle(demo, bundle, page):
     assert _verdict(again.document) == _verdict(done.document)
 
 
+@pytest.mark.slow
 def test_a_policy_file_and_other_inputs_are_in_the_page_and_its_command(
     demo, bundle, page, tmp_path
 ):

@@ -46,6 +46,7 @@ def test_a_vm_that_is_attested_is_reached(demo, line):
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_a_vm_that_was_rejected_since_is_refused(demo):
     assert demo().code == 0
     demo.scenario("devtools")
@@ -53,6 +54,7 @@ def test_a_vm_that_was_rejected_since_is_refused(demo):
     assert _insisting(demo).code == 9
 
 
+@pytest.mark.slow
 def test_a_vm_that_was_restarted_by_others_is_refused(demo):
     """As in the portal, or in the VM: no command of this machine has ended the boot."""
     assert demo().code == 0

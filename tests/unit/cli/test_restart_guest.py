@@ -52,6 +52,7 @@ def test_a_start_after_a_stop_looks_too(vm, name):
     assert (done.code, words in done.err) == (code, True), done
 
 
+@pytest.mark.slow
 def test_the_check_of_the_boot_before_does_not_count(shell):
     """The set-up is done, by a file of the last boot: that of the new one is waited for."""
     shell.arm.settings.set("durations", "guest.step", value=100)
@@ -62,6 +63,7 @@ def test_the_check_of_the_boot_before_does_not_count(shell):
     assert shell.arm.now() - began > 60 + 100  # the boot, then the step `gpu`
 
 
+@pytest.mark.slow
 def test_the_way_to_a_private_vm_is_remembered(shell):
     assert shell(f"{_CREATE} --private --reachable").code == 0
     scenarios.apply(shell.arm, "cc-off")
@@ -90,6 +92,7 @@ def test_a_way_that_does_not_lead_to_the_vm_is_not_remembered(shell, verb):
     assert [file for file in shell.state.rglob("*.access") if "bastoin" in file.read_text()] == []
 
 
+@pytest.mark.slow
 def test_a_way_is_remembered_although_the_guest_is_not_ready(shell):
     scenarios.apply(shell.arm, "cc-off")
     line = f"{_CREATE} --private --keep-on-failure --jump me@bastion"
@@ -97,6 +100,7 @@ def test_a_way_is_remembered_although_the_guest_is_not_ready(shell):
     assert ["me@bastion" in file.read_text() for file in shell.state.rglob("*.access")] == [True]
 
 
+@pytest.mark.slow
 def test_a_create_looks_again_after_a_restart_that_failed(vm):
     scenarios.apply(vm.arm, "cc-off")
     assert vm("restart demo").code == 10
@@ -111,6 +115,7 @@ def test_a_create_looks_again_after_a_restart_that_failed(vm):
     assert vm("create --no-attest demo").code == 0
 
 
+@pytest.mark.slow
 def test_a_create_looks_after_a_restart_that_could_not(shell):
     assert shell(f"{_CREATE} --private --reachable").code == 0
     assert shell("restart demo --no-reachable").code == 0

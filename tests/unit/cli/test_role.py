@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 _ID = "11111111-2222-4333-8444-555555555555"
 
 _NOBODYS = "00000000-0000-0000-0000-000000000000"
@@ -56,6 +58,7 @@ def test_role_validates_its_spec(shell, tmp_path):
     assert "Microsoft.Network/natGateways/write" in made["Actions"]
 
 
+@pytest.mark.slow
 def test_a_role_loads_no_sdk():
     code = (
         "import sys; from ccgpu.cli.main import run, process_runtime;"

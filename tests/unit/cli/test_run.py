@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from itertools import starmap
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ccgpu.errors import ConnectionLost
 from ccgpu.store import policies
 from support.attesting import make_demo
 from support.running import JOB, SERVER, Runner
+from support.slow import mostly_slow
 
 
 @pytest.fixture
@@ -18,6 +20,7 @@ def runner(shell, prepared) -> Runner:
     return Runner(prepared(shell, make_demo))
 
 
+@pytest.mark.slow
 def test_a_server_runs_once_its_answers_are_right(runner, golden):
     done = runner(SERVER)
     golden("cli/run-server.txt", str(done))
@@ -26,6 +29,7 @@ def test_a_server_runs_once_its_answers_are_right(runner, golden):
     assert runner.actions() == ["list", "fetch", "start", "check", "check", "check", "list"]
 
 
+@pytest.mark.slow
 def test_the_document_says_what_ran_on_which_verdict(runner):
     document = runner.document(SERVER)
     assert document["schema"] == "ccgpu.run/1"
@@ -40,6 +44,7 @@ def test_the_document_says_what_ran_on_which_verdict(runner):
     assert (document["job_exit_code"], document["cause"], document["exit_code"]) == (None, None, 0)
 
 
+@pytest.mark.slow
 def test_what_ran_is_in_the_next_verdict(runner):
     event = runner.document(SERVER)["workload"]["event"]
     assert runner.shell("attest demo --backend fake --save b.json -o json").code == 0
@@ -47,13 +52,14 @@ def test_what_ran_is_in_the_next_verdict(runner):
     assert b64decode(bundle["cpu"]["workload_log"]).decode() == f"{event}\n"
 
 
+@pytest.mark.slow
 def test_a_job_that_is_waited_for_prints_its_log_alone_on_stdout(runner, golden):
     done = runner(f"{JOB} --wait -- nvidia-smi -L")
     assert (done.code, done.out[:22]) == (0, "GPU 0: NVIDIA H100 NVL")
     golden("cli/run-job.txt", str(runner(f"{JOB} --wait -- python train.py")))
 
 
-@pytest.mark.parametrize("code", [0, 3, 130])
+@pytest.mark.parametrize("code", mostly_slow([0, 3, 130], 3))
 def test_the_exit_code_is_the_jobs(runner, code):
     done = runner(f"{JOB} --wait -- sh -c 'exit {code}'")
     assert done.code == code
@@ -62,6 +68,7 @@ def test_the_exit_code_is_the_jobs(runner, code):
     assert document["cause"] is None
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_if_nobody_waits(runner):
     document = runner.document(f"{JOB} -- python train.py")
     assert document["workload"]["state"] == "running"
@@ -88,6 +95,7 @@ def test_nothing_is_overwritten(runner):
     assert runner.sent == []
 
 
+@pytest.mark.slow
 def test_outputs_that_do_not_come_are_an_error(runner):
     gets: list[str] = []
 
@@ -161,7 +169,13 @@ def test_a_loosened_policy_needs_the_users_word(runner):
 
 
 @pytest.mark.parametrize(
-    ("scenario", "code"), [("devtools", 9), ("old-firmware", 9), ("tpm-absent", 8), ("no-sshd", 10)]
+    ("scenario", "code"),
+    mostly_slow(
+        starmap(
+            pytest.param, [("devtools", 9), ("old-firmware", 9), ("tpm-absent", 8), ("no-sshd", 10)]
+        ),
+        4,
+    ),
 )
 def test_a_vm_that_is_not_proven_is_sent_nothing_of_the_users(runner, scenario, code):
     runner.scenario(scenario)
@@ -175,16 +189,22 @@ def test_a_vm_that_is_not_proven_is_sent_nothing_of_the_users(runner, scenario, 
 
 @pytest.mark.parametrize(
     ("scenario", "message", "state"),
-    [
-        ("garbage-answers", "likely cause: vLLM's V2 model runner", "stopped"),
-        ("slow-answers", "20 is the least that passes", "stopped"),
-        ("never-healthy", "was not healthy within 2400 s, and is stopped", "stopped"),
-        ("workload-exits", "has ended with exit code 3 before it was healthy", "stopped"),
-        ("image-pull-fails", "manifest unknown", None),
-        ("workload-without-gpu", "unresolvable CDI devices", None),
-        ("workload-disk-full", "No space left on device", None),
-        ("model-mismatch", "the SHA-256 is not the expected one", None),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                ("garbage-answers", "likely cause: vLLM's V2 model runner", "stopped"),
+                ("slow-answers", "20 is the least that passes", "stopped"),
+                ("never-healthy", "was not healthy within 2400 s, and is stopped", "stopped"),
+                ("workload-exits", "has ended with exit code 3 before it was healthy", "stopped"),
+                ("image-pull-fails", "manifest unknown", None),
+                ("workload-without-gpu", "unresolvable CDI devices", None),
+                ("workload-disk-full", "No space left on device", None),
+                ("model-mismatch", "the SHA-256 is not the expected one", None),
+            ],
+        ),
+        4,
+    ),
 )
 def test_a_server_that_does_not_do_is_stopped_or_never_started(runner, scenario, message, state):
     runner.scenario(scenario)
@@ -206,6 +226,7 @@ def test_a_job_that_exits_by_itself_is_no_failure_of_ours(runner):
     assert (document["job_exit_code"], document["cause"]) == (3, None)
 
 
+@pytest.mark.slow
 def test_a_name_that_runs_is_not_taken_from_it(runner):
     runner(f"{JOB} -- python train.py")
     runner.sent.clear()

@@ -106,6 +106,7 @@ def test_a_refusal_of_azure_is_told(run):
     assert "AuthorizationFailed" in done.err
 
 
+@pytest.mark.slow
 def test_a_failed_operation_is_told(run):
     agent = _Agent("", {"status": "Failed", "error": {"code": "VMAgentStatusCommunicationError"}})
     done = run(agent)
@@ -113,6 +114,7 @@ def test_a_failed_operation_is_told(run):
     assert "VMAgentStatusCommunicationError" in done.err
 
 
+@pytest.mark.slow
 def test_a_vm_that_allows_no_extensions_is_told_apart_before_anything_is_sent(run, shell):
     agent = _Agent(_message("ccgpu-exit-code=0\n"))
     shell.arm.faults.append(_NoExtensions(shell.arm))

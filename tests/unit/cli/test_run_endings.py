@@ -1,6 +1,7 @@
 """How a run ends: Ctrl-C, a lost connection, and `--then-delete`, whatever happened before."""
 
 from collections.abc import Callable
+from itertools import starmap
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ccgpu.errors import ConnectionLost
 from support.attesting import make_demo
 from support.running import JOB, SERVER, Runner
+from support.slow import mostly_slow
 
 
 @pytest.fixture
@@ -33,6 +35,7 @@ def _interrupt_at(mark: str) -> Callable[[str], None]:
     return before
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_workload_running_and_says_so(runner, golden):
     runner.before = _interrupt_at('"follow"')
     done = runner(f"{JOB} --wait -- python train.py")
@@ -48,7 +51,7 @@ def test_ctrl_c_before_the_start_starts_nothing(runner):
     assert runner.workloads == {}
 
 
-@pytest.mark.parametrize("mark", ["ccgpu-collect", '"start"', '"follow"', "get "])
+@pytest.mark.parametrize("mark", mostly_slow(["ccgpu-collect", '"start"', '"follow"', "get "], 4))
 def test_ctrl_c_with_then_delete_deletes(runner, mark):
     runner.before = _interrupt_at(mark)
     words = f"{JOB} --wait --output-dir out --then-delete -- python train.py"
@@ -57,6 +60,7 @@ def test_ctrl_c_with_then_delete_deletes(runner, mark):
     assert _billed(runner) == []
 
 
+@pytest.mark.slow
 def test_a_good_job_is_fetched_then_deleted(runner, golden):
     words = f"{JOB} --wait --output-dir out --then-delete -- python train.py"
     golden("cli/run-then-delete.txt", str(runner(words)))
@@ -68,13 +72,19 @@ def test_a_good_job_is_fetched_then_deleted(runner, golden):
 
 @pytest.mark.parametrize(
     ("scenario", "words", "code"),
-    [
-        ("workload-exits", f"{JOB} --wait -- python train.py", 3),
-        ("garbage-answers", SERVER, 10),
-        ("devtools", f"{JOB} --wait -- python train.py", 9),
-        ("tpm-absent", f"{JOB} --wait -- python train.py", 8),
-        ("usual", SERVER, 0),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                ("workload-exits", f"{JOB} --wait -- python train.py", 3),
+                ("garbage-answers", SERVER, 10),
+                ("devtools", f"{JOB} --wait -- python train.py", 9),
+                ("tpm-absent", f"{JOB} --wait -- python train.py", 8),
+                ("usual", SERVER, 0),
+            ],
+        ),
+        5,
+    ),
 )
 def test_whatever_happened_the_vm_is_deleted(runner, scenario, words, code):
     runner.scenario(scenario)
@@ -84,6 +94,7 @@ def test_whatever_happened_the_vm_is_deleted(runner, scenario, words, code):
     assert _billed(runner) == []
 
 
+@pytest.mark.slow
 def test_a_bug_of_ours_deletes_too(runner):
     def fail(line: str) -> None:
         if '"start"' in line:
@@ -101,6 +112,7 @@ def test_what_is_refused_at_once_deletes_nothing(runner):
     assert _billed(runner) != []
 
 
+@pytest.mark.slow
 def test_what_is_left_outranks_the_job(runner):
     runner.scenario("locked")
     document = runner.document(f"{JOB} --wait --then-delete -- sh -c 'exit 3'", 7)
@@ -125,6 +137,7 @@ def test_a_connection_that_ends_is_made_anew_and_no_line_comes_twice(runner):
     assert lines[-1].startswith("step 10/10")
 
 
+@pytest.mark.slow
 def test_a_vm_that_is_not_reached_any_more_is_given_up(runner):
     def lose(line: str) -> None:
         if '"follow"' in line:
@@ -136,12 +149,14 @@ def test_a_vm_that_is_not_reached_any_more_is_given_up(runner):
     assert document["workload"]["state"] == "running"
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_longer_than_it_may_goes_on(runner):
     document = runner.document(f"{JOB} --wait --timeout 5m -- python train.py", 11)
     assert document["cause"]["code"] == "TimedOut"
     assert runner.workloads == {"image": "running"}
 
 
+@pytest.mark.slow
 def test_a_vm_that_restarts_meanwhile_is_no_longer_the_proven_one(runner):
     def restart(line: str) -> None:
         if '"start"' in line:

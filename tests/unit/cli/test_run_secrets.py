@@ -36,6 +36,7 @@ def _in_order(runner: Runner) -> list[str]:
     return [mark for mark in found if mark]
 
 
+@pytest.mark.slow
 def test_a_secret_is_released_after_the_verdict_and_before_the_start(runner):
     document = runner.document("-f vm.yaml --wait")
     assert document["secrets"] == {"released": ["api-key"], "kept": []}
@@ -46,6 +47,7 @@ def test_a_secret_is_released_after_the_verdict_and_before_the_start(runner):
     assert not any("canary-4711" in line for line in runner.sent)
 
 
+@pytest.mark.slow
 def test_what_the_vm_holds_is_not_released_again(runner, monkeypatch):
     runner.document("-f vm.yaml --wait")
     monkeypatch.delenv("API_KEY")
@@ -68,6 +70,7 @@ def test_a_secret_of_no_known_source_is_named(runner):
     assert "start" not in runner.actions()
 
 
+@pytest.mark.slow
 def test_a_rejected_vm_gets_no_secret(runner):
     runner.scenario("old-firmware")
     runner.document("-f vm.yaml --wait", 9)

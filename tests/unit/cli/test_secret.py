@@ -51,6 +51,7 @@ def token(monkeypatch) -> str:
     return CANARY
 
 
+@pytest.mark.slow
 def test_a_secret_reaches_the_memory_of_a_proven_vm(user, token):
     done = user("put demo hf-token --from-env HF_TOKEN --owner 1000 -o json")
     assert done.code == 0, done.err
@@ -76,7 +77,7 @@ def test_a_secret_reaches_the_memory_of_a_proven_vm(user, token):
     assert [one["nonce"] for one in user.attester.challenges] == [answer["nonce"]]
 
 
-@pytest.mark.parametrize("source", ["file", "stdin", "env", "command"])
+@pytest.mark.parametrize("source", mostly_slow(["file", "stdin", "env", "command"], 4))
 def test_every_source_is_released_byte_by_byte(user, token, monkeypatch, source):
     value = token.encode() + b"\n"
     Path("token").write_bytes(value)
@@ -92,6 +93,7 @@ def test_every_source_is_released_byte_by_byte(user, token, monkeypatch, source)
     assert user.held == {"hf-token": value}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("token")
 def test_transcripts(user, golden):
     lines = (
@@ -106,6 +108,7 @@ def test_transcripts(user, golden):
     golden("cli/secret.txt", "\n".join(str(user(line)) for line in lines))
 
 
+@pytest.mark.slow
 def test_list_tells_names_sizes_and_owners_alone(user, token):
     user("put demo hf-token --from-env HF_TOKEN --owner 1000")
     done = user("list demo -o json")
@@ -120,6 +123,7 @@ def test_list_tells_names_sizes_and_owners_alone(user, token):
     assert "hf-token  34     1000   /run/ccgpu/secrets/hf-token" in user("list demo").out
 
 
+@pytest.mark.slow
 def test_putting_again_replaces(user):
     for value in (b"one", b"another"):
         assert user("put demo token --stdin", stdin=value).code == 0
@@ -127,6 +131,7 @@ def test_putting_again_replaces(user):
     assert len(user.attester.challenges) == 2, "each release has a verdict of its own"
 
 
+@pytest.mark.slow
 def test_rm_removes_what_is_named_or_nothing(user):
     for name in ("one", "two", "three"):
         user(f"put demo {name} --stdin", stdin=b"x")
@@ -139,6 +144,7 @@ def test_rm_removes_what_is_named_or_nothing(user):
     assert [one["name"] for one in done.document["secrets"]] == ["one", "two"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("token")
 def test_a_reboot_ends_all_secrets(user):
     user("put demo hf-token --from-env HF_TOKEN")
@@ -156,6 +162,7 @@ def test_list_asks_no_vm_that_was_not_attested(user):
     assert (done.code, done.out) == (9, "")
 
 
+@pytest.mark.slow
 def test_a_dry_run_proves_the_vm_and_reads_and_sends_nothing(user):
     done = user("put demo token --from-command 'touch ran' --dry-run")
     assert done.code == 0, done.err
@@ -209,6 +216,7 @@ def test_what_is_wrong_is_refused_before_anything_is_asked(user, token, words, c
     assert (user.attester.challenges, user.opened) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_loosened_policy_is_taken_with_the_flag_alone(user, token, monkeypatch):
     monkeypatch.setenv("CI", "true")
     _write_loose_policy()
@@ -244,7 +252,7 @@ def test_the_evidence_of_a_rejected_vm_is_saved(user):
 
 
 @pytest.mark.usefixtures("token")
-@pytest.mark.parametrize("name", ["crypto-absent", "disk", "swap", "write"])
+@pytest.mark.parametrize("name", mostly_slow(["crypto-absent", "disk", "swap", "write"], 4))
 def test_a_vm_that_cannot_keep_a_secret_in_memory_is_named(user, name):
     user.attester.scenario(f"opener-{name}")
     done = user("put demo token --from-env HF_TOKEN -o json")
@@ -252,6 +260,7 @@ def test_a_vm_that_cannot_keep_a_secret_in_memory_is_named(user, name):
     assert done.error["hint"]
 
 
+@pytest.mark.slow
 def test_a_program_that_fails_releases_nothing(user):
     done = user(f"put demo token --from-command 'sh -c \"echo {CANARY}; exit 4\"'")
     assert (done.code, user.opened, user.held) == (2, [], {})
@@ -259,6 +268,7 @@ def test_a_program_that_fails_releases_nothing(user):
     assert CANARY not in done.err + done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cause", "arrives"), mostly_slow(_CUTS, 3))
 def test_a_put_that_is_cut_off_leaves_the_old_values_or_the_new_ones(
     shell, prepared, cause, arrives
@@ -290,6 +300,7 @@ def hears_interrupts():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_while_a_program_prints_its_secret_sends_nothing(user):
     Path("stop").write_text("#!/bin/sh\nprintf half; kill -INT $PPID; sleep 5\n")
@@ -298,6 +309,7 @@ def test_an_interrupt_while_a_program_prints_its_secret_sends_nothing(user):
     assert (done.code, user.opened, user.held) == (130, [], {})
 
 
+@pytest.mark.slow
 def test_the_secrets_of_a_spec_are_put_with_its_owners(user, token):
     Path("specs").mkdir()
     Path("specs/key").write_bytes(b"\0\1")
@@ -322,6 +334,7 @@ def test_events_tell_names_and_never_values(user, token):
     assert token not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_the_bytes_of_a_secret_are_in_the_vms_memory_and_nowhere_else(user, monkeypatch, tmp_path):
     sent: list[bytes] = []
     user.shell.arm.on_commit = lambda request, _: sent.append(

@@ -50,6 +50,7 @@ def test_an_unresolvable_host_is_reported(shell: Shell, az: Az) -> None:
     assert "DefaultAzureCredential" not in done.err
 
 
+@pytest.mark.slow
 def test_the_credential_is_named_in_every_document(shell: Shell) -> None:
     for line in (f"plan {_CREATE[7:]}", _CREATE, "show demo", "list"):
         assert shell(f"{line} -o json").document["signed_in_with"] == "FakeCredential"
@@ -85,6 +86,7 @@ def _deletes_group(request: Request) -> bool:
     return request.method == "DELETE" and request.path.endswith("/ccgpu-demo")
 
 
+@pytest.mark.slow
 def test_a_failed_group_delete_names_the_blocking_resource(shell: Shell) -> None:
     assert shell(f"{_CREATE} --no-wait").code == 0
     body: Any = {

@@ -93,6 +93,7 @@ def test_the_simulated_amd_has_no_certificate_of_unknown_chips(shell):
     assert missing["reasons"] == ["kds.simulated-amd.invalid does not have it (404)"]
 
 
+@pytest.mark.slow
 def test_simulated_vendors_persist_with_their_subscription(tmp_path):
     first = Simulation(tmp_path / "w").vendors()
     again = Simulation(tmp_path / "w")
@@ -110,6 +111,7 @@ def test_a_damaged_vendor_file_is_named(tmp_path, text):
     assert "w.vendors.json" in (caught.value.hint or "")
 
 
+@pytest.mark.slow
 def test_the_fake_back_end_has_no_network_access(tmp_path):
     backend = open_backend(ConnectionOptions(BackendName.FAKE), tmp_path, {})
     assert all(host.endswith(".invalid") for host in backend.sources.hosts())

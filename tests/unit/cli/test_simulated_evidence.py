@@ -48,6 +48,7 @@ def _verify(user, file, **changes):
     return user(f"verify {file} {words} -o json")
 
 
+@pytest.mark.slow
 def test_the_evidence_of_a_simulated_vm_is_accepted(user):
     file = _collect(user)
     fetched = user(f"collateral fetch {file} --backend fake --out {user.folder / 'collateral'}")
@@ -67,6 +68,7 @@ def test_the_evidence_of_a_simulated_vm_is_accepted(user):
     assert _verify(user, file, host_key="SHA256:" + "A" * 43).code == 9
 
 
+@pytest.mark.slow
 def test_a_vm_in_developer_mode_is_refused(user):
     user("fake scenario devtools")
     file = _collect(user)

@@ -1,6 +1,7 @@
 """What `create` gives a simulated VM at its first boot, and what becomes of it in there."""
 
 import json
+from itertools import starmap
 
 import pytest
 
@@ -9,6 +10,7 @@ from ccgpu.guest.channel import Channel, GuestTarget
 from support.arm import Client
 from support.cli import Shell
 from support.simulated_guests import open_channel
+from support.slow import mostly_slow
 
 _SPEC = """
 name: demo
@@ -62,6 +64,7 @@ def test_the_users_own_part_is_carried_out_too(channel):
     assert _read(channel, "/etc/extra") == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("channel")
 def test_the_ways_into_a_simulated_vm_need_no_openssh(shell, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))  # nothing is in there
@@ -80,10 +83,16 @@ def test_the_ways_into_a_simulated_vm_need_no_openssh(shell, monkeypatch, tmp_pa
 @pytest.mark.usefixtures("channel")
 @pytest.mark.parametrize(
     ("scenario", "code", "text"),
-    [
-        ("other-host-key", 9, "WRONG HOST KEY"),
-        ("no-sshd", 10, "Connection refused"),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                ("other-host-key", 9, "WRONG HOST KEY"),
+                ("no-sshd", 10, "Connection refused"),
+            ],
+        ),
+        2,
+    ),
 )
 def test_a_scenario_of_guests_shows_in_exec(shell, scenario, code, text):
     assert shell("exec demo -- true").code == 0
@@ -92,6 +101,7 @@ def test_a_scenario_of_guests_shows_in_exec(shell, scenario, code, text):
     assert (outcome.code, text in outcome.err) == (code, True), outcome
 
 
+@pytest.mark.slow
 def test_run_command_into_an_open_vm_prints_and_ends_as_the_command(shell):
     create = "create demo --region eastus2 --ssh-from 203.0.113.7/32 --set guest.lockdown=false"
     assert shell(create).code == 0

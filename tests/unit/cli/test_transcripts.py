@@ -36,10 +36,12 @@ def _with_encryption_set(shell):
     shell.arm.advance(60)
 
 
+@pytest.mark.slow
 def test_create_shows_its_resources_and_the_ssh_command(shell, golden):
     golden("cli/create.txt", str(shell(_CREATE)))
 
 
+@pytest.mark.slow
 def test_a_second_create_finds_nothing_to_do(shell, golden):
     shell(_CREATE)
     golden("cli/create-again.txt", str(shell(_CREATE)))
@@ -56,12 +58,14 @@ def test_the_plan_of_each_template(shell, golden, template):
     assert shell.kinds() == (["diskEncryptionSets", "resourceGroups"] if more else [])
 
 
+@pytest.mark.slow
 def test_plan_shows_signs_and_reasons_of_changes(shell, golden):
     shell(_CREATE)
     golden("cli/plan-update.txt", str(shell("plan demo --ssh-from 198.51.100.0/24 --tag a=[red]")))
     golden("cli/plan-replace.txt", str(shell("plan demo --ssh-from 203.0.113.7/32 --zone 2")))
 
 
+@pytest.mark.slow
 def test_a_replace_needs_the_flag_and_a_confirmation(shell, golden):
     shell(_CREATE)
     golden("cli/create-replace-unasked.txt", str(shell(f"{_CREATE} --zone 2")))
@@ -69,6 +73,7 @@ def test_a_replace_needs_the_flag_and_a_confirmation(shell, golden):
     golden("cli/create-replace.txt", str(shell(f"{_CREATE} --zone 2 --replace --yes")))
 
 
+@pytest.mark.slow
 def test_show_and_list(shell, golden):
     golden("cli/list-none.txt", str(shell("list")))
     shell(f"{_CREATE} --ttl 8h")
@@ -77,12 +82,14 @@ def test_show_and_list(shell, golden):
     golden("cli/query.txt", str(shell("list --query deployments[].{name:name,state:state}")))
 
 
+@pytest.mark.slow
 def test_the_life_of_the_vm(shell, golden):
     shell(_CREATE)
     steps = [shell(line) for line in ("stop demo", "wait demo --for stopped", "start demo")]
     golden("cli/lifecycle.txt", "\n".join(map(str, [*steps, shell("restart demo")])))
 
 
+@pytest.mark.slow
 def test_reaching_the_vm(shell, golden):
     shell(_CREATE)
     golden("cli/logs-serial.txt", str(shell("logs demo --serial")))
@@ -92,6 +99,7 @@ def test_reaching_the_vm(shell, golden):
     golden("cli/reaching.txt", "\n".join(map(str, done)))
 
 
+@pytest.mark.slow
 def test_delete_needs_yes_and_a_second_delete_finds_nothing(shell, golden):
     shell(_CREATE)
     golden("cli/delete-unconfirmed.txt", str(shell("delete demo")))
@@ -99,6 +107,7 @@ def test_delete_needs_yes_and_a_second_delete_finds_nothing(shell, golden):
     golden("cli/delete-nothing.txt", str(shell("delete demo")))
 
 
+@pytest.mark.slow
 def test_events_are_one_document_a_line(shell, golden):
     golden("cli/create-events.txt", str(shell(f"{_CREATE} --events ndjson")))
 
@@ -123,6 +132,7 @@ def test_quota_is_refused_before_anything_is_made(shell, golden):
     assert shell.writes() == []
 
 
+@pytest.mark.slow
 def test_a_create_without_capacity_leaves_nothing(shell, golden):
     shell.arm.settings.set("capacity", NCC_SIZE, value={"eastus2": NO_ROOM})
     golden("cli/create-no-capacity.txt", str(shell(_CREATE)))

@@ -73,6 +73,7 @@ def test_the_verdict_in_a_bundle_is_never_read_back(shell, write):
     assert shell(f"verify {file} {_FAKE} --at bundle").code == 9
 
 
+@pytest.mark.slow
 def test_a_refusal_counts_groups_and_shows_what_failed_in_full(shell, write):
     file = write(nonce_evidence(vm(), b"short"))
     done = shell(f"verify {file} {_FAKE} --at bundle")
@@ -378,6 +379,7 @@ def test_policy_bundle_and_verdict_have_schemas(shell, name):
     assert document["properties"]
 
 
+@pytest.mark.slow
 def test_a_vm_with_its_gpu_is_accepted_by_the_default_policy_from_a_bundle(shell, write, tmp_path):
     file = write(gpus.bound_evidence(vm(), gpus.gpu()))
     line = f"{_ASKED} --backend fake --at bundle -o json"
@@ -391,6 +393,7 @@ def test_a_vm_with_its_gpu_is_accepted_by_the_default_policy_from_a_bundle(shell
     assert shell(f"verify {file} {_ASKED} --at bundle").code == 9
 
 
+@pytest.mark.slow
 def test_evidence_without_a_required_part_is_refused(shell, write):
     whole = gpus.bound_evidence(vm(), gpus.gpu())
     without = [replace(whole, gpus=()), replace(whole, cpu=None)]

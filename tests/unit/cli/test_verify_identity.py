@@ -66,6 +66,7 @@ def test_evidence_of_the_expected_vm_is_accepted(shell, good):
     assert done.document["facts"]["host key"] == _KEY
 
 
+@pytest.mark.slow
 def test_a_relay_exits_9_with_and_without_the_vm_id(shell, write):
     file = write(relay())
     with_id = shell(f"verify {file} {_FAKE} {_ID} {_HOST} {_SENT}")
@@ -147,6 +148,7 @@ def test_a_recorded_challenge_replaces_the_options(shell, good):
     assert shell(f"verify {good} {_FAKE} --vm-id {OTHER_ID}").code == 9
 
 
+@pytest.mark.slow
 def test_a_relay_of_a_recorded_challenge_is_refused(shell, write):
     records = Challenges(shell.state / "challenges")
     records.write(ChallengeRecord(NONCE, vm().vm_id, HOST_KEY, AT))

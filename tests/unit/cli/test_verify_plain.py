@@ -40,6 +40,7 @@ _CHECKS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Appraisal,

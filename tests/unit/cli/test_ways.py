@@ -63,6 +63,7 @@ def test_a_remembered_key_file_that_has_gone_can_be_forgotten(shell, prepared, t
     assert shell("exec demo -i none -- true").code == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_mended_in_a_vm_whose_host_key_is_unknown(shell):
     shell("fake scenario no-host-key")
     shell(_CREATE)

@@ -21,6 +21,7 @@ def test_a_vm_without_workloads(runner):
     assert runner.shell("ps demo --backend fake").out == "no workloads\n"
 
 
+@pytest.mark.slow
 def test_workloads_are_listed(runner, golden):
     runner(SERVER)
     runner(f"{JOB} --wait -- sh -c 'exit 3'")
@@ -30,6 +31,7 @@ def test_workloads_are_listed(runner, golden):
     assert (server["state"], server["ports"]) == ("running", [30000])
 
 
+@pytest.mark.slow
 def test_a_reboot_stops_them_and_ps_says_how_to_go_on(runner, golden):
     runner(SERVER)
     runner(f"{JOB} --wait -- true")
@@ -41,6 +43,7 @@ def test_a_reboot_stops_them_and_ps_says_how_to_go_on(runner, golden):
     assert runner.workloads == {"sglang": "running"}
 
 
+@pytest.mark.slow
 def test_a_workload_is_stopped_by_name(runner):
     runner(SERVER)
     done = runner("--stop sglang")
@@ -57,6 +60,7 @@ def test_a_stop_runs_nothing(runner, more):
     assert runner.sent == []
 
 
+@pytest.mark.slow
 def test_the_log_of_a_workload(runner):
     runner(f"{JOB} --wait -- echo hello")
     assert runner.shell("logs demo --workload image --backend fake").out == "hello\n"
@@ -72,6 +76,7 @@ def test_the_log_of_a_workload(runner):
     assert runner.shell("logs demo --workload none --backend fake").code == 4
 
 
+@pytest.mark.slow
 def test_a_log_is_followed_to_its_end_or_until_ctrl_c(runner):
     runner(f"{JOB} -- python train.py")
     done = runner.shell("logs demo --workload image --follow --backend fake")
@@ -105,12 +110,14 @@ def _ask_through_tunnel(runner: Runner, words: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_tunnel_to_a_workload_by_its_name(runner):
     runner(SERVER)
     assert _ask_through_tunnel(runner, "sglang")["data"][0]["id"] == "org/small"
     assert _ask_through_tunnel(runner, "30000")["data"][0]["id"] == "org/small"
 
 
+@pytest.mark.slow
 def test_a_workload_that_does_not_run_has_no_port(runner):
     done = runner.shell("tunnel demo sglang --backend fake")
     assert done.code == 4
@@ -118,6 +125,7 @@ def test_a_workload_that_does_not_run_has_no_port(runner):
     assert runner.shell("tunnel demo image --backend fake").code == 2
 
 
+@pytest.mark.slow
 def test_another_machine_finds_the_port_in_the_log_of_the_vm(runner, tmp_path):
     runner(SERVER)
     other = another_machine(tmp_path, runner.shell.arm)

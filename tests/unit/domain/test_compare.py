@@ -295,11 +295,13 @@ _FIELDS = st.text(min_size=1, max_size=5).filter(lambda name: name != "tags")
 _BODIES = st.dictionaries(_FIELDS, _JSON)
 
 
+@pytest.mark.slow
 @given(_BODIES)
 def test_a_body_does_not_differ_from_itself(body):
     assert differences(Kind.NSG, body, copy.deepcopy(body)) == ()
 
 
+@pytest.mark.slow
 @given(_BODIES, _BODIES)
 def test_any_response_can_be_compared_with_any_body(body, found):
     for one in differences(Kind.VM, body, found):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def test_existing_dependents_of_a_replaced_resource_are_replaced(world):
             assert actions[one.id] is Action.REPLACE
 
 
+@pytest.mark.slow
 @given(_worlds())
 def test_the_plan_does_not_depend_on_the_order_of_the_resources(world):
     wanted, actual = world
@@ -130,6 +132,7 @@ def test_every_change_but_a_creation_has_a_reason(world):
         assert bool(step.reasons) is (step.action in (Action.UPDATE, Action.REPLACE))
 
 
+@pytest.mark.slow
 @given(_worlds())
 def test_an_update_keeps_all_tags_and_the_run_tags(world):
     wanted, actual = world

@@ -54,6 +54,7 @@ def test_a_claim_that_is_not_known_is_neither_yes_nor_no(word, conditions, met):
     assert _answer(_policy(*conditions, word=word), complete=False).met is met
 
 
+@pytest.mark.slow
 @given(POLICIES)
 def test_knowing_all_claims_never_turns_a_no_into_a_yes(policy):
     claims = {"iss": policy.authorities[0].authority}

@@ -237,6 +237,7 @@ _json = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(sorted(VmSpec.model_fields)) | st.text(), _json))
 def test_any_values_are_a_spec_or_problems_with_messages(values):
     found: tuple[problems.FieldProblem, ...] = ()

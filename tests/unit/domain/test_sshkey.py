@@ -65,6 +65,7 @@ def test_comments_and_spaces_around_a_key_are_ignored(text, comment):
     assert str(key) == f"{_ED25519} {comment}".strip()
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_is_parsed_or_a_value_error(text):
     with suppress(ValueError):

@@ -1,5 +1,6 @@
 """After any history, a deleted group leaves no resources and no bill."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def play(steps: list[str | int], *, room: int | None = None) -> Client:
 scripts = st.lists(st.sampled_from([*STEPS, *SECONDS]), max_size=15)
 
 
+@pytest.mark.slow
 @given(scripts, st.sampled_from([None, 0]))
 def test_deleted_group_leaves_no_resource_and_no_bill(steps, room):
     az = play(steps, room=room)
@@ -65,6 +67,7 @@ def test_deleted_group_leaves_no_resource_and_no_bill(steps, room):
     assert {one["currentValue"] for one in az.get(USAGES)["value"]} == {0}
 
 
+@pytest.mark.slow
 @given(scripts, st.sampled_from([None, 0]))
 def test_only_existing_resources_are_billed(steps, room):
     az = play(steps, room=room)

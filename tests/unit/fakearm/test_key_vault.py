@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import starmap
 
 import pytest
 from azure.core.exceptions import (
@@ -30,6 +31,7 @@ from support.key_vaults import (
     release_policy,
     session,
 )
+from support.slow import mostly_slow
 
 _VM = "00000000-0000-4000-8000-0000000000ff"
 _CLAIM = {"claim": "x-ms-isolation-tee.x-ms-attestation-type", "equals": "sevsnpvm"}
@@ -81,12 +83,18 @@ def test_a_key_is_returned_with_its_policy_and_attributes(vault):
 
 @pytest.mark.parametrize(
     ("algorithm", "hash_"),
-    [
-        (None, hashes.SHA1()),
-        ("CKM_RSA_AES_KEY_WRAP", hashes.SHA1()),
-        ("RSA_AES_KEY_WRAP_256", hashes.SHA256()),
-        ("RSA_AES_KEY_WRAP_384", hashes.SHA384()),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                (None, hashes.SHA1()),
+                ("CKM_RSA_AES_KEY_WRAP", hashes.SHA1()),
+                ("RSA_AES_KEY_WRAP_256", hashes.SHA256()),
+                ("RSA_AES_KEY_WRAP_384", hashes.SHA384()),
+            ],
+        ),
+        4,
+    ),
 )
 def test_the_released_key_is_wrapped_for_the_vms_key(vault, algorithm, hash_):
     made = _create(vault, kind="RSA-HSM")

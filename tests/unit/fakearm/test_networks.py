@@ -515,6 +515,7 @@ def test_a_patch_of_more_than_tags_is_a_gap(az):
         az.send("PATCH", NSG, {"tags": {}, "properties": {}})
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["put", "delete", "other"]), max_size=12))
 def test_private_addresses_are_unique_in_any_order(steps):
     az = Client(FakeArm())

@@ -140,6 +140,7 @@ def test_durations_are_configurable(az):
     assert az.get_url(url).body["status"] == "Succeeded"
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 40), max_size=6))
 def test_bill_does_not_depend_on_reads(steps):
     patient, curious = Client(FakeArm()), Client(FakeArm())

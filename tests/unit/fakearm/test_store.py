@@ -98,6 +98,7 @@ arm.close()
 """
 
 
+@pytest.mark.slow
 def test_processes_that_begin_at_once_share_one_state(tmp_path):
     path = tmp_path / "azure.db"
     url = f"https://management.azure.com{group_path()}"
@@ -122,6 +123,7 @@ arm.send(Request("PUT", sys.argv[2], {"Authorization": "Bearer x"}, b'{"location
 """
 
 
+@pytest.mark.slow
 def test_commits_survive_a_killed_process(tmp_path):
     path = tmp_path / "azure.db"
     url = f"https://management.azure.com{group_path()}?api-version=2025-04-01"

@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+from itertools import starmap
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -13,6 +14,7 @@ from ccgpu.errors import GuestUnreachable
 from ccgpu.fakearm import scenarios
 from support.guest_evidence import ask, collect, fetch, hardware_of, judge, judge_with
 from support.simulated_guests import add_bench, make_bench
+from support.slow import mostly_slow
 from support.vms import NONCE
 
 _PIECES = [
@@ -45,7 +47,7 @@ _REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", _REFUSED)
+@pytest.mark.parametrize("name", mostly_slow(_REFUSED, 5))
 def test_evidence_of_a_bad_state_is_refused_for_that_state(bench, name):
     scenarios.apply(bench.az.arm, name)
     assert judge(bench, collect(bench)).reasons == _REFUSED[name]
@@ -75,7 +77,7 @@ def test_without_the_vendors_there_is_no_collateral(bench):
 _SPOTS = 12  # changed bytes in each piece
 
 
-@pytest.mark.parametrize(("part", "name"), _PIECES)
+@pytest.mark.parametrize(("part", "name"), mostly_slow(starmap(pytest.param, _PIECES), 4))
 def test_a_changed_byte_of_a_piece_is_refused(bench, part, name):
     document = collect(bench)
     fetched = fetch(bench, document)
@@ -195,7 +197,7 @@ def test_a_recipient_key_is_made_only_for_a_release_and_is_bound(bench):
     assert "hcl.user-data.other" in judge(bench, swapped).reasons
 
 
-@pytest.mark.parametrize(("part", "name"), _PIECES)
+@pytest.mark.parametrize(("part", "name"), mostly_slow(starmap(pytest.param, _PIECES), 4))
 def test_a_piece_of_another_answer_of_the_same_vm_is_refused(bench, part, name):
     document, other = copy.deepcopy(collect(bench)), collect(bench, bytes(32))
     bench.channel.run([*_READY, "1"], timeout=5)
@@ -218,6 +220,7 @@ def _identity(bench):
     return document["cpu"]["pcrs"], facts["chip id"], facts["GPU ueid"], keys
 
 
+@pytest.mark.slow
 def test_a_vm_keeps_its_keys_over_boots_and_has_its_own(bench):
     pcrs, *mine = _identity(bench)
     other_pcrs, *theirs = _identity(add_bench(bench.az, "other"))

@@ -117,6 +117,7 @@ def test_a_copy_that_cannot_be_made_is_an_error(bench, tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folder"]
 
 
+@pytest.mark.slow
 def test_a_guest_holds_64_mib_of_files(bench, tmp_path):
     (tmp_path / "large").write_bytes(bytes(33 << 20))
     bench.channel.put(tmp_path / "large", "one")

@@ -130,6 +130,7 @@ def test_the_log_of_an_earlier_answer_is_refused(bench):
     assert judge(bench, document).reasons == ("workloads.log.replay",)
 
 
+@pytest.mark.slow
 def test_a_changed_byte_of_the_log_is_refused(bench):
     _start(bench, _ONE)
     document = dict(collect(bench))

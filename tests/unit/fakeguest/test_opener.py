@@ -17,6 +17,7 @@ from support.cli import Shell
 from support.cloud import make_backend
 from support.opening import BOUND, VERDICT, OpenerVm
 from support.prepared import Prepared
+from support.slow import mostly_slow
 
 _SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 _INFO = release.release_info(BOUND, VERDICT)
@@ -98,7 +99,7 @@ CASES: dict[str, tuple[Any, Callable[[bytes], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", mostly_slow(CASES, 5))
 def test_both_give_the_same_answer(simulated, real, case):
     request, message = CASES[case]
     answers = []

@@ -204,6 +204,7 @@ _PARTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(_PARTS)
 def test_extra_parts_arrive_as_they_are_in_their_order(parts):
     text = _render(files=(), cloud_init=parts)

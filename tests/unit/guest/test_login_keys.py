@@ -45,6 +45,7 @@ def test_keys_that_all_ask_are_refused_without_an_agent(tmp_path):
     require_usable([])
 
 
+@pytest.mark.slow
 def test_a_key_that_the_agent_holds_is_usable(tmp_path, monkeypatch):
     if shutil.which("ssh-agent") is None:
         pytest.skip("needs ssh-agent")

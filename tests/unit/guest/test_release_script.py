@@ -65,6 +65,7 @@ def test_the_answer_has_no_value(vm):
     assert done.stderr == b""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(_ME != 0, reason="only root gives files away")
 def test_the_owner_is_the_one_that_was_chosen(vm):
     assert vm.put(Secret("hf-token", b"x", 12345))[0].owner == 12345
@@ -73,12 +74,14 @@ def test_the_owner_is_the_one_that_was_chosen(vm):
     assert release.list_secrets(vm) == (StoredSecret("hf-token", 1, 12345),)
 
 
+@pytest.mark.slow
 def test_the_limits_themselves_pass(vm):
     many = [Secret(f"s{n:02}", bytes([n]) * MOST_BYTES, _ME) for n in range(MOST_SECRETS)]
     assert len(vm.put(*many)) == MOST_SECRETS
     assert sorted(one.size for one in release.list_secrets(vm)) == [MOST_BYTES] * MOST_SECRETS
 
 
+@pytest.mark.slow
 def test_a_key_works_once(vm):
     sealed = vm.seal(TOKEN)
     vm.open(sealed)
@@ -86,6 +89,7 @@ def test_a_key_works_once(vm):
     assert refused(vm, sealed) == "key.absent"
 
 
+@pytest.mark.slow
 def test_a_key_is_gone_after_a_message_that_does_not_open(vm):
     sealed = vm.seal(TOKEN)
     assert refused(vm, sealed[:-1]) == "seal"
@@ -105,6 +109,7 @@ def test_a_message_for_an_earlier_key_does_not_open(vm):
     assert refused(vm, sealed) == "seal"
 
 
+@pytest.mark.slow
 def test_a_message_does_not_open_after_a_boot(vm, tmp_path):
     sealed = vm.seal(TOKEN)
     vm.root = tmp_path / "rebooted"
@@ -121,6 +126,7 @@ def test_a_message_that_was_cut_does_not_open(vm, cut):
     assert refused(vm, vm.seal(TOKEN)[:cut]) == "seal"
 
 
+@pytest.mark.slow
 def test_a_new_value_replaces_the_old_one_whole(vm):
     vm.put(TOKEN)
     with (vm.secrets / "hf-token").open("rb") as held:
@@ -129,6 +135,7 @@ def test_a_new_value_replaces_the_old_one_whole(vm):
     assert vm.contents() == {"run/ccgpu/secrets/hf-token": b"new"}
 
 
+@pytest.mark.slow
 def test_a_link_in_the_place_of_a_secret_is_replaced_and_not_followed(vm, tmp_path):
     vm.put(TOKEN)
     outside = tmp_path / "outside"
@@ -224,6 +231,7 @@ def test_other_mounts_do_not_matter(vm, more):
     files.require_memory(vm.root)
 
 
+@pytest.mark.slow
 def test_without_the_package_it_says_so_and_keeps_the_key(vm):
     sealed = vm.seal(TOKEN)
     hidden = b"import sys; sys.modules['cryptography'] = None\n" + release.script(sealed)
@@ -233,6 +241,7 @@ def test_without_the_package_it_says_so_and_keeps_the_key(vm):
     assert vm.open(sealed)
 
 
+@pytest.mark.slow
 def test_listing_and_removing_need_no_package(vm):
     vm.put(TOKEN)
     hidden = b"import sys; sys.modules['cryptography'] = None\n" + release.script()
@@ -245,11 +254,13 @@ def test_listing_and_removing_need_no_package(vm):
 # --- List and remove ---
 
 
+@pytest.mark.slow
 def test_there_is_nothing_to_list_before_the_first_release(vm):
     assert release.list_secrets(vm) == ()
     assert not vm.run_folder.exists()
 
 
+@pytest.mark.slow
 def test_only_files_with_names_of_secrets_are_listed(vm):
     vm.put(TOKEN)
     (vm.secrets / ".hf-token.1").write_text("left over")
@@ -259,6 +270,7 @@ def test_only_files_with_names_of_secrets_are_listed(vm):
     assert [one.name for one in release.list_secrets(vm)] == ["hf-token"]
 
 
+@pytest.mark.slow
 def test_what_is_removed_is_overwritten_first(vm):
     vm.put(TOKEN, Secret("kept", b"x", _ME))
     with (vm.secrets / "hf-token").open("rb") as held:
@@ -267,6 +279,7 @@ def test_what_is_removed_is_overwritten_first(vm):
     assert [one.name for one in release.list_secrets(vm)] == ["kept"]
 
 
+@pytest.mark.slow
 def test_one_that_is_not_there_removes_none(vm):
     vm.put(TOKEN)
     with pytest.raises(ReleaseFailed, match="no secret other in the VM") as caught:
@@ -305,6 +318,7 @@ def test_a_request_that_is_none_is_refused(vm, request_):
     assert caught.value.code == "request"
 
 
+@pytest.mark.slow
 def test_a_request_that_is_refused_is_answered(vm):
     assert vm.refusal({"action": "close"}) == "request"
     assert vm.refusal("{") == "request"
@@ -368,6 +382,7 @@ def test_a_message_with_secrets_is_read():
     assert main.read_content(json.dumps(_document()).encode()) == [("hf-token", _VALUE, _ME)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(_ME != 0, reason="only root mounts")
 def test_a_full_memory_leaves_no_part_of_a_secret(vm):
     vm.put(TOKEN)

@@ -291,6 +291,7 @@ def test_other_content_gets_no_name(vm, there, data):
     assert "config.json" not in content_of(vm)
 
 
+@pytest.mark.slow
 def test_shorter_content_gets_no_name(vm, there):
     there.content["config.json"] = b"{"
     assert refusal(vm, wanted(there)) == "fetch.failed"

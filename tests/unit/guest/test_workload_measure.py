@@ -72,6 +72,7 @@ def test_each_event_extends_pcr_13_and_the_log(machine):
     assert machine.log.stat().st_mode & 0o7777 == 0o600
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line), max_size=5))
 @settings(max_examples=20, deadline=None)
 def test_the_log_replays_to_the_pcr(lines):

@@ -168,7 +168,7 @@ def _take_away(guest, things):
             pytest.param(*case, id=f"{case[0]}-{case[2]}-{number}")
             for number, case in enumerate(CASES)
         ],
-        every=5,
+        every=20,
     ),
 )
 def test_a_failure_is_named(guest, step, missing, command, ends, code, message):
@@ -199,6 +199,7 @@ def test_a_driver_that_is_not_in_the_archive_is_not_replaced_by_another(guest):
     assert _DRIVER not in guest.machine["installed"]
 
 
+@pytest.mark.slow
 def test_a_machine_without_a_gpu_is_named(guest):
     guest.forget("driver")
     for node in (guest.path / "dev").glob("nvidia*"):
@@ -209,6 +210,7 @@ def test_a_machine_without_a_gpu_is_named(guest):
     assert message == "/dev/nvidia0 is missing: the driver found no GPU"
 
 
+@pytest.mark.slow
 def test_not_ready_is_not_taken_for_ready(guest):
     guest.settings(CCGPU_READY="at-boot")
     guest.forget("gpu")
@@ -227,6 +229,7 @@ def test_a_ready_state_that_nobody_knows_is_an_error(guest):
     assert message == "nvidia-smi conf-compute -grs: Confidential Compute: unknown"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "says", [[255, "Bad option"], [0, "port 22\nport 2222\npasswordauthentication no"]], ids=str
 )
@@ -240,6 +243,7 @@ def test_settings_that_sshd_refuses_are_taken_back_and_tried_again(guest, says):
     assert guest.calls("systemctl try-reload-or-restart ssh.service")
 
 
+@pytest.mark.slow
 def test_a_source_that_could_not_be_read_is_read_at_the_next_run(guest):
     guest.forget("container-toolkit")
     listed = guest.path / "etc/apt/sources.list.d/nvidia-container-toolkit.list"
@@ -252,6 +256,7 @@ def test_a_source_that_could_not_be_read_is_read_at_the_next_run(guest):
     assert [line for line in guest.calls("apt-get") if line.endswith(" update")]
 
 
+@pytest.mark.slow
 def test_a_guest_that_cloud_init_left_without_network_is_not_locked(guest):
     guest.forget("lockdown")
     (guest.path / "etc/netplan/50-cloud-init.yaml").unlink()
@@ -262,6 +267,7 @@ def test_a_guest_that_cloud_init_left_without_network_is_not_locked(guest):
     assert not (guest.path / "etc/cloud/cloud-init.disabled").exists()
 
 
+@pytest.mark.slow
 def test_swap_that_stays_on_is_named(guest):
     guest.forget("lockdown")
     guest.write("proc/swaps", "Filename Type Size Used Priority\n/swap.img file 1 0 -2\n")

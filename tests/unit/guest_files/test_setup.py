@@ -111,6 +111,7 @@ def test_progress_is_printed_line_by_line_and_the_output_of_steps_is_not(guest):
     assert message in guest.read("var/lib/ccgpu/setup.log")
 
 
+@pytest.mark.slow
 def test_it_goes_on_at_the_step_that_failed(guest):
     guest.forget("docker")
     guest.change(broken={"docker info": [1, "Cannot connect to the Docker daemon"]})
@@ -124,6 +125,7 @@ def test_it_goes_on_at_the_step_that_failed(guest):
     assert guest.status["state"] == "done"
 
 
+@pytest.mark.slow
 def test_the_gpu_is_looked_at_once_a_boot(guest):
     guest.boot()
     done = guest.run("setup")

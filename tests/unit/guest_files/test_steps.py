@@ -37,6 +37,7 @@ def test_driver_kernel_and_nullboot_are_held_together_and_libraries_are_not(gues
     assert held & {"linux-libc-dev", "docker.io", "unattended-upgrades", "cryptsetup-bin"} == set()
 
 
+@pytest.mark.slow
 def test_kernel_and_nullboot_are_held_before_anything_is_installed(new_guest):
     new_guest.change(
         broken={"apt-get -s install": [100, "E: no"], "apt-get install": [100, "E: no"]}
@@ -48,6 +49,7 @@ def test_kernel_and_nullboot_are_held_before_anything_is_installed(new_guest):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("updates", "on"), [("security", "1"), pytest.param("none", "0", marks=pytest.mark.slow)]
 )
@@ -91,6 +93,7 @@ def test_every_call_of_apt_waits_for_its_lock_and_asks_nobody(new_guest):
     assert all("-y -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3" in line for line in calls)
 
 
+@pytest.mark.slow
 def test_the_settings_of_docker_are_kept_and_ours_added(guest):
     guest.forget("docker")
     mine = {"features": {"buildkit": True}, "log-driver": "journald", "mtu": 1400}
@@ -123,6 +126,7 @@ def test_the_persistence_daemon_is_never_restarted(guest):
     assert {line.split()[1] for line in calls} == {"enable", "is-active"}
 
 
+@pytest.mark.slow
 def test_an_initramfs_older_than_the_modprobe_line_is_made_again(guest):
     guest.forget("lkca")
     guest.write(f"boot/initrd.img-{KERNEL}", "")
@@ -136,6 +140,7 @@ def test_an_initramfs_older_than_the_modprobe_line_is_made_again(guest):
     )
 
 
+@pytest.mark.slow
 def test_openssl_with_another_digest_is_not_built(guest):
     guest.forget("openssl")
     guest.settings(CCGPU_OPENSSL="1")
@@ -145,6 +150,7 @@ def test_openssl_with_another_digest_is_not_built(guest):
     assert not (guest.path / "opt").exists()
 
 
+@pytest.mark.slow
 def test_openssl_is_built_from_the_release_and_used_as_it_says_its_version(guest):
     guest.forget("openssl")
     guest.settings(CCGPU_OPENSSL="1")
@@ -166,6 +172,7 @@ def test_openssl_is_built_from_the_release_and_used_as_it_says_its_version(guest
     assert guest.calls("curl")[0].endswith(f"-o openssl.tar.gz {url}")
 
 
+@pytest.mark.slow
 def test_openssl_that_is_there_is_not_built_again(guest):
     guest.forget("openssl")
     guest.settings(CCGPU_OPENSSL="1")
@@ -205,6 +212,7 @@ def test_a_service_is_told_if_its_own_file_has_changed(guest, changed):
     assert told == [_TOLD[name] for name in changed]
 
 
+@pytest.mark.slow
 def test_swap_is_off_at_later_boots_too(guest):
     guest.forget("lockdown")
     fstab = "LABEL=root / ext4 discard 0 1\n/swap.img none swap sw 0 0\n# /old none swap sw 0 0\n"

@@ -19,6 +19,7 @@ def with_disk(guest):
     return guest
 
 
+@pytest.mark.slow
 def test_it_is_encrypted_with_random_bytes_that_are_nowhere_afterwards(with_disk):
     assert with_disk.run("setup").returncode == 0
     assert with_disk.record("temp-disk")["state"] == "done"
@@ -41,6 +42,7 @@ def test_it_is_encrypted_with_random_bytes_that_are_nowhere_afterwards(with_disk
     assert key not in "".join(calls)
 
 
+@pytest.mark.slow
 def test_two_boots_have_two_keys(with_disk):
     with_disk.run("temp-disk")
     with_disk.run("temp-disk")
@@ -74,6 +76,7 @@ def test_a_partition_is_not_taken_for_the_disk(with_disk):
     assert with_disk.calls("wipefs") == []
 
 
+@pytest.mark.slow
 def test_a_failed_encryption_fails_the_step_and_leaves_no_key(with_disk):
     message = "Device sdb is in use. Can not proceed with format operation."
     with_disk.change(broken={"cryptsetup luksFormat": [5, message]})
@@ -83,6 +86,7 @@ def test_a_failed_encryption_fails_the_step_and_leaves_no_key(with_disk):
     assert list((with_disk.path / "run").glob("ccgpu-temp.*")) == []
 
 
+@pytest.mark.slow
 def test_left_as_it_is_if_the_settings_say_so(with_disk):
     with_disk.settings(CCGPU_TEMP_DISK="none")
     assert with_disk.run("setup").returncode == 0

@@ -42,6 +42,7 @@ def test_a_date_without_a_zone_is_ignored(text, moment):
     assert http_date(text) == moment
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_is_a_date_or_none(text):
     http_date(text)

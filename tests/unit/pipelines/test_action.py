@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from itertools import starmap
 
 import pytest
 
@@ -50,6 +51,7 @@ def test_the_scripts_need_nothing_but_node():
     assert all(name.startswith(("node:", "./", "../")) for name in needed)
 
 
+@pytest.mark.slow
 def test_it_creates_attests_and_publishes(job, stub):
     step = job.main()
     assert step.code == 0, step.log
@@ -95,6 +97,7 @@ def test_a_private_vm_has_its_private_address(job, stub):
     assert job.outputs["address"] == "10.0.0.4"
 
 
+@pytest.mark.slow
 def test_the_post_step_deletes_what_the_main_step_named(job, stub):
     job.main()
     step = job.post()
@@ -146,11 +149,17 @@ def test_a_create_that_fails_fails_the_step(job, stub, code, attested, meaning):
 
 @pytest.mark.parametrize(
     ("code", "out", "published"),
-    [
-        (9, verdict("rejected", reasons=["some.reason"]), "rejected"),
-        (8, "", None),
-        (0, "", None),
-    ],
+    mostly_slow(
+        starmap(
+            pytest.param,
+            [
+                (9, verdict("rejected", reasons=["some.reason"]), "rejected"),
+                (8, "", None),
+                (0, "", None),
+            ],
+        ),
+        3,
+    ),
 )
 def test_only_an_accepted_verdict_passes(job, stub, code, out, published):
     stub.answer("attest", (code, out))
@@ -256,6 +265,7 @@ def test_fields_are_given_one_a_line(job, stub):
     assert stub.calls[0][-2:] == ["--set=os_disk.size_gib=512", "--set=spot=true"]
 
 
+@pytest.mark.slow
 def test_what_a_vm_says_is_no_command_to_the_runner_and_no_markup(job, stub):
     stub.answer("create", (0, _HOSTILE))
     stub.answer("attest", (9, verdict("rejected", reasons=[_HOSTILE])))

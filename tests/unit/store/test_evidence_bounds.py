@@ -122,6 +122,7 @@ def test_collateral_from_a_folder_counts_towards_the_limits(tmp_path):
         evidence.add_collateral(found, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_verdict_on_maximal_input_stays_short():
     """The most GPUs with the most answers: each check is one line of the verdict."""
     one = gpus.nonce_evidence(gpus.gpu())

@@ -92,6 +92,7 @@ def test_at_most_twenty_levels_of_nesting_are_read(name, write):
     assert "nests deeper than 20" in specs.check(write(nested(21), name))[0].message
 
 
+@pytest.mark.slow
 def test_a_file_of_256_kib_is_read(write):
     text = "zone: 1\n#".ljust(256 * 1024, "x")
     assert specs.check(write(text)) == []

@@ -40,6 +40,7 @@ def test_what_is_set_is_read_again_and_unset(path, name):
     assert not path.exists()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), max_size=12))
 def test_the_file_is_the_last_word_on_each_setting(tmp_path_factory, changes):
     path = tmp_path_factory.mktemp("config") / "config.yaml"

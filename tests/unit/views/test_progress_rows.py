@@ -143,6 +143,7 @@ def test_a_note_is_wrapped_between_words():
 _WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=14)
 
 
+@pytest.mark.slow
 @given(st.sampled_from("+~- ±"), st.lists(_WORD, min_size=2, max_size=9), st.integers(30, 120))
 def test_no_line_is_wider_than_the_terminal_or_has_a_part_of_a_word(sign, words, width):
     line = fit_words(sign, words, "1:02:03", width)

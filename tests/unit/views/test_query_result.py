@@ -39,6 +39,7 @@ def test_values_are_shown_as_a_shell_reads_them(value, shown):
     assert as_tsv(value) == shown
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(_SCALARS, min_size=2), min_size=1))
 def test_rows_can_be_split_again(rows):
     lines = as_tsv(rows).split("\n")

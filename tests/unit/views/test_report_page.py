@@ -36,6 +36,7 @@ from support.reports import (
     subject,
     without,
 )
+from support.slow import mostly_slow
 from support.vms import AT, HOST_KEY, NONCE, newest_vm
 
 # What gets out of text, attributes and scripts, and what hides or reverses letters.
@@ -160,7 +161,10 @@ def test_every_check_is_there_with_both_sides_and_its_source():
 
 
 @pytest.mark.parametrize(
-    "id_", ["snp.signature", "ocsp.revoked", "golden.match", "identity.vm-id.other", "brandnew.x"]
+    "id_",
+    mostly_slow(
+        ["snp.signature", "ocsp.revoked", "golden.match", "identity.vm-id.other", "brandnew.x"], 4
+    ),
 )
 @pytest.mark.parametrize("simulated", [True, False])
 def test_no_part_is_drawn_better_than_it_was_judged(id_, simulated):
@@ -174,6 +178,7 @@ def test_no_part_is_drawn_better_than_it_was_judged(id_, simulated):
     assert all(judged[key] == "open" for key in {*judged} - {*drawn})
 
 
+@pytest.mark.slow
 def test_a_token_is_drawn_if_a_check_of_it_failed():
     assert page(failing("nras.overall")).parts["nras"] == "failed"
     assert "nras" not in page(accepted()).parts
@@ -220,6 +225,7 @@ def test_without_a_verdict_nothing_is_called_accepted_or_rejected():
     assert "Treat it as rejected" in found.text
 
 
+@pytest.mark.slow
 def test_a_certificate_is_verified_only_if_its_part_holds():
     good = page(real(accepted())).with_class("verified")
     fewer = page(real(failing("snp.vek.signature"))).with_class("verified")
@@ -227,6 +233,7 @@ def test_a_certificate_is_verified_only_if_its_part_holds():
     assert page(real(failing("brandnew.thing"))).with_class("verified") == []
 
 
+@pytest.mark.slow
 def test_one_of_two_pieces_of_a_kind_is_not_called_verified():
     cpu = evidence().cpu
     assert cpu is not None
@@ -238,6 +245,7 @@ def test_one_of_two_pieces_of_a_kind_is_not_called_verified():
     assert good - fewer == 1
 
 
+@pytest.mark.slow
 def test_what_is_not_valid_at_the_time_of_the_verdict_is_marked():
     late = page(replace(real(accepted()), at=datetime(2100, 1, 1, tzinfo=UTC)))
     assert late.with_class("wrong")
@@ -247,6 +255,7 @@ def test_what_is_not_valid_at_the_time_of_the_verdict_is_marked():
     assert not page(real(accepted())).with_class("wrong")
 
 
+@pytest.mark.slow
 def test_bars_stay_within_their_width():
     for at in (AT, datetime(2100, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)):
         for each in page(replace(accepted(), at=at)).with_class("span"):
@@ -293,6 +302,7 @@ def test_the_page_refers_to_nothing_outside_and_forbids_it():
     assert found.of("script") == found.of("link") == found.of("img") == []
 
 
+@pytest.mark.slow
 def test_the_same_verdict_gives_the_same_bytes():
     first, second = (as_html(subject(failing("snp.vmpl"), attested=_attested())) for _ in range(2))
     assert first == second
@@ -313,6 +323,7 @@ def test_what_is_not_proven_whose_word_and_what_was_loosened_are_listed():
         assert word in found.text
 
 
+@pytest.mark.slow
 def test_an_attestation_has_its_steps_and_a_vm_that_is_not_usable_says_so():
     found = page(accepted(), attested=_attested(GuestNotReady("the GPU is not ready")))
     for word in (

@@ -74,6 +74,7 @@ def test_no_control_character_of_a_log_reaches_a_terminal(verbose):
     assert ("\\x1b" in text) is verbose
 
 
+@pytest.mark.slow
 def test_a_verdict_shows_workloads_only_if_there_are_any():
     shown = _print(verdict.as_text(AppraisedEvidence(accepted(), "e.json", "bundle")))
     assert f"  chat\n    image: registry.example/server:1.2 {_DIGEST}\n" in shown
@@ -96,6 +97,7 @@ def test_the_document_has_every_member_of_a_workload():
     assert (one["model"], one["replayed"]) == (None, False)
 
 
+@pytest.mark.slow
 def test_the_report_has_a_section_of_workloads():
     found = page(accepted())
     assert found.parts["workloads"] == "simulated"

@@ -60,6 +60,7 @@ def test_denied_deletes_exit_4_and_failed_deletes_exit_7(
     assert str(answer.body["error"]["code"]) in str(error)
 
 
+@pytest.mark.slow
 def test_a_denied_action_is_named_beside_another_cause(machine: Machine) -> None:
     machine.create()
     vnet = request_to("DELETE", "/virtualNetworks/")
@@ -107,6 +108,7 @@ def test_create_without_the_right_to_poll_rolls_back(
     assert machine.kinds() == []
 
 
+@pytest.mark.slow
 def test_kept_resources_have_settled(machine: Machine) -> None:
     machine.arm.faults.append(
         always(request_to("GET", "Microsoft.Compute/locations/eastus2/operations"))
@@ -134,6 +136,7 @@ def test_delete_without_the_right_to_poll_removes_everything(
     assert [method for method, _ in machine.writes()].count("DELETE") == 4
 
 
+@pytest.mark.slow
 def test_an_endless_delete_without_the_right_to_poll_is_denied(machine: Machine) -> None:
     machine.create()
     vm = request_to("GET", "/virtualMachines/demo")
@@ -154,6 +157,7 @@ def test_an_endless_delete_without_the_right_to_poll_is_denied(machine: Machine)
     assert states_by_name(error)["demo"] == "exists"
 
 
+@pytest.mark.slow
 def test_stop_without_the_right_to_poll_waits_before_it_fails(machine: Machine) -> None:
     machine.create()
     machine.arm.faults.append(
@@ -183,6 +187,7 @@ def test_gc_without_the_right_to_poll_deletes_and_names_the_action(
     assert machine.kinds() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "code"), [(faults.FORBIDDEN, 4), (LOCKED, 7)], ids=["right", "lock"]
 )

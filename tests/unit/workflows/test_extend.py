@@ -99,6 +99,7 @@ def test_in_a_foreign_group_what_outlives_the_vm_is_written(machine: Machine) ->
     assert tags_of(group) == {}
 
 
+@pytest.mark.slow
 def test_with_the_group_of_another_deployment_the_own_resources_are_written(
     machine: Machine,
 ) -> None:
@@ -148,6 +149,7 @@ def test_a_shorter_lease_is_written_on_all_that_would_keep_it(
     assert 0 < (list_deployments(machine.cloud)[0].seconds_left or 0) <= HOUR
 
 
+@pytest.mark.slow
 def test_a_lease_is_made_shorter_although_the_lists_are_outdated(machine: Machine) -> None:
     machine.arm.settings.set("lag", value={"lists": 100_000})
     machine.create(make_spec(ttl="8h"))
@@ -161,7 +163,7 @@ def test_a_lease_is_made_shorter_although_the_lists_are_outdated(machine: Machin
 
 @BOTH
 @pytest.mark.parametrize("end", mostly_slow(["2026-06-01T00:00:00Z", "soon"], 2))
-@pytest.mark.parametrize("name", ["demo-nsg", "ccgpu-demo", "demo-osdisk", "demo"])
+@pytest.mark.parametrize("name", mostly_slow(["demo-nsg", "ccgpu-demo", "demo-osdisk", "demo"], 4))
 def test_no_later_or_invalid_end_stays(machine: Machine, name: str, end: str) -> None:
     machine.create(make_spec(ttl="1h"))
     tag_as(machine, name, expires=end)
@@ -173,6 +175,7 @@ def test_no_later_or_invalid_end_stays(machine: Machine, name: str, end: str) ->
     assert actions(collect(machine)) == [("demo", "expired", "removed")]
 
 
+@pytest.mark.slow
 def test_a_later_end_in_an_outdated_list_is_not_shown(machine: Machine) -> None:
     machine.create(make_spec(ttl="8h"))
     outdated: list[object] = []
@@ -212,7 +215,7 @@ def test_a_vm_that_is_not_the_deployments_is_not_written(machine: Machine) -> No
     assert set(told.values()) == {done.expires}
 
 
-@pytest.mark.parametrize("name", ["demo", "ccgpu-demo", "demo-nsg"])
+@pytest.mark.parametrize("name", mostly_slow(["demo", "ccgpu-demo", "demo-nsg"], 3))
 def test_what_another_deployment_takes_over_is_not_written(machine: Machine, name: str) -> None:
     """Ownership is judged by the read before the write, not by the lists or an earlier read."""
     machine.create(make_spec(ttl="8h"))
@@ -232,6 +235,7 @@ def test_what_another_deployment_takes_over_is_not_written(machine: Machine, nam
     assert set(told.values()) == {done.expires}
 
 
+@pytest.mark.slow
 def test_a_vm_taken_over_during_the_write_is_not_written(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
 
@@ -262,6 +266,7 @@ def test_a_name_in_several_groups_needs_a_choice(machine: Machine) -> None:
     assert {one.split("/")[4] for one in done.resources} == {"theirs"}
 
 
+@pytest.mark.slow
 def test_with_a_chosen_group_no_other_deployment_of_that_name_is_written(
     machine: Machine,
 ) -> None:
@@ -276,6 +281,7 @@ def test_with_a_chosen_group_no_other_deployment_of_that_name_is_written(
     assert at(done.before) < at(done.expires)
 
 
+@pytest.mark.slow
 def test_an_unlisted_deployment_of_the_default_group_also_counts(machine: Machine) -> None:
     machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
@@ -403,6 +409,7 @@ def test_a_deployment_deleted_during_extend_is_not_found(
     assert meanwhile(tmp_path, prepare, first, delete_before) >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs], 3))
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("outer", ["extend", "gc"])

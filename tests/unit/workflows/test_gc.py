@@ -173,6 +173,7 @@ def test_gc_deletes_leftovers_of_a_dead_create_after_three_hours(
         assert machine.kinds() == []
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_failed_deletion_does_not_stop_the_others(machine: Machine) -> None:
     for name in ("one", "two", "three"):
@@ -210,6 +211,7 @@ def test_an_unreadable_deployment_is_a_failure(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
+@pytest.mark.slow
 def test_gc_removes_the_journal_of_a_collected_deployment(machine: Machine) -> None:
     create_expired(machine)
     collect(machine)
@@ -240,6 +242,7 @@ def test_removing_the_tag_of_the_vm_cancels_the_lease(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
+@pytest.mark.slow
 def test_gc_reads_resources_again_before_it_deletes(machine: Machine) -> None:
     create_expired(machine)
     stale: list[object] = []
@@ -313,6 +316,7 @@ def test_the_disks_of_a_vm_are_found_without_tags(machine: Machine) -> None:
     assert len(found.resources) == len(DEPLOYMENT_KINDS) + 1
 
 
+@pytest.mark.slow
 def test_gc_starts_no_deletion_after_its_timeout(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -429,6 +433,7 @@ def extended_or_gone(machine: Machine) -> None:
     nothing(machine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prepare", mostly_slow([create_expired, leftovers, empty], 3))
 @pytest.mark.parametrize(
     ("outer", "inner"),

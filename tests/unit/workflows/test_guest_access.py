@@ -21,6 +21,7 @@ from ccgpu.workflows.guest_access import (
 )
 from support.cloud import make_spec
 from support.faults import NthRequest
+from support.slow import mostly_slow
 
 NAMES = Names(FAKE_SUBSCRIPTION, "ccgpu-demo", "demo")
 
@@ -50,7 +51,9 @@ def test_a_target_is_the_public_address_and_the_key_of_the_console(machine, keys
     assert (target.identity, target.jump, target.port) == (None, None, 22)
 
 
-@pytest.mark.parametrize("access", [Access(reachable=True), Access(jump="me@bastion")])
+@pytest.mark.parametrize(
+    "access", mostly_slow([Access(reachable=True), Access(jump="me@bastion")], 4)
+)
 @pytest.mark.parametrize("private", [True, False])
 def test_the_private_address_is_used_where_there_is_a_way_to_it(machine, keys, access, private):
     machine.create(make_spec(private=private))
@@ -100,6 +103,7 @@ def test_a_damaged_record_is_not_replaced_by_what_the_console_shows(machine, key
         _target(machine, keys)
 
 
+@pytest.mark.slow
 def test_a_vm_made_anew_has_its_own_key(machine, keys):
     machine.create()
     first = _target(machine, keys)

@@ -124,6 +124,7 @@ def _releases(arm: FakeArm, token: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @given(_POLICIES, _TOKENS, st.sampled_from([True, True, True, False]))
 def test_check_says_yes_if_and_only_if_the_vault_releases(policy, changes, enabled):
     arm = _with_key()

@@ -53,6 +53,7 @@ def stuck(machine: Machine) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_deallocated_vm_does_not_bill_but_its_disks_do(machine: Machine) -> None:
     stuck(create_stopped(machine))
     with pytest.raises(LeftBehind) as caught:
@@ -62,6 +63,7 @@ def test_a_deallocated_vm_does_not_bill_but_its_disks_do(machine: Machine) -> No
     assert not any(VM.casefold() in one for one in billing(machine))
 
 
+@pytest.mark.slow
 def test_a_running_vm_is_reported_as_billed(machine: Machine) -> None:
     machine.create(SPEC)
     stuck(machine)
@@ -115,7 +117,7 @@ def test_an_interrupted_second_create_names_every_resource(machine: Machine) -> 
     assert {one.state for one in error.resources} == {"exists"}
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+@pytest.mark.parametrize("verb", mostly_slow(["start", "stop", "restart"], 3))
 @pytest.mark.parametrize("when", mostly_slow(["post", "poll"], 2))
 def test_an_interrupted_command_has_a_hint_and_reports_what_may_bill(
     machine: Machine, verb: lifecycle.Verb, when: str
@@ -158,6 +160,7 @@ def test_an_interrupted_extend_names_every_resource(machine: Machine) -> None:
     }
 
 
+@pytest.mark.slow
 def test_an_interrupted_gc_reports_a_deallocated_vm_as_not_billed(
     machine: Machine,
 ) -> None:
@@ -207,6 +210,7 @@ def test_kept_resources_that_do_not_bill_raise_only_the_cause(machine: Machine) 
     assert set(leftovers_by_id(caught.value)) == existing_ids(machine)
 
 
+@pytest.mark.slow
 def test_rollback_deletes_resources_hidden_by_replication_lag(machine: Machine) -> None:
     machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
     machine.arm.settings.set("lag", value={"lists": 3600, "reads": 2})

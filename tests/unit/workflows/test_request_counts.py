@@ -40,6 +40,7 @@ def test_a_create_without_a_journal_sends_no_more_reads(machine: Machine) -> Non
     assert len(requests) <= 8, printed(requests)
 
 
+@pytest.mark.slow
 def test_the_result_of_create_reads_only_the_public_address(machine: Machine) -> None:
     for snapshot in (machine.create().snapshot, machine.create().snapshot):
         requests = sent_by(machine.arm, partial(show_created, machine.cloud, snapshot))
@@ -48,6 +49,7 @@ def test_the_result_of_create_reads_only_the_public_address(machine: Machine) ->
     assert sent_by(machine.arm, partial(show_created, machine.cloud, hidden)) == []
 
 
+@pytest.mark.slow
 def test_a_create_that_looks_into_the_guest_reads_its_address_once(machine: Machine) -> None:
     keys = Keys(machine.state, "demo", machine.state)
     guest = GuestOptions(make_backend(machine.arm, machine.state).channels, Access(), keys)
@@ -101,7 +103,7 @@ _EXTENDED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("tagless", mostly_slow([True, False], 2))
-@pytest.mark.parametrize("changes", _EXTENDED.values(), ids=_EXTENDED)
+@pytest.mark.parametrize("changes", mostly_slow(_EXTENDED.values(), 3), ids=_EXTENDED)
 def test_extend_sends_at_most_twelve_requests_polls_included(
     changes: dict[str, Any], tagless: bool, machine: Machine
 ) -> None:
@@ -122,6 +124,7 @@ def test_extend_reads_each_resource_immediately_before_it_writes_it(machine: Mac
         assert (read.method, read.path.lower()) == ("GET", write.path.lower()), printed(requests)
 
 
+@pytest.mark.slow
 def test_list_reads_pages_rather_than_each_deployment(machine: Machine) -> None:
     """Ten deployments with pages of a tenth of the length need as many requests as a hundred."""
     for size in ("page_size", "arm_page_size"):

@@ -116,6 +116,7 @@ def _capacity(shell: Shell, value: object) -> None:
     shell.arm.settings.set("capacity", NCC_SIZE, value=value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", mostly_slow(_FLAGS, 12))
 def test_the_printed_role_allows_every_command(shell: Shell, spec: str) -> None:
     flags = _FLAGS[spec]

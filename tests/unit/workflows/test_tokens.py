@@ -60,6 +60,7 @@ def test_an_expired_token_error_names_the_clock(shell: Shell) -> None:
     assert done.error["resources"] == []
 
 
+@pytest.mark.slow
 def test_a_claims_challenge_during_a_create_is_answered(shell: Shell) -> None:
     for kind in (_VM, faults.is_poll, request_to("GET", "/virtualMachines/")):
         shell.arm.faults.append(NthRequest(0, kind, CAE))

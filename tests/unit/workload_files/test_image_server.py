@@ -194,6 +194,7 @@ def test_requests_wait_for_their_turn(server, painter):
     assert answers == [200] * 4
 
 
+@pytest.mark.slow
 def test_the_known_image_check_passes_on_it_and_fails_on_black(server, painter):
     check = KnownImages(0, "org/name")
 

@@ -487,6 +487,7 @@ def test_a_damaged_answer_parses_or_is_malformed(changes):
     assert isinstance(refused(bytes(raw)), set)
 
 
+@pytest.mark.slow
 def test_a_changed_bit_of_what_is_signed_is_refused():
     signed = ocsp_response.parse(GOOD[0]).signed
     start = GOOD[0].index(signed)

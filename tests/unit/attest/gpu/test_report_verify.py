@@ -57,6 +57,7 @@ def test_no_bit_of_what_is_signed_can_be_changed(bit):
     assert replace(EVIDENCE, report=_flipped(EVIDENCE.report, bit)).refusals()
 
 
+@pytest.mark.slow
 @given(st.integers(0, layout.SIGNATURE_SIZE * 8 - 1))
 def test_no_bit_of_the_signature_can_be_changed(bit):
     changed = _flipped(EVIDENCE.report, _signed_part() * 8 + bit)

@@ -43,6 +43,7 @@ def test_the_certificate_of_the_key_may_be_pem(with_chain):
     assert not replace(with_chain, vek=pki.pem(with_chain.vek)).refusals()
 
 
+@pytest.mark.slow
 def test_an_unknown_ark_is_refused(machine):
     stranger = amds.make_authorities("Genoa", bits=2048)
     foreign = Machine(stranger, machine.chip)
@@ -56,6 +57,7 @@ def test_an_unknown_ark_is_refused(machine):
     }
 
 
+@pytest.mark.slow
 def test_without_a_chain_the_pinned_key_decides(machine):
     foreign = Machine(amds.make_authorities("Genoa", bits=2048), machine.chip)
     evidence = replace(foreign.evidence(), roots=pinned_roots(machine.amd))

@@ -82,6 +82,7 @@ def test_crls_of_other_products_from_the_caller_are_ignored(choose, machine, mil
     )
 
 
+@pytest.mark.slow
 def test_the_chain_is_that_of_the_caller_or_of_the_evidence(choose, machine, milan, own):
     part = CpuEvidence(vek=own, chain=b"own")
     assert choose(part).chain == b"own"

@@ -461,6 +461,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["submods", "eat_nonce", "exp", "iss", "sub", "x-nvidia-ver"]), _JSON

@@ -245,6 +245,7 @@ def _verdict(message: bytes, signature: bytes) -> bool:
     return isinstance(outcome, Verified)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_a_quote_and_of_its_signature_is_refused():
     message = VALID.quote.raw
     signature = sign_quote(ak(), message)

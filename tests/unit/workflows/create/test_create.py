@@ -99,6 +99,7 @@ def test_a_refused_vm_put_rolls_back_the_network(
     assert machine.kinds() == []
 
 
+@pytest.mark.slow
 def test_a_failed_vm_operation_rolls_back_everything(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": NO_ROOM})
     with pytest.raises(CapacityUnavailable, match="AllocationFailed"):
@@ -107,6 +108,7 @@ def test_a_failed_vm_operation_rolls_back_everything(machine: Machine) -> None:
     assert machine.arm.show()["billing"] == []
 
 
+@pytest.mark.slow
 def test_create_tries_the_next_region_without_capacity(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": NO_ROOM})
     outcome = machine.create(make_spec(regions=["eastus2", "westeurope"]))
@@ -114,6 +116,7 @@ def test_create_tries_the_next_region_without_capacity(machine: Machine) -> None
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
+@pytest.mark.slow
 def test_create_does_not_try_another_region_without_quota(machine: Machine) -> None:
     refusal = faults.error(409, "OperationNotAllowed", QUOTA)
     machine.arm.faults.append(NthRequest(0, VM_PUT, refusal))
@@ -130,6 +133,7 @@ def test_keep_on_failure_keeps_and_names_the_resources(machine: Machine) -> None
     assert {left.id for left in caught.value.resources} >= machine.ids()
 
 
+@pytest.mark.slow
 def test_resources_that_rollback_cannot_delete_are_named(machine: Machine) -> None:
     machine.arm.faults += [
         NthRequest(0, VM_PUT, faults.error(400, "BadRequest")),
@@ -200,6 +204,7 @@ def test_create_refuses_a_foreign_resource_of_the_same_name(machine: Machine) ->
     assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
 
 
+@pytest.mark.slow
 def test_an_immutable_change_needs_replace(machine: Machine) -> None:
     machine.create()
     before = machine.writes()
@@ -218,6 +223,7 @@ def test_a_changed_ssh_from_updates_only_the_nsg(machine: Machine) -> None:
     assert [path.rsplit("/", 1)[-1] for _, path in machine.writes()[before:]] == ["demo-nsg"]
 
 
+@pytest.mark.slow
 def test_a_changed_tag_sends_only_patches(machine: Machine) -> None:
     machine.create()
     before = len(machine.writes())
@@ -225,6 +231,7 @@ def test_a_changed_tag_sends_only_patches(machine: Machine) -> None:
     assert {method for method, _ in machine.writes()[before:]} == {"PATCH"}
 
 
+@pytest.mark.slow
 def test_create_replaces_a_vm_that_failed_in_an_interrupted_run(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": NO_ROOM})
     vm_polls = request_to("GET", "Microsoft.Compute/locations/eastus2/operations/")
@@ -260,6 +267,7 @@ def _ids_named_by_azure(ids: set[str]) -> set[str]:
     return {id_ for id_ in ids if "/networkInterfaces/" in id_ or "/publicIPAddresses/" in id_}
 
 
+@pytest.mark.slow
 def test_create_keeps_the_tags_of_a_group_hidden_by_replication_lag(machine: Machine) -> None:
     """A stale read that hides the group must not make it ours: it would be deleted later."""
     mine = {"location": "eastus2", "tags": {"owner": "me"}}

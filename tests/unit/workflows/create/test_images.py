@@ -34,6 +34,7 @@ def test_a_version_of_a_community_image_can_be_pinned(machine: Machine) -> None:
     assert machine.create(spec).plan.changes == ()
 
 
+@pytest.mark.slow
 def test_latest_stays_the_version_of_the_existing_vm(machine: Machine) -> None:
     machine.create(make_spec(image=f"Canonical:ubuntu-24_04-lts:cvm:{OLDER}"))
     assert image_of(machine)["version"] == OLDER
@@ -42,12 +43,14 @@ def test_latest_stays_the_version_of_the_existing_vm(machine: Machine) -> None:
     )
 
 
+@pytest.mark.slow
 def test_another_pinned_version_needs_a_replacement(machine: Machine) -> None:
     machine.create()
     with pytest.raises(UsageProblem, match=f"image: Canonical:.* → Canonical:.*:{OLDER}"):
         machine.create(make_spec(image=f"Canonical:ubuntu-24_04-lts:cvm:{OLDER}"))
 
 
+@pytest.mark.slow
 def test_another_image_needs_a_replacement(machine: Machine) -> None:
     machine.create()
     with pytest.raises(UsageProblem, match="  image: Canonical:"):

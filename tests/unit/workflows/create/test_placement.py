@@ -8,6 +8,7 @@ from support.cloud import Machine, make_spec
 FAMILY = "StandardNCCads2023Family"
 
 
+@pytest.mark.slow
 def test_replacing_in_another_region_counts_the_released_cores(machine: Machine) -> None:
     machine.create(make_spec(zone="1"))
     machine.arm.settings.set("quota", "*", FAMILY, value=40)

@@ -56,6 +56,7 @@ def test_a_provider_being_registered_is_accepted(machine: Machine) -> None:
     machine.create()
 
 
+@pytest.mark.slow
 def test_an_unneeded_provider_may_be_unregistered(machine: Machine) -> None:
     machine.arm.settings.set("providers", "Microsoft.Storage", value="NotRegistered")
     machine.create()
@@ -139,6 +140,7 @@ def test_every_zone_without_the_size_is_named(machine: Machine) -> None:
     assert [one.path for one in err.problems] == ["zone", "zone"]
 
 
+@pytest.mark.slow
 def test_a_refused_allocation_shows_azures_code_region_and_zone(machine: Machine) -> None:
     machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": NO_ROOM})
     with pytest.raises(CapacityUnavailable, match=r"\n  eastus2: Allocation failed") as one:

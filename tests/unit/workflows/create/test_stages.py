@@ -73,6 +73,7 @@ def test_a_new_stage_runs_last_once_and_is_journalled(machine):
     assert stages_of_events(machine) == ["toy"]
 
 
+@pytest.mark.slow
 def test_create_resumes_at_the_failed_stage(machine):
     with pytest.raises(AzureRefused, match="no"):
         create_with_toy(machine, replace(TOY, carry_out=fail))
@@ -107,6 +108,7 @@ def test_a_deployment_older_than_a_stage_runs_it(machine):
     assert stages_of_events(machine) == ["toy"]
 
 
+@pytest.mark.slow
 def test_events_and_show_name_the_stage(machine):
     refused = replace(STAGES[1], carry_out=fail)
     with pytest.raises(AzureRefused, match="no"):
@@ -123,6 +125,7 @@ def test_events_and_show_name_the_stage(machine):
     assert show(machine.cloud, "demo").stage is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", mostly_slow(range(3), 3))
 def test_create_killed_in_or_after_a_stage_resumes_there(tmp_path, first):
     steps = processes.count_steps(create_with_toy, tmp_path / "world", tmp_path / "state")

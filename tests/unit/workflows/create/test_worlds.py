@@ -256,7 +256,7 @@ def _run(machine: Machine, world: World) -> tuple[Any, list[int]]:
         machine.arm.on_commit = None
 
 
-@pytest.mark.parametrize("world", mostly_slow(_WORLDS, 5), ids=lambda world: world.name)
+@pytest.mark.parametrize("world", mostly_slow(_WORLDS, 20), ids=lambda world: world.name)
 def test_a_create_ends_where_there_is_room_or_says_why_not(machine: Machine, world: World) -> None:
     began = machine.arm.now()
     ended, seen = _run(machine, world)
@@ -280,6 +280,7 @@ def test_a_create_ends_where_there_is_room_or_says_why_not(machine: Machine, wor
         assert text in told, told
 
 
+@pytest.mark.slow
 def test_the_vm_of_another_region_is_kept_by_the_same_wish(machine: Machine) -> None:
     machine.arm.configure(_no_room("eastus2"))
     spec = make_spec(regions=["eastus2"], any_region=True)
@@ -302,6 +303,7 @@ def test_throttled_lists_are_read_again_not_taken_for_a_no(machine: Machine) -> 
     assert len(asked) == 4
 
 
+@pytest.mark.slow
 def test_a_try_says_what_azure_said_and_how_long_it_took(machine: Machine) -> None:
     machine.arm.configure(_no_room("eastus2"))
     tries = machine.create(make_spec(regions=_THREE)).tries

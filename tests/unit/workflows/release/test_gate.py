@@ -150,6 +150,7 @@ def test_92_without_evidence_there_is_no_release(releaser, scenario):
 # --- 93: a verdict on disk ---
 
 
+@pytest.mark.slow
 def test_93_no_verdict_on_disk_counts(releaser):
     """The record of an accepted verdict is put back after the VM has become another one."""
     assert releaser.shell("attest demo --backend fake").code == 0
@@ -259,11 +260,13 @@ def test_95_evidence_without_a_gpu_is_rejected(releaser):
 # --- 96: another boot, another VM ---
 
 
+@pytest.mark.slow
 def test_96_a_boot_between_verdict_and_release_is_refused(releaser):
     releaser.between = lambda _: releaser.shell("restart demo --backend fake")
     refuse(releaser, GuestNotReady, "started anew")
 
 
+@pytest.mark.slow
 def test_96_a_boot_between_verdict_and_connection_is_refused(releaser):
     after_verdict(releaser, lambda: releaser.shell("restart demo --backend fake"))
     refuse(releaser, GuestNotReady, "started anew")
@@ -277,11 +280,13 @@ def _redeploy(releaser):
     releaser.shell.arm.on_commit = releaser._note
 
 
+@pytest.mark.slow
 def test_96_a_vm_that_was_made_anew_is_refused(releaser):
     after_verdict(releaser, lambda: _redeploy(releaser))
     refuse(releaser, EvidenceRejected, "another VM has taken the place")
 
 
+@pytest.mark.slow
 def test_96_a_vm_that_was_made_anew_after_the_gate_gets_nothing(releaser):
     releaser.between = lambda _: _redeploy(releaser)
     refuse(releaser, CcgpuError)

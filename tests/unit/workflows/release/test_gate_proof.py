@@ -25,6 +25,7 @@ from support.hostile_guests import HostileGuest, saying
 _MAN_IN_THE_MIDDLE = bytes.fromhex("0000000b7373682d6564323535313900000020") + b"\x5a" * 32
 
 
+@pytest.mark.slow
 def test_a_connection_with_another_host_key_is_refused(releaser):
     """The verdict is good, and what answers after it is not the VM."""
     opened = []
@@ -38,11 +39,13 @@ def test_a_connection_with_another_host_key_is_refused(releaser):
     refuse(releaser, HostKeyMismatch, "does not show the host key that was attested")
 
 
+@pytest.mark.slow
 def test_a_vm_that_shows_another_key_after_the_verdict_is_refused(releaser):
     after_verdict(releaser, lambda: releaser.shell("fake scenario other-host-key"))
     refuse(releaser, HostKeyMismatch, "WRONG HOST KEY")
 
 
+@pytest.mark.slow
 def test_an_answer_to_an_earlier_nonce_is_refused(releaser):
     kept = []
 
@@ -56,6 +59,7 @@ def test_an_answer_to_an_earlier_nonce_is_refused(releaser):
     refuse(releaser, EvidenceRejected, "freshness.nonce.other")
 
 
+@pytest.mark.slow
 def test_a_verdict_of_an_earlier_run_seals_nothing(releaser):
     """Also not if somebody hands it to the gate's own result."""
     with releaser.proven() as earlier:
@@ -79,6 +83,7 @@ def test_a_key_that_was_swapped_on_the_way_is_refused(releaser):
     refuse(releaser, EvidenceRejected, "hcl.user-data.other")
 
 
+@pytest.mark.slow
 def test_a_key_that_is_told_after_the_verdict_is_not_used(releaser):
     mine = X25519PrivateKey.generate().public_key().public_bytes_raw()
 
@@ -91,6 +96,7 @@ def test_a_key_that_is_told_after_the_verdict_is_not_used(releaser):
     refuse(releaser, EvidenceRejected, "not the one in the evidence")
 
 
+@pytest.mark.slow
 def test_evidence_without_a_key_is_refused(releaser):
     def answer(inner, argv, stdin):
         request = json.loads(argv[-1]) | {"release": False}
@@ -102,6 +108,7 @@ def test_evidence_without_a_key_is_refused(releaser):
     refuse(releaser, EvidenceRejected, "bound to no release key")
 
 
+@pytest.mark.slow
 def test_a_key_of_low_order_is_sealed_to_by_nobody(releaser):
     """A guest that binds a key with which everybody could read along."""
     hardware = releaser.hardware()
@@ -120,6 +127,7 @@ def test_a_simulated_vm_gets_nothing_of_a_real_subscription(releaser):
     refuse(releaser, CcgpuError)
 
 
+@pytest.mark.slow
 def test_a_simulated_verdict_gets_nothing_of_a_real_subscription(releaser):
     """Even if the verdict were accepted."""
 
@@ -130,6 +138,7 @@ def test_a_simulated_verdict_gets_nothing_of_a_real_subscription(releaser):
     refuse(releaser, EvidenceRejected, "of a simulated VM")
 
 
+@pytest.mark.slow
 def test_old_evidence_is_refused(releaser):
     releaser.between = lambda _: releaser.shell.arm.advance(RELEASE_WINDOW + 1)
     refuse(releaser, TimedOut, "counts for 900 s")
@@ -161,6 +170,7 @@ def test_a_verdict_without_its_policy_is_refused(releaser):
     refuse(releaser, EvidenceUnavailable, "does not tell its policy")
 
 
+@pytest.mark.slow
 def test_claims_that_cannot_be_read_are_refused(releaser):
     def spoil(proven):
         judged = proven.attestation

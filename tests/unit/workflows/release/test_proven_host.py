@@ -55,6 +55,7 @@ def test_another_vm_than_the_one_that_was_told_gets_nothing(releaser, wanted):
     refuse(releaser, replace(wanted, vm_id=_OTHER_ID), EvidenceRejected, "evidence rejected")
 
 
+@pytest.mark.slow
 def test_another_host_key_than_the_one_that_was_told_gets_nothing(releaser, wanted):
     pin = HostKeyPin(b"\x01" * 32)
     refuse(releaser, replace(wanted, pin=pin), HostKeyMismatch, "WRONG HOST KEY|host key")

@@ -11,8 +11,10 @@ from ccgpu.errors import ReleaseFailed, UsageProblem
 from ccgpu.guest import release
 from ccgpu.workflows.proven import canonical_verdict
 from support.gate_refusals import TOKEN
+from support.slow import mostly_slow
 
 
+@pytest.mark.slow
 def test_secrets_reach_the_proven_vm_and_nothing_else(releaser):
     stored = releaser.release(TOKEN, Secret("other", b"x"))
     assert [(one.name, one.size, one.owner) for one in stored] == [
@@ -31,6 +33,7 @@ def test_the_watch_sees_what_it_is_there_for(releaser):
     assert any(place.startswith("sent") for place in releaser.places(TOKEN))
 
 
+@pytest.mark.slow
 def test_the_vm_is_attested_and_its_gpu_ready(releaser):
     with releaser.proven() as proven:
         assert proven.attestation.is_good
@@ -39,6 +42,7 @@ def test_the_vm_is_attested_and_its_gpu_ready(releaser):
     assert releaser.shell("show demo --backend fake -o json").document["state"] == "attested"
 
 
+@pytest.mark.slow
 def test_each_release_asks_anew_and_seals_to_a_new_key(releaser):
     keys, nonces = set(), set()
     for _ in range(2):
@@ -83,6 +87,7 @@ def test_what_cannot_be_released_is_refused_before_the_key_is_used(releaser):
         assert proven.release([TOKEN])
 
 
+@pytest.mark.slow
 def test_a_message_opens_once_in_one_boot_of_one_vm(releaser):
     """It is sent again: at once, after a boot, and to a VM that has a new key."""
     with releaser.proven() as proven:
@@ -108,6 +113,7 @@ def test_a_message_opens_once_in_one_boot_of_one_vm(releaser):
     assert refusal(replayed()) == "seal"
 
 
+@pytest.mark.slow
 def test_rotation_replaces_the_value(releaser):
     releaser.release(TOKEN)
     assert releaser.release(replace(TOKEN, value=b"new"))[0].size == 3
@@ -118,7 +124,7 @@ def test_rotation_replaces_the_value(releaser):
     assert releaser.places(TOKEN) == []
 
 
-@pytest.mark.parametrize("code", ["crypto.absent", "disk", "swap", "write"])
+@pytest.mark.parametrize("code", mostly_slow(["crypto.absent", "disk", "swap", "write"], 4))
 def test_what_the_vm_does_not_take_is_told_with_a_hint(releaser, code):
     releaser.between = lambda _: releaser.shell(f"fake scenario opener-{code.replace('.', '-')}")
     with pytest.raises(ReleaseFailed) as caught:
@@ -128,6 +134,7 @@ def test_what_the_vm_does_not_take_is_told_with_a_hint(releaser, code):
     assert releaser.places(TOKEN) == []
 
 
+@pytest.mark.slow
 def test_another_run_makes_the_key_of_this_one_useless(releaser):
     def other_run(_):
         with releaser.proven():

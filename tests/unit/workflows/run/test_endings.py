@@ -56,12 +56,14 @@ def _delete(machine: Machine, outcome: RunOutcome = REJECTED) -> tuple[RunOutcom
     return ended, len(calls), told
 
 
+@pytest.mark.slow
 def test_what_went_wrong_before_stays_the_problem(machine):
     ended, _, _ = _delete(machine)
     assert (ended.deleted, ended.problem) == (True, REJECTED.problem)
     assert machine.ids() == set()
 
 
+@pytest.mark.slow
 def test_a_first_interrupt_does_not_end_the_deletion(machine):
     _fail(machine, KeyboardInterrupt())
     ended, calls, told = _delete(machine)

@@ -58,6 +58,7 @@ def test_a_reader_joins_pieces_and_cuts_endless_lines():
     assert "".join(lines[2:]) == "x" * (1 << 20) + "y"
 
 
+@pytest.mark.slow
 def test_a_reader_without_a_listener_keeps_so_much_and_no_more():
     reader = LineReader()
     for _ in range(5):
