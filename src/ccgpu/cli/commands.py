@@ -38,6 +38,7 @@ COMMANDS = {
     ),
     "validate": Entry("validate", "validate", "Check spec files and report every problem."),
     "plan": Entry("plan", "plan", "Show what `create` would do, without doing it."),
+    "render": Entry("render", "render", "Print the plan of a spec as input of another tool."),
     "capacity": Entry(
         "capacity",
         "capacity",

@@ -108,19 +108,23 @@ def assess_lease(lease: Lease, vm: Body | None, now: float) -> LeaseStatus:
 
 def with_run_tags(resource: Resource, created: str, expires: str | None) -> Resource:
     """The resource with the times `created` and `expires`, wherever its body has our tags."""
-    times = {CREATED: created} | ({EXPIRES: expires} if expires else {})
-    return replace(resource, body=_body_with_run_tags(resource.body, times))
+    return with_own_tags(resource, {CREATED: created, EXPIRES: expires or None})
 
 
-def _body_with_run_tags(value: Any, times: Mapping[str, str]) -> Any:
-    """A copy with `times` in each tag map: an inline NIC and its public IP have their own."""
+def with_own_tags(resource: Resource, tags: Mapping[str, str | None]) -> Resource:
+    """The resource with `tags` wherever its body has our tags; None removes a tag."""
+    return replace(resource, body=_body_with_tags(resource.body, tags))
+
+
+def _body_with_tags(value: Any, tags: Mapping[str, str | None]) -> Any:
+    """A copy with `tags` in each tag map: an inline NIC and its public IP have their own."""
     if isinstance(value, list):
-        return [_body_with_run_tags(one, times) for one in value]
+        return [_body_with_tags(one, tags) for one in value]
     if not isinstance(value, dict):
         return value
     if DEPLOYMENT in value:
-        return merge_tags(value, {EXPIRES: None, **times})
-    return {name: _body_with_run_tags(one, times) for name, one in value.items()}
+        return merge_tags(value, tags)
+    return {name: _body_with_tags(one, tags) for name, one in value.items()}
 
 
 def merge_tags(tags: Mapping[str, str], times: Mapping[str, str | None]) -> dict[str, str]:
