@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from ccgpu.domain.catalog import Kind
+from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.desired import desired_resources
-from ccgpu.domain.resource import Body, Resource
+from ccgpu.domain.resource import Body, Resource, kind_of
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.render import arm_template
 from ccgpu.store import specs
 from support.armtypes import ResourceTypes
 from support.public_keys import ed25519_line
+from support.rendered import of_template, plan_of
 from support.specs import STAMP, SUBSCRIPTION, VARIANTS, first_placement, make_spec
 
 _FILES = {
@@ -63,6 +65,26 @@ def test_bodies_of_shipped_specs_match_arm_types(name, vectors):
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_bodies_of_other_specs_match_arm_types(changes, vectors):
     assert _all_problems(vectors, make_spec(**changes)) == []
+
+
+def _rendered_problems(vectors: Path, spec: VmSpec) -> list[str]:
+    """What is wrong with the resources of the ARM template that the spec is rendered as."""
+    plan = plan_of(spec)
+    sent = of_template(arm_template.template(plan), plan.subscription, plan.group)
+    typed = {id_: kind for id_ in sent if (kind := kind_of(id_)) and kind not in _UNTYPED}
+    assert len(typed) == len(sent) - 1
+    assert all(sent[id_].api_version == API_VERSIONS[kind] for id_, kind in typed.items())
+    return [p for id_, kind in typed.items() for p in _problems(vectors, kind, sent[id_].body)]
+
+
+@pytest.mark.parametrize("name", _TEMPLATES)
+def test_a_rendered_arm_template_of_a_shipped_spec_matches_arm_types(name, vectors):
+    assert _rendered_problems(vectors, _from_template(name)) == []
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_a_rendered_arm_template_of_another_spec_matches_arm_types(changes, vectors):
+    assert _rendered_problems(vectors, make_spec(**({"ttl": "8h"} | changes))) == []
 
 
 def test_only_the_group_body_is_unchecked():

@@ -22,6 +22,11 @@ class RealAz:
 
     environment: dict[str, str]
 
+    @property
+    def for_scripts(self) -> dict[str, str]:
+        """The environment of a script that calls `az`."""
+        return self.environment | {"PATH": f"{_FOLDER / 'bin'}:{self.environment['PATH']}"}
+
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `az WORDS`."""
         command = [str(_FOLDER / "bin" / "az"), *words]

@@ -14,6 +14,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import RunTags, desired_resources
 from ccgpu.domain.first_boot import FirstBoot
 from ccgpu.domain.resource import Body
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.render.rendered_plan import RUN_OF_RENDERED, OpenValue, RenderedPlan
 from support.specs import SUBSCRIPTION, first_placement, make_spec
 
@@ -42,6 +43,11 @@ def new_plan(*, owns_group: bool = True, knows_key: bool = True, **changes: Any)
     spec = make_spec(**changes)
     if not knows_key:
         spec = spec.model_copy(update={"ssh_keys": (OpenValue.SSH_PUBLIC_KEY,)})
+    return plan_of(spec, owns_group=owns_group)
+
+
+def plan_of(spec: VmSpec, *, owns_group: bool = True) -> RenderedPlan:
+    """The plan of a new deployment of a spec."""
     expires = OpenValue.EXPIRES if spec.ttl else None
     tags = RunTags(RUN_OF_RENDERED, OpenValue.CREATED, expires)
     made = desired_resources(spec, SUBSCRIPTION, first_placement(spec), tags, _BOOT)
@@ -176,7 +182,12 @@ def run_script(text: str, **environment: str) -> subprocess.CompletedProcess[str
     FOUND: what its lists answer; STATE: what each resource is in; REFUSED: how the URLs begin that
     it refuses to write.
     """
-    usual = {"PATH": "/usr/bin:/bin", "INTERVAL": "0", "CREATED": NOW, "SSH_PUBLIC_KEY": KEY}
+    usual = {
+        "PATH": "/usr/bin:/bin",
+        "CCGPU_INTERVAL": "0",
+        "CCGPU_CREATED": NOW,
+        "CCGPU_SSH_PUBLIC_KEY": KEY,
+    }
     return subprocess.run(
         ["sh", "-s"],
         input=_FAKE_AZ + text,
@@ -190,7 +201,7 @@ def run_script(text: str, **environment: str) -> subprocess.CompletedProcess[str
 def of_script(text: str) -> dict[str, Sent]:
     """What a script sends, in this order."""
     found = re.search(r"\+ (\d+)\)\)$", text, re.MULTILINE)
-    expires = {"EXPIRES": later(int(found[1]) // 60)} if found else {}
+    expires = {"CCGPU_EXPIRES": later(int(found[1]) // 60)} if found else {}
     done = run_script(text, **expires)
     assert done.returncode == 0, done.stderr
     made = {}

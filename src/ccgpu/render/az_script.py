@@ -100,25 +100,24 @@ def _refuse_existing(plan: RenderedPlan) -> str:
 
 
 _SETTINGS = """\
-# What may be set in the environment: the seconds between two looks at a resource, how often it is
-# looked at, the times of the tags (RFC 3339, UTC)
-interval=${INTERVAL:-10}
-looks=${LOOKS:-360}
+# The seconds between two looks at a resource, how often it is looked at, the times of its tags
+interval=${CCGPU_INTERVAL:-10}
+looks=${CCGPU_LOOKS:-360}
 """
-_CREATED = "created=${CREATED:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}"
+_CREATED = "created=${CCGPU_CREATED:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}"
 # GNU's and BusyBox's `date` have -d, those of BSD and macOS -r.
 _EXPIRES = """\
 end=$(($(date -u +%s) + {seconds}))
-expires=${{EXPIRES:-$(date -u -d "@$end" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null ||
+expires=${{CCGPU_EXPIRES:-$(date -u -d "@$end" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null ||
   date -u -r "$end" +%Y-%m-%dT%H:%M:%SZ)}}"""
 _CHECK = """\
 case $created${expires:-} in
-*[!0-9TZ:+.-]*) echo 'CREATED and EXPIRES are times such as 2026-01-31T12:00:00Z' >&2; exit 2 ;;
+*[!0-9TZ:+.-]*) echo 'CCGPU_CREATED and CCGPU_EXPIRES are times such as 2026-01-31T12:00:00Z' >&2; exit 2 ;;
 esac"""
 _KEY = """\
-ssh_public_key=${SSH_PUBLIC_KEY:?is to be one line, such as that of ~/.ssh/id_ed25519.pub}
+ssh_public_key=${CCGPU_SSH_PUBLIC_KEY:?is to be one line, such as that of ~/.ssh/id_ed25519.pub}
 case $ssh_public_key in
-*[!A-Za-z0-9+/=@._\\ -]*) echo 'SSH_PUBLIC_KEY has a character that no plain key has' >&2; exit 2 ;;
+*[!A-Za-z0-9+/=@._\\ -]*) echo 'CCGPU_SSH_PUBLIC_KEY has a character that no plain key has' >&2; exit 2 ;;
 esac
 """
 _FUNCTIONS = """\

@@ -36,8 +36,8 @@ def test_a_script_without_an_answer_of_az_writes_nothing():
     [
         ({"STATE": "Failed"}, f"{_GROUP} is in the state Failed"),
         ({"STATE": "Canceled"}, f"{_GROUP} is in the state Canceled"),
-        ({"STATE": "Updating", "LOOKS": "3"}, f"{_GROUP} is still in the state Updating"),
-        ({"STATE": "", "LOOKS": "3"}, f"{_GROUP} is still in the state "),
+        ({"STATE": "Updating", "CCGPU_LOOKS": "3"}, f"{_GROUP} is still in the state Updating"),
+        ({"STATE": "", "CCGPU_LOOKS": "3"}, f"{_GROUP} is still in the state "),
         ({"REFUSED": _GROUP}, f"{_GROUP} is refused"),
     ],
 )
@@ -52,12 +52,12 @@ def test_a_script_stops_at_the_first_resource_that_fails(settings, told):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"CREATED": '2026", "x": "'},
-        {"EXPIRES": "a\nb"},
-        {"SSH_PUBLIC_KEY": 'ssh-ed25519 AAAA "x'},
-        {"SSH_PUBLIC_KEY": "ssh-ed25519 AAAA\\"},
-        {"SSH_PUBLIC_KEY": "ssh-ed25519 AAAA\nssh-rsa BBBB"},
-        {"SSH_PUBLIC_KEY": ""},
+        {"CCGPU_CREATED": '2026", "x": "'},
+        {"CCGPU_EXPIRES": "a\nb"},
+        {"CCGPU_SSH_PUBLIC_KEY": 'ssh-ed25519 AAAA "x'},
+        {"CCGPU_SSH_PUBLIC_KEY": "ssh-ed25519 AAAA\\"},
+        {"CCGPU_SSH_PUBLIC_KEY": "ssh-ed25519 AAAA\nssh-rsa BBBB"},
+        {"CCGPU_SSH_PUBLIC_KEY": ""},
     ],
 )
 def test_a_value_that_would_break_the_body_is_refused(settings):
@@ -68,7 +68,7 @@ def test_a_value_that_would_break_the_body_is_refused(settings):
 
 def test_the_times_are_those_of_the_run():
     text = script(ttl="8h")
-    done = run_script(re.sub(r"\$\{(CREATED|EXPIRES):-", "${NOTHING:-", text))
+    done = run_script(re.sub(r"\$\{CCGPU_(CREATED|EXPIRES):-", "${NOTHING:-", text))
     assert done.returncode == 0, done.stderr
     tags = json.loads(done.stdout.partition("\n")[2].partition("\036")[0])["tags"]
     created, expires = parse_moment(tags["ccgpu-created"]), parse_moment(tags["ccgpu-expires"])
