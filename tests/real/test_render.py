@@ -62,7 +62,7 @@ def run(script: str, environment: dict[str, str]) -> None:
 def values(served: Served) -> dict[str, Any]:
     """Each value of each resource of the deployment, by path, without what is random."""
     listed = served.ask(f"{GROUP}/resources?api-version=2025-04-01")[1]["value"]
-    found = {}
+    found: dict[str, Any] = {}
     for id_ in [GROUP, *(one["id"] for one in listed)]:
         kind = kind_of(id_)
         assert kind is not None

@@ -25,11 +25,11 @@ _BOOT = FirstBoot("#cloud-config\n# `$(date)` ${x} %{if}\n")
 
 @dataclass(frozen=True)
 class Sent:
-    """A resource as a tool sends it. needs: the ids that the tool waits for; None: all before."""
+    """A resource as a tool sends it. needs: the ids that it waits for; a script has an order."""
 
     api_version: str
     body: Body
-    needs: frozenset[str] | None = None
+    needs: frozenset[str] = frozenset()
 
 
 def later(minutes: int) -> str:
@@ -112,10 +112,7 @@ def of_template(text: str, subscription: str, group: str) -> dict[str, Sent]:
     }
     assert given.keys() == inner["parameters"].keys()
     made = _resources(inner, given, id_)
-    made = {
-        name: Sent(one.api_version, one.body, (one.needs or frozenset()) | {id_})
-        for name, one in made.items()
-    }
+    made = {name: Sent(one.api_version, one.body, one.needs | {id_}) for name, one in made.items()}
     return _resources({"resources": [owned]}, values, scope) | made
 
 

@@ -10,10 +10,12 @@ import re
 import shlex
 from typing import Any
 
+from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Resource
 from ccgpu.render.rendered_plan import OpenValue, RenderedPlan
 
 _END = "BODY"  # ends a here-document: no line of JSON begins so
+_ONLY_NEW = "If-None-Match=*"  # as `az rest` takes a header
 _VARIABLES = {
     OpenValue.CREATED: "created",
     OpenValue.EXPIRES: "expires",
@@ -68,8 +70,9 @@ def _kept(text: str) -> str:
 
 
 def _put(resource: Resource) -> str:
-    words = f"{shlex.quote(resource.id)} {shlex.quote(resource.api_version)}"
-    return f"put {words} <<{_END}\n{body_text(resource.body)}\n{_END}\n"
+    """The call for one resource. The PUT of a VM fails if there is one, as that of `create`."""
+    words = [resource.id, resource.api_version, *([_ONLY_NEW] if resource.kind is Kind.VM else [])]
+    return f"put {shlex.join(words)} <<{_END}\n{body_text(resource.body)}\n{_END}\n"
 
 
 def _times(plan: RenderedPlan) -> str:
@@ -112,12 +115,18 @@ expires=${{CCGPU_EXPIRES:-$(date -u -d "@$end" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null |
   date -u -r "$end" +%Y-%m-%dT%H:%M:%SZ)}}"""
 _CHECK = """\
 case $created${expires:-} in
-*[!0-9TZ:+.-]*) echo 'CCGPU_CREATED and CCGPU_EXPIRES are times such as 2026-01-31T12:00:00Z' >&2; exit 2 ;;
+*[!0-9TZ:+.-]*)
+  echo 'CCGPU_CREATED and CCGPU_EXPIRES are times such as 2026-01-31T12:00:00Z' >&2
+  exit 2
+  ;;
 esac"""
 _KEY = """\
 ssh_public_key=${CCGPU_SSH_PUBLIC_KEY:?is to be one line, such as that of ~/.ssh/id_ed25519.pub}
 case $ssh_public_key in
-*[!A-Za-z0-9+/=@._\\ -]*) echo 'CCGPU_SSH_PUBLIC_KEY has a character that no plain key has' >&2; exit 2 ;;
+*[!A-Za-z0-9+/=@._\\ -]*)
+  echo 'CCGPU_SSH_PUBLIC_KEY has a character that no plain key has' >&2
+  exit 2
+  ;;
 esac
 """
 _FUNCTIONS = """\
@@ -127,10 +136,11 @@ stop() {
   exit 1
 }
 
-# put ID API-VERSION: send the body on standard input, and wait until Azure has made the resource
+# put ID API-VERSION [HEADER]: send the body on standard input, and wait until the resource is made
 put() {
   echo "creating $1" >&2
-  az rest --method put --url "$1?api-version=$2" --body @- --output none || stop "$1 is refused"
+  az rest --method put --url "$1?api-version=$2" ${3:+--headers "$3"} --body @- --output none ||
+    stop "$1 is refused"
   look=0
   while :; do
     state=$(az rest --method get --url "$1?api-version=$2" \\

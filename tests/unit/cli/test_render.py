@@ -16,6 +16,7 @@ _FORMATS = {"arm": "json", "az": "sh", "terraform": "tf"}
 _SSH = "--ssh-from 203.0.113.7/32"
 _GROUP = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups"
 _SET = f"{_GROUP}/keys/providers/Microsoft.Compute/diskEncryptionSets/own"
+_YEAR = 365 * 24 * 3600
 _CREATE = f"create demo --region eastus2 {_SSH} --no-attest"
 
 
@@ -113,6 +114,24 @@ def test_a_group_that_exists_is_left_as_it_is(shell, form):
     wanted = planned(shell, line, None)
     del wanted[f"{_GROUP}/research"]
     assert sent(done.out, form, "research") == wanted
+
+
+@pytest.mark.parametrize("form", _FORMATS)
+@pytest.mark.parametrize("end", ["delete demo --yes", "gc --yes"])
+def test_ccgpu_manages_what_a_tool_made(shell, form, end):
+    line = f"demo {_SSH} --region eastus2"
+    done = shell(f"render {line} --ttl 8h --format {form}")
+    for id_, (version, body) in sent(done.out, form).items():
+        put(shell, id_, version, body)
+    shell.arm.advance(3600)
+    (listed,) = shell("list -o json").document["deployments"]
+    assert (listed["name"], listed["state"], listed["expires"]) == ("demo", "ready", later(480))
+    assert "nothing to do" in shell(f"plan {line}").out
+    assert "nothing has expired" in shell("gc").out
+    if end.startswith("gc"):
+        shell.arm.advance(_YEAR)
+    assert shell(end).code == 0
+    assert shell.kinds() == []
 
 
 def test_it_is_written_to_a_new_file(shell):
