@@ -20,6 +20,57 @@ from support.specs import SUBSCRIPTION, first_placement, make_spec
 
 NOW = "2026-10-01T12:00:00Z"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J me@here"
+# Texts that mean something to one of the tools.
+HOSTILE = [
+    *(
+        "${x}",
+        "$${x}",
+        "$$${x}",
+        "%{if}",
+        "%%{x}",
+        "$",
+        "%",
+        "$$",
+        "{",
+        "a$",
+        '"',
+        "\\",
+        "\\$",
+        '\\"',
+    ),
+    *(
+        "$(id)",
+        "`id`",
+        "\\`",
+        "a\nBODY\nb",
+        "BODY",
+        "\n",
+        "\r\n",
+        "\t",
+        "\x00",
+        "\x1e",
+        "\x7f",
+        "'",
+        "''",
+    ),
+    *("[x]", "[[x]", "[[x]]", "[x", "x]", "[", "]", "[]", "[parameters('created')]", "[[", "]]"),
+    *(
+        "#",
+        "//",
+        "/*",
+        "<<EOT",
+        "é",
+        "\u202e",
+        "\u2028",
+        "\U000e0001",
+        "😀",
+        "",
+        " ",
+        "null",
+        "for",
+    ),
+]
+
 _BOOT = FirstBoot("#cloud-config\n# `$(date)` ${x} %{if}\n")
 
 

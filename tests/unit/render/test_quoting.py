@@ -11,57 +11,8 @@ from hypothesis import strategies as st
 from ccgpu.render import hcl
 from ccgpu.render.arm_template import literal
 from ccgpu.render.az_script import body_text
-from support.rendered import decoded, evaluated, json_value
+from support.rendered import HOSTILE, decoded, evaluated, json_value
 
-HOSTILE = [
-    *(
-        "${x}",
-        "$${x}",
-        "$$${x}",
-        "%{if}",
-        "%%{x}",
-        "$",
-        "%",
-        "$$",
-        "{",
-        "a$",
-        '"',
-        "\\",
-        "\\$",
-        '\\"',
-    ),
-    *(
-        "$(id)",
-        "`id`",
-        "\\`",
-        "a\nBODY\nb",
-        "BODY",
-        "\n",
-        "\r\n",
-        "\t",
-        "\x00",
-        "\x1e",
-        "\x7f",
-        "'",
-        "''",
-    ),
-    *("[x]", "[[x]", "[[x]]", "[x", "x]", "[", "]", "[]", "[parameters('created')]", "[[", "]]"),
-    *(
-        "#",
-        "//",
-        "/*",
-        "<<EOT",
-        "é",
-        "\u202e",
-        "\u2028",
-        "\U000e0001",
-        "😀",
-        "",
-        " ",
-        "null",
-        "for",
-    ),
-]
 _LETTERS = st.sampled_from(sorted({letter for one in HOSTILE for letter in one}))
 _TEXTS = st.sampled_from(HOSTILE) | st.text(_LETTERS) | st.text()
 _PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | _TEXTS
