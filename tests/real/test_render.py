@@ -113,15 +113,15 @@ def test_a_script_makes_what_create_makes(served, environment):
 
 def test_gc_deletes_what_a_script_made_once_its_lease_is_over(served, environment):
     """Its lease is by the simulated clock, and its key one that only the script is given."""
-    line = ("render", "demo", *SPEC, "--format", "az", "--ttl", "8h")
+    line = ("render", "demo", *SPEC, "--format", "az", "--ttl", "30d")
     keys = Path(served.environment["HOME"], ".ssh", "id_ed25519.pub")
     keys.unlink(missing_ok=True)
     script = ccgpu(served, *line)
     now = json.loads(ccgpu(served, "fake", "show", "-o", "json"))["now"]
-    ends = (datetime.fromisoformat(now) + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ends = (datetime.fromisoformat(now) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
     given = {"CCGPU_SSH_PUBLIC_KEY": ed25519_line(), "CCGPU_EXPIRES": ends}
     run(script, environment | given | {"CCGPU_CREATED": now})
     assert "nothing has expired" in ccgpu(served, "gc")
-    ccgpu(served, "fake", "advance", "9h")
+    ccgpu(served, "fake", "advance", "31d")
     assert "demo" in ccgpu(served, "gc", "--yes")
     assert deployments(served) == []
