@@ -33,6 +33,7 @@ _LINES = {
     "gc": "gc",
     "init": "init fresh",
     "plan": "plan other --region eastus2 --ssh-from 203.0.113.7/32",
+    "render": "render other --format arm --region eastus2 --ssh-from 203.0.113.7/32",
     "validate": "validate vm.yaml",
     "role": "role -f vm.yaml",
     "schema": "schema spec",
