@@ -10,7 +10,10 @@ interval=${CCGPU_INTERVAL:-10}
 looks=${CCGPU_LOOKS:-360}
 created=${CCGPU_CREATED:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}
 case $created${expires:-} in
-*[!0-9TZ:+.-]*) echo 'CCGPU_CREATED and CCGPU_EXPIRES are times such as 2026-01-31T12:00:00Z' >&2; exit 2 ;;
+*[!0-9TZ:+.-]*)
+  echo 'CCGPU_CREATED and CCGPU_EXPIRES are times such as 2026-01-31T12:00:00Z' >&2
+  exit 2
+  ;;
 esac
 
 stop() {
@@ -19,10 +22,11 @@ stop() {
   exit 1
 }
 
-# put ID API-VERSION: send the body on standard input, and wait until Azure has made the resource
+# put ID API-VERSION [HEADER]: send the body on standard input, and wait until the resource is made
 put() {
   echo "creating $1" >&2
-  az rest --method put --url "$1?api-version=$2" --body @- --output none || stop "$1 is refused"
+  az rest --method put --url "$1?api-version=$2" ${3:+--headers "$3"} --body @- --output none ||
+    stop "$1 is refused"
   look=0
   while :; do
     state=$(az rest --method get --url "$1?api-version=$2" \
@@ -119,7 +123,7 @@ put /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/ccgpu-dem
 }
 BODY
 
-put /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo 2026-04-01 <<BODY
+put /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo 2026-04-01 'If-None-Match=*' <<BODY
 {
   "location": "eastus2",
   "tags": {
