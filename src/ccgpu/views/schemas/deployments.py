@@ -72,6 +72,11 @@ _SHOWN: dict[str, Schema] = {
     ),
     "signed_in_with": SIGNED_IN_WITH,
 }
+_DELETED: dict[str, Schema] = {
+    "name": TEXT,
+    "gone": listing(ARM_ID),
+    "kept": listing(record({"id": ARM_ID, "reason": TEXT})),
+}
 _TRY = record(
     {
         "region": TEXT,
@@ -121,11 +126,16 @@ def create() -> dict[str, Any]:
 
 def delete() -> dict[str, Any]:
     """What was deleted."""
-    kept = record({"id": ARM_ID, "reason": TEXT})
+    return document("ccgpu.delete/1", "What is gone, and what stays.", _DELETED)
+
+
+def deletes() -> dict[str, Any]:
+    """What was deleted of several deployments."""
+    one = record({"schema": {"const": "ccgpu.delete/1"}, **_DELETED})
     return document(
-        "ccgpu.delete/1",
-        "What is gone, and what stays.",
-        {"name": TEXT, "gone": listing(ARM_ID), "kept": listing(kept)},
+        "ccgpu.deletes/1",
+        "The ccgpu.delete/1 of each of several deployments.",
+        {"deployments": listing(one)},
     )
 
 
