@@ -13,6 +13,7 @@ from ccgpu.domain.spec.structure import SpecField, fields_of
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.fakearm.scenarios import SCENARIOS
 from ccgpu.store import driver_table, model_table, policies, specs, workload_templates
+from ccgpu.views.schemas.table import SCHEMAS
 
 _FILES = {"paths": "files"}
 # What may stand where the help shows this word; an empty value is free text.
@@ -80,6 +81,7 @@ def _by_metavar() -> dict[str, dict[str, Any]]:
         "VERSION": _words(*_drivers()),
         "NAME|FILE": _words(*SCENARIOS) | _FILES,
         "KEY=VALUE": {"fields": _fields()},
+        "DOCUMENT": _words(*SCHEMAS),
     }
 
 

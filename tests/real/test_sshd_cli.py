@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import subprocess
 import threading
 from dataclasses import dataclass
 
@@ -70,6 +71,40 @@ def test_the_host_key_is_read_from_the_console_once_and_recorded(guest):
     assert {target.host_key for target in guest.targets} == {guest.sshd.host_key}
     assert guest("delete demo --yes").code == 0
     assert [path for path in guest.files() if path.suffix in (".hostkey", ".access")] == []
+
+
+def _log_in(guest, words):
+    """Run the words of a document's `openssh` here: the port, address and user are the server's."""
+    own_key = guest.shell.home / ".ssh" / "id_ed25519"
+    own_key.write_bytes(guest.sshd.identity.read_bytes())
+    own_key.chmod(0o600)
+    own_key.with_suffix(".pub").unlink(missing_ok=True)
+    here = ["-o", "HostName=127.0.0.1", "-o", f"Port={guest.sshd.port}", "-l", guest.sshd.user]
+    command = [words[0], *here, *words[1:], "echo", "logged in"]
+    return subprocess.run(
+        command, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+
+
+def test_the_command_in_the_documents_logs_in_by_openssh_alone(guest):
+    assert guest("show demo -o json").document["openssh"] is None  # no key is recorded yet
+    assert guest("exec demo -- true").code == 0
+    document = guest("show demo -o json").document
+    words = document["openssh"]
+    assert words[-1] == f"{document['admin_user']}@{document['public_ip']}"
+    assert words[words.index("-i") + 1] == document["identity_file"]
+
+    done = _log_in(guest, words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"logged in\n", b"")
+    assert guest.sshd.logins == 2
+
+    guest.sshd.stop()
+    make_key(guest.sshd.folder / "evil")
+    guest.sshd.start(host_key="evil")
+    refused = _log_in(guest, words)
+    assert (refused.returncode, refused.stdout) == (255, b"")
+    assert b"verification failed" in refused.stderr
+    assert guest.sshd.logins == 2
 
 
 _LINES = ["exec demo -- cat", "cp demo:x x", "tunnel demo 80", "logs demo", "ssh demo"]

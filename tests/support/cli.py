@@ -19,6 +19,7 @@ from ccgpu.cli.main import run
 from ccgpu.cli.runtime import BackendName, ConnectionOptions, Runtime
 from ccgpu.fakearm import FakeArm
 from support.cloud import PUBLIC_KEY, make_backend
+from support.output_schemas import check_answer
 from support.services import Services
 
 
@@ -119,7 +120,9 @@ class Shell:
             stdin=lambda: None if self.stdin is None else io.BytesIO(self.stdin),
             pause=self.pause or _never_wait,
         )
-        code = run(shlex.split(line), runtime)
+        argv = shlex.split(line)
+        code = run(argv, runtime)
+        check_answer(argv, self.out.getvalue(), err.getvalue())
         return CommandResult(line, code, self.out.getvalue(), err.getvalue())
 
     def _console(self, file: io.StringIO, *, terminal: bool) -> Console:

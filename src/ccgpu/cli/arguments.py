@@ -14,6 +14,8 @@ _SHARED_OPTIONS = {
     "--output": ("output", True),
     "--query": ("query", True),
     "--events": ("events", True),
+    "-q": ("quiet", False),
+    "--quiet": ("quiet", False),
 }
 Options = dict[str, tuple[str, bool]]
 
@@ -23,11 +25,10 @@ def stderr_wanted(root: Any, argv: Sequence[str]) -> Stderr:
     given = dict(_parse_options(root, deque(argv)))
     if "events" in given:
         return Stderr.EVENTS
-    if given.get("output") == OutputFormat.TSV:  # a shell's: its user reads stderr
-        return Stderr.TEXT
-    if given.get("output") == OutputFormat.JSON or "query" in given:
+    is_tsv = given.get("output") == OutputFormat.TSV  # a shell's: its user reads stderr
+    if not is_tsv and (given.get("output") == OutputFormat.JSON or "query" in given):
         return Stderr.JSON
-    return Stderr.TEXT
+    return Stderr.QUIET if "quiet" in given else Stderr.TEXT
 
 
 def _parse_options(root: Any, words: deque[str]) -> Iterator[tuple[str, str]]:
@@ -79,9 +80,10 @@ def _parse_long(word: str, words: deque[str], options: Options) -> Iterator[tupl
 
 
 def _parse_short(word: str, words: deque[str], options: Options) -> Iterator[tuple[str, str]]:
-    """Parse a word of short options: `-o json`, `-ojson`, `-yo json`."""
+    """Parse a word of short options: `-o json`, `-ojson`, `-qo json`."""
     for at, letter in enumerate(word[1:], start=2):
         parameter, takes_value = options.get(f"-{letter}", ("", False))
         if takes_value:
             yield parameter, word[at:] or (words.popleft() if words else "")
             return
+        yield parameter, ""

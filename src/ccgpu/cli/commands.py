@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "init": Entry("init", "init", "Write a commented spec file to start from."),
     "templates": Entry("templates", "templates", "List the spec templates that ship with ccgpu."),
-    "schema": Entry("schema", "schema", "Print the JSON Schema of a file format."),
+    "schema": Entry("schema", "schema", "Print the JSON Schema of a file format or an answer."),
     "drivers": Entry(
         "drivers", "drivers", "List the GPU drivers that can be attested, and until when."
     ),

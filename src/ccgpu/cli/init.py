@@ -8,7 +8,7 @@ import typer
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments, UncheckedName, option
 from ccgpu.cli.runtime import Runtime
-from ccgpu.cli.schema import Schema, text
+from ccgpu.cli.schema_texts import Schema, schema_text
 
 SCHEMA_FILE = "ccgpu-spec.schema.json"
 
@@ -51,7 +51,7 @@ def init(
     schema = None if no_schema else f"./{SCHEMA_FILE}"
     files = {target: drafts.draft_spec(template, name, schema)}
     if not no_schema:
-        files[target.with_name(SCHEMA_FILE)] = text(Schema.SPEC) + "\n"
+        files[target.with_name(SCHEMA_FILE)] = schema_text(Schema.SPEC) + "\n"
     drafts.write_draft(files, force=force)
     written = [str(path) for path in files]
     runtime.answer(

@@ -10,20 +10,25 @@ if TYPE_CHECKING:
 
 
 def login_fields(runtime: Runtime, cloud: "AzureContext", made: "Deployment") -> dict[str, Any]:
-    """The user, the private key on this machine, and the command to log in, as it can be run.
+    """The user, the private key on this machine, and the commands to log in, as they can be run.
 
-    Each is null if it is not known; the command, too, if this machine knows no way to the VM.
+    Each is null if it is not known; the commands, too, if this machine knows no way to the VM.
     """
     from ccgpu.store.keys import Keys
     from ccgpu.workflows.access_memory import remembered_access
-    from ccgpu.workflows.login_identity import login_key
+    from ccgpu.workflows.login_identity import login_key, openssh_words
 
     access = remembered_access(cloud, made.name)
     key = login_key(made, access, Keys(runtime.state, made.name, runtime.home))
     has_way = made.public_ip or access.jump or access.reachable
     command = ssh_command(runtime, made.name) if has_way and made.admin_user else None
     identity = None if key is None else str(key)
-    return {"admin_user": made.admin_user, "identity_file": identity, "ssh": command}
+    return {
+        "admin_user": made.admin_user,
+        "identity_file": identity,
+        "ssh": command,
+        "openssh": openssh_words(cloud, made, access, key),
+    }
 
 
 def ssh_command(runtime: Runtime, name: str) -> str:

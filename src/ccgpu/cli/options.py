@@ -83,8 +83,17 @@ def _output_options(
             rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            help="Print no progress, notes and hints; never prompt.",
+            rich_help_panel=_OUTPUT_PANEL,
+        ),
+    ] = False,
 ) -> OutputOptions:
-    return OutputOptions(output, query)
+    return OutputOptions(output, query, quiet)
 
 
 def _debug_option(*names: str) -> Any:
@@ -227,7 +236,7 @@ class ProgressOptions:
             return runtime.progress
         return (
             progress.Silent()
-            if quiet or runtime.stderr is Stderr.JSON
+            if quiet or runtime.stderr is not Stderr.TEXT
             else progress.progress_for(runtime.err)
         )
 

@@ -1,8 +1,9 @@
 """Writes a command's progress and its error to stderr: text for people, JSON for programs.
 
-With `-o json` or `--query`, stderr is empty or has one error document. With `--events ndjson` it
-has one JSON document per line; the last one is the outcome. With `--debug` the HTTP requests are
-among them, as text or as JSON documents. Only `cli.main` uses this module.
+With `--quiet`, stderr is empty or has the error. With `-o json` or `--query`, that is a JSON
+document. With `--events ndjson` it has one JSON document per line; the last one is the outcome.
+With `--debug` the HTTP requests are among them, as text or as JSON documents. Only `cli.main` uses
+this module.
 """
 
 from collections.abc import Callable
@@ -31,10 +32,10 @@ class Reporter:
         if stderr is Stderr.TEXT:
             self.runtime = replace(runtime, backend=self._open_backend)
         else:
-            self.runtime = self._for_programs()
+            self.runtime = self._without_text()
 
-    def _for_programs(self) -> Runtime:
-        """The runtime of a command that writes only JSON to stderr and asks no questions."""
+    def _without_text(self) -> Runtime:
+        """The runtime of a command that writes no text to stderr and asks no questions."""
         from ccgpu.views.progress import Stream
 
         runtime = self._outer
@@ -55,7 +56,7 @@ class Reporter:
         listener = request_lines.listener(
             self._outer.err if connection.debug else None,
             self._outer.log,
-            as_json=self._stderr is not Stderr.TEXT,
+            as_json=self._stderr.is_json,
         )
         backend = self._outer.backend(connection)
         backend.requests.listener = listener
@@ -88,8 +89,8 @@ class Reporter:
 
     def _write_error(self, err: CcgpuError | None) -> None:
         if err is not None:
-            as_json = self._stderr is not Stderr.TEXT
-            failures.tell_error(self._outer.err, err, as_json=as_json, verbose=self._debug)
+            as_json, verbose = self._stderr.is_json, self._debug
+            failures.tell_error(self._outer.err, err, as_json=as_json, verbose=verbose)
 
     def _write_end(self, err: CcgpuError | None, code: int) -> None:
         if self.runtime.progress is not None:

@@ -71,8 +71,9 @@ class Running:
         backend = self.runtime.backend(self.connection)
         cloud = backend.connect()
         with self.progress_options.shown(self.runtime) as progress:
+            spec = self._spec(cloud)
             run, names, _ = self._begin(cloud, progress)
-            request = self._plan(backend, cloud, run, names)
+            request = self._plan(backend, spec, run, names)
         parts = (self.target.name, request.plan)
         self.runtime.answer(
             output, lambda: view.plan_as_text(*parts), lambda: view.plan_as_json(*parts)
@@ -90,14 +91,15 @@ class Running:
         wanted = self.way.wanted(self.runtime, cloud, self.target, limit)
         return run, find_names(run, self.target.name, self.target.group), wanted
 
-    def _plan(
-        self, backend: "Backend", cloud: "AzureContext", run: "Run", names: "Names"
-    ) -> "RunRequest":
+    def _spec(self, cloud: "AzureContext") -> "VmSpec":
+        """The spec of the run. It is read before any request: an invalid one sends nothing."""
+        return requested_spec(cloud, self.target.name, self.workload, self.runtime)
+
+    def _plan(self, backend: "Backend", spec: "VmSpec", run: "Run", names: "Names") -> "RunRequest":
         from ccgpu.workflows.run.planning import RunWishes, plan_run
 
         ending = self.ending
         wishes = RunWishes(ending.wait, ending.output_dir, ending.replace, ending.then_delete)
-        spec = requested_spec(cloud, self.target.name, self.workload, self.runtime)
         hub = backend.hub(hub_token(spec))
         return plan_run(run, names, spec, wishes, partial(pin, hub, self.workload.lock, run))
 
@@ -113,8 +115,9 @@ class Running:
             try:
                 means = attest_means(self.runtime, backend, self.policy)
                 require_release_policy(means, allow_loosened=self.allow_loosened)
+                spec = self._spec(cloud)
                 run, names, wanted = self._begin(cloud, progress)
-                request = self._plan(backend, cloud, run, names)
+                request = self._plan(backend, spec, run, names)
             except CcgpuError as err:
                 return RunOutcome(self.target.name, problem=err)
             shown = LogLines(self.runtime, output, progress)

@@ -6,7 +6,7 @@ everything else with `note` or on `err`, which prints nothing if a program reads
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -42,11 +42,20 @@ class OutputFormat(StrEnum):
 
 
 class Stderr(StrEnum):
-    """The format of stderr: text, at most one JSON document, or one JSON document per line."""
+    """The format of stderr.
+
+    Text; the text of an error alone; at most one JSON document; or one JSON document per line.
+    """
 
     TEXT = "text"
+    QUIET = "quiet"
     JSON = "json"
     EVENTS = "events"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a program reads it."""
+        return self in (Stderr.JSON, Stderr.EVENTS)
 
 
 class Query:
@@ -72,10 +81,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """Format and filter of the answer. A query implies JSON, or tab-separated values."""
+    """Format and filter of the answer. A query implies JSON, or tab-separated values.
+
+    quiet: whether stderr has nothing but errors; `cli.reporter` sees to that.
+    """
 
     format: OutputFormat = OutputFormat.TEXT
     query: Query | None = None
+    quiet: bool = field(default=False, compare=False)
 
     @property
     def is_text(self) -> bool:

@@ -7,6 +7,8 @@ from ccgpu.domain.lease import Lease, Why
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import Denied, Leftover
 
+CollectedAction = Literal["removed", "would-remove", "skipped", "failed"]
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -23,7 +25,7 @@ class Collected:
     group: str
     why: Why | None
     lease: Lease
-    action: Literal["removed", "would-remove", "skipped", "failed"]
+    action: CollectedAction
     resources: tuple[ResourceId, ...] = ()
     reason: str | None = None
     left: tuple[Leftover, ...] = ()

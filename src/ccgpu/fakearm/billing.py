@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ccgpu.fakearm.clock import arm_time
+from ccgpu.fakearm.clock import utc_time
 from ccgpu.fakearm.store import Store
 
 
@@ -17,12 +17,12 @@ def billing_report(store: Store) -> dict[str, Any]:
             running.add(resource)
     resources = store.rows("SELECT key, id, kind, created FROM resources ORDER BY created, key")
     return {
-        "now": arm_time(now),
+        "now": utc_time(now),
         "resources": [
             {
                 "id": id_,
                 "kind": kind,
-                "created": arm_time(created),
+                "created": utc_time(created),
                 "billed_seconds": billed.get(key, 0.0),
             }
             for key, id_, kind, created in resources

@@ -15,6 +15,11 @@ def arm_time(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
+def utc_time(moment: float) -> str:
+    """Unix seconds in the format of ccgpu's own documents: RFC 3339 with Z."""
+    return arm_time(moment).replace("+00:00", "Z")
+
+
 class VirtualClock:
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -117,8 +117,7 @@ def master_arguments(target: GuestTarget, files: SshFiles, *, interactive: bool)
     }
     if target.jump is not None:
         options["ProxyCommand"] = _proxy_command(parse_jump(target.jump), interactive=interactive)
-    identity = [] if target.identity is None else ["-i", str(target.identity).replace("%", "%%")]
-    return [*_as_arguments(options), *identity, "-p", str(target.port)]
+    return [*_as_arguments(options), *_identity_arguments(target), "-p", str(target.port)]
 
 
 def client_arguments(target: GuestTarget, files: SshFiles) -> list[str]:
@@ -132,6 +131,32 @@ def client_arguments(target: GuestTarget, files: SshFiles) -> list[str]:
         "ProxyCommand": "false",
     }
     return _as_arguments(options)
+
+
+def login_words(target: GuestTarget) -> list[str]:
+    """A whole command line that logs in by itself, and accepts the pinned host key alone.
+
+    It needs no file of ccgpu: ssh gets the key from `KnownHostsCommand` (ssh_config(5); OpenSSH 8.5
+    and later). Further words are the command to run in the VM. ssh may ask for the passphrase of a
+    key.
+
+    Raises:
+        ValueError: no host key is pinned, or `check_target` refuses the target.
+    """
+    check_target(target)
+    if target.host_key is None:
+        raise ValueError("no host key is pinned")
+    options = {
+        **_strict_options(target, SshFiles(Path("/"))),
+        "UserKnownHostsFile": "/dev/null",
+        "KnownHostsCommand": f"/bin/echo {known_hosts_line(target).strip()}",
+        "ControlMaster": "no",
+        "ControlPath": "none",
+    }
+    if target.jump is not None:
+        options["ProxyCommand"] = _proxy_command(parse_jump(target.jump), interactive=True)
+    words = [*_as_arguments(options), *_identity_arguments(target), "-p", str(target.port)]
+    return ["ssh", *words, "--", destination(target)]
 
 
 def forwarding_arguments(target: GuestTarget, files: SshFiles) -> list[str]:
@@ -167,6 +192,10 @@ def _strict_options(target: GuestTarget, files: SshFiles) -> dict[str, str]:
         "ServerAliveCountMax": str(_ALIVE_COUNT),
         "LogLevel": "ERROR",
     }
+
+
+def _identity_arguments(target: GuestTarget) -> list[str]:
+    return [] if target.identity is None else ["-i", str(target.identity).replace("%", "%%")]
 
 
 def _as_arguments(options: dict[str, str]) -> list[str]:

@@ -12,6 +12,7 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import kind_of, name_of
 from ccgpu.views.signs import SIGNS, kind_name
+from ccgpu.views.times import utc_time
 
 _COUNTED = {
     "removed": "deleted",
@@ -67,8 +68,8 @@ def as_json(results: Sequence[Collected]) -> dict[str, Any]:
             "name": result.name,
             "resource_group": result.group,
             "why": result.why,
-            "expires": result.lease.expires,
-            "created": result.lease.created,
+            "expires": utc_time(result.lease.expires),
+            "created": utc_time(result.lease.created),
             "action": result.action,
             "resources": list(result.resources),
             "reason": result.reason,

@@ -13,7 +13,7 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import name_of
 from ccgpu.views import price as prices
 from ccgpu.views.signs import kind_name
-from ccgpu.views.times import remaining_text
+from ccgpu.views.times import remaining_text, utc_time
 
 
 def as_text(deployment: Deployment, *, simulated: bool) -> RenderableType:
@@ -121,7 +121,7 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
         "vm_id": deployment.vm_id,
         "public_ip": deployment.public_ip,
         "private_ip": deployment.private_ip,
-        "expires": deployment.expires,
+        "expires": utc_time(deployment.expires),
         "hourly_usd": prices.number(deployment.price.hourly) if deployment.price else None,
         "spent_usd_at_most": prices.number(deployment.spent_at_most),
         "price": deployment.price and prices.document(deployment.price),

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import ResourceId
+from ccgpu.views.times import utc_time
 
 
 def as_text(name: str, group: str, before: str | None, expires: str) -> RenderableType:
@@ -24,7 +25,7 @@ def as_json(
         "schema": "ccgpu.extend/1",
         "name": name,
         "resource_group": group,
-        "before": before,
+        "before": utc_time(before),
         "expires": expires,
         "resources": list(resources),
     }

@@ -1,4 +1,13 @@
-"""Spans of time, for people."""
+"""Spans of time, for people; and the times of tags, for programs."""
+
+from ccgpu.domain.lease import parse_moment
+from ccgpu.scheduling.clock import rfc3339
+
+
+def utc_time(text: str | None) -> str | None:
+    """A time of a tag as RFC 3339 UTC; None if there is none, or if it is no time."""
+    moment = parse_moment(text)
+    return None if moment is None else rfc3339(moment)
 
 
 def elapsed_text(seconds: float) -> str:

@@ -20,7 +20,8 @@ def list_as_text(templates: Sequence[WorkloadTemplate]) -> RenderableType:
 
 def list_as_json(templates: Sequence[WorkloadTemplate]) -> dict[str, Any]:
     """The JSON document."""
-    return {"schema": "ccgpu.workloads/1", "workloads": [one_as_json(each) for each in templates]}
+    rows = [one_as_json(each) for each in templates]
+    return {"schema": "ccgpu.workload-templates/1", "workloads": rows}
 
 
 def one_as_text(template: WorkloadTemplate) -> RenderableType:

@@ -1,15 +1,19 @@
-"""The private key that a VM is logged in to with."""
+"""The private key that a VM is logged in to with, and the command of OpenSSH that does it."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
+from ccgpu.azure.context import AzureContext
 from ccgpu.domain import sshkey
 from ccgpu.domain.access import Access
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.resource import Body
 from ccgpu.domain.vm_view import ssh_public_keys
-from ccgpu.errors import UsageProblem
+from ccgpu.errors import StateUnusable, UsageProblem
+from ccgpu.guest.channel import GuestTarget
+from ccgpu.guest.ssh_options import login_words
 from ccgpu.store.keys import Keys
+from ccgpu.store.known_hosts import KnownHosts
 
 _DEFAULTS = ("id_ed25519", "id_rsa")  # that ssh tries (ssh_config(5), IdentityFile) and Azure takes
 
@@ -40,6 +44,36 @@ def login_key(deployment: Deployment, access: Access, keys: Keys) -> Path | None
     if _public_blob(keys.public) in blobs:
         return keys.private
     return next(iter(_own_keys(blobs, keys)), None)
+
+
+def openssh_words(
+    cloud: AzureContext, deployment: Deployment, access: Access, identity: Path | None
+) -> list[str] | None:
+    """The words of OpenSSH's command that logs in to the VM, and accepts its pinned key alone.
+
+    None without an address to connect to from here, or if this machine has recorded no host key of
+    this VM: a command that accepts any key is not given.
+    """
+    address = deployment.private_ip if access.by_private_address else deployment.public_ip
+    vm_id = (deployment.vm_id or "").lower()
+    if address is None or deployment.admin_user is None:
+        return None
+    try:
+        known = KnownHosts(cloud.journals.folder).find(cloud.subscription, deployment.name, vm_id)
+        if known is None:
+            return None
+        target = GuestTarget(
+            deployment=deployment.name,
+            vm_id=vm_id,
+            host=address,
+            user=deployment.admin_user,
+            host_key=known.blob,
+            identity=identity,
+            jump=access.jump,
+        )
+        return login_words(target)
+    except (StateUnusable, ValueError):  # a damaged record, or a name that Azure's rules forbid
+        return None
 
 
 def login_candidates(vm: Body, access: Access, keys: Keys) -> tuple[Path, ...]:

@@ -46,6 +46,13 @@ from ccgpu.cli.main import app
         ("collateral fetch x --out json -o text", "text"),
         ("collateral fetch x --out -o json", "text"),
         ("create demo -", "text"),
+        ("list -q", "quiet"),
+        ("list --quiet -o tsv", "quiet"),
+        ("delete demo -yq", "quiet"),
+        ("delete demo -qyo json", "json"),
+        ("delete demo -q --events ndjson", "events"),
+        ("create demo --tag -q", "text"),
+        ("exec demo -- -q", "text"),
     ],
 )
 def test_the_arguments_decide_the_format_of_stderr(line, wanted):

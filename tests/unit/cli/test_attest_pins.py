@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support.attesting import SET_UP, Attester, make_demo
+from support.output_schemas import require_valid
 
 _UPGRADED = "sudo /usr/local/lib/ccgpu/setup --again"
 
@@ -22,6 +23,7 @@ def pins(demo):
     done = demo(f"--policy strict --record {file}")
     assert done.code == 0, done.err
     assert done.document["pins"] == str(file)
+    require_valid(json.loads(file.read_text()), ("reference-values",))
     return file
 
 

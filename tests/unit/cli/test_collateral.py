@@ -1,5 +1,6 @@
 """`ccgpu collateral fetch`: what it writes makes a verdict good; what it lacks is said, with 8."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from ccgpu.domain import bundle
 from ccgpu.domain.collateral import Chip
 from ccgpu.fakeguest.evidence import amd as chips
 from support.cli import Shell
+from support.output_schemas import require_valid
 from support.services import UNREACHABLE, Services, WebResponse
 from support.vms import AT, nonce_evidence, vm
 
@@ -53,6 +55,7 @@ def test_fetched_collateral_allows_an_offline_verdict(shell, evidence, tmp_path)
     assert done.code == 0, done.err
     assert done.document["schema"] == "ccgpu.collateral-fetch/1"
     assert done.document["missing"] == []
+    require_valid(json.loads((out / "manifest.json").read_text()), ("collateral",))
     asked_before = len(shell.services.requests)
     assert shell(f"verify {evidence} {_FAKE} --collateral {out}").code == 0
     assert len(shell.services.requests) == asked_before

@@ -13,22 +13,11 @@ import typer
 from ccgpu import __version__
 from ccgpu.cli import commands
 from ccgpu.cli.main import app
+from support.parsed import all_commands
 from support.slow import mostly_slow
 
 _ROOT = typer.main.get_command(app)
-
-
-def _all(command, path=()):
-    context = command.make_context(path[-1] if path else "ccgpu", [], resilient_parsing=True)
-    for name in command.list_commands(context):
-        inner = command.get_command(context, name)
-        if hasattr(inner, "list_commands"):
-            yield from _all(inner, (*path, name))
-        else:
-            yield (*path, name), inner
-
-
-_COMMANDS = dict(_all(_ROOT))
+_COMMANDS = dict(all_commands())
 _MODULES = {
     Path(inspect.getfile(__import__(f"ccgpu.cli.{e.module}", fromlist=["x"])))
     for e in commands.COMMANDS.values()

@@ -183,6 +183,8 @@ def test_the_documents_tell_how_to_log_in(shell):
     for document in (made, shown):
         assert (document["admin_user"], document["ssh"]) == ("me", "ccgpu ssh demo --backend fake")
         assert document["identity_file"] == str(shell.home / ".ssh" / "id_ed25519")
+        assert document["openssh"][-1] == f"me@{document['public_ip']}"
+        assert document["identity_file"] in document["openssh"]
     (shell.home / ".ssh" / "id_ed25519.pub").unlink()
     assert shell("show demo -o json").document["identity_file"] is None
 
@@ -196,4 +198,4 @@ def test_a_key_that_was_generated_is_named(shell):
 
 def test_a_private_vm_has_a_command_once_a_way_is_known(shell):
     made = shell(f"{_CREATE} --private --no-attest --no-wait -o json").document
-    assert (made["ssh"], made["admin_user"]) == (None, "azureuser")
+    assert (made["ssh"], made["openssh"], made["admin_user"]) == (None, None, "azureuser")

@@ -114,7 +114,7 @@ def test_invalid_options_are_refused_before_any_request(shell, line, words, outp
     assert shell.reached == []
 
 
-@pytest.mark.parametrize("line", ["schema output", "list -o yaml"])
+@pytest.mark.parametrize("line", ["schema outputs", "list -o yaml"])
 def test_an_invalid_choice_lists_the_valid_ones(shell, line):
     done = shell(line)
     assert done.code == 2

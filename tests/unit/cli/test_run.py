@@ -10,6 +10,7 @@ import pytest
 from ccgpu.errors import ConnectionLost
 from ccgpu.store import policies
 from support.attesting import make_demo
+from support.output_schemas import require_valid
 from support.running import JOB, SERVER, Runner
 from support.slow import mostly_slow
 
@@ -39,6 +40,7 @@ def test_the_document_says_what_ran_on_which_verdict(runner):
     assert document["workload"]["ports"] == [30000]
     assert document["check"]["ok"] is True
     event = json.loads(document["workload"]["event"])
+    require_valid(event, ("workload-event",))
     assert event["image_digest"] == document["workload"]["image_digest"]
     assert event["model"]["manifest"] == document["workload"]["model"]["manifest"]
     assert (document["job_exit_code"], document["cause"], document["exit_code"]) == (None, None, 0)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from support.parsed import all_commands
+
 _SPEC = b"name: demo\nregions: [eastus2]\nssh_from: 203.0.113.7/32\n"
 
 
@@ -19,6 +21,47 @@ def test_a_spec_from_standard_input_is_planned_and_created(shell):
 
 def test_json_is_taken_too(shell):
     assert _with(shell, b'{"ssh_from": "203.0.113.7/32"}')("plan demo -f -").code == 0
+
+
+_FILES = {
+    "capacity": "capacity -f -",
+    "create": "create demo -f -",
+    "doctor": "doctor -f -",
+    "plan": "plan demo -f -",
+    "price": "price -f -",
+    "quota": "quota -f -",
+    "role": "role -f -",
+    "run": "run demo -f - --dry-run",
+    "secret put": "secret put demo -f -",
+}
+
+
+def test_every_command_that_reads_a_spec_is_in_the_table():
+    found = {
+        " ".join(path)
+        for path, command in all_commands()
+        for one in command.params
+        if one.name == "file" and "--file" in one.opts
+    }
+    assert found - {"init"} == _FILES.keys()  # which writes one
+
+
+@pytest.mark.parametrize("line", _FILES.values())
+def test_every_command_that_reads_a_spec_takes_it_from_standard_input(shell, line):
+    done = _with(shell, b"color: red\n")(line)
+    assert done.code == 3
+    assert "standard input: 1 problem" in done.out + done.err  # the answer of doctor is its finding
+    assert "1:1: color: " in done.out + done.err
+    if not line.startswith("doctor"):  # which checks the sign-in all the same
+        assert shell.arm.show()["requests"] == []
+
+
+def test_the_workload_of_standard_input_is_run(shell, prepared):
+    spec = b"ssh_from: 203.0.113.7/32\nworkload: {use: shell}\n"
+    prepared(shell, "create demo --region eastus2 --ssh-from 203.0.113.7/32")
+    done = _with(shell, spec)("run demo -f - --dry-run -o json")
+    assert done.code == 0, done
+    assert done.document["workload"]["template"] == "shell"
 
 
 def test_validate_tells_every_problem_with_its_place(shell):

@@ -136,3 +136,26 @@ def test_the_vm_ends_a_command_soon_after_its_time():
 )
 def test_a_source_in_the_vm_is_no_pattern(path, pattern):
     assert ssh_options.remote_source(path) == pattern
+
+
+def test_the_command_to_log_in_accepts_the_pinned_key_alone():
+    words = ssh_options.login_words(target_at(22, identity=Path("/keys/id"), jump="me@bastion"))
+    options = _options(words)
+    assert words[0] == "ssh"
+    assert words[-2:] == ["--", "azureuser@127.0.0.1"]
+    assert words[words.index("-i") + 1] == "/keys/id"
+    for name, value in _all()[2].items():
+        if name not in ("UserKnownHostsFile", "ControlPath", "BatchMode", "ProxyCommand"):
+            assert options[name] == ("yes" if name == "IdentitiesOnly" else value)
+    assert (options["UserKnownHostsFile"], options["ControlPath"]) == ("/dev/null", "none")
+    line = ssh_options.known_hosts_line(target_at(22)).strip()
+    assert options["KnownHostsCommand"] == f"/bin/echo {line}"
+    assert "BatchMode" not in options
+    assert options["ProxyCommand"].endswith("bastion")
+
+
+def test_without_a_pinned_key_there_is_no_command_to_log_in():
+    with pytest.raises(ValueError, match="no host key is pinned"):
+        ssh_options.login_words(target_at(22, host_key=None))
+    with pytest.raises(ValueError, match="name of a user"):
+        ssh_options.login_words(target_at(22, user="-oProxyCommand=x"))

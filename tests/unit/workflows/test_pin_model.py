@@ -16,6 +16,7 @@ from ccgpu.net.fetch import Web
 from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.store import model_lock
 from ccgpu.workflows.pin_model import Hub, locked_model, pin_model
+from support.output_schemas import require_valid
 from support.services import UNREACHABLE, Services, VirtualTime, WebResponse
 
 _NAME = "openai-community/gpt2"
@@ -180,6 +181,7 @@ def test_a_lock_file_is_written_and_then_takes_the_place_of_the_lookup(tmp_path)
     lock = tmp_path / "model.lock"
     manifest = locked_model(_NAME, _simulated(), lock)
     assert lock.read_bytes() == manifest.to_bytes() + b"\n"
+    require_valid(json.loads(lock.read_bytes()), ("model-manifest",))
     nobody = _simulated(state="down")
     assert locked_model(_NAME, nobody, lock) == manifest
     assert locked_model(f"{_NAME}@{_COMMIT}", nobody, lock) == manifest

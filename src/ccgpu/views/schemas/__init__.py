@@ -1,0 +1,1 @@
+"""JSON Schemas of the documents that ccgpu prints; `table` has them all."""
