@@ -12,7 +12,7 @@ _HEADING = re.compile(r"^## \[([^\]]+)\](?: - (\d{4}-\d\d-\d\d))?$", re.MULTILIN
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 
 
-class Section(NamedTuple):
+class VersionChanges(NamedTuple):
     """What changed in a version. date: of its release, empty for what is not released."""
 
     version: str
@@ -20,16 +20,16 @@ class Section(NamedTuple):
     text: str
 
 
-def sections(text: str) -> dict[str, Section]:
+def sections(text: str) -> dict[str, VersionChanges]:
     """The sections by version, in their order. `ValueError` for two of one version."""
     headings = list(_HEADING.finditer(text))
     ends = [one.start() for one in headings[1:]] + [len(text)]
-    found: dict[str, Section] = {}
+    found: dict[str, VersionChanges] = {}
     for heading, end in zip(headings, ends, strict=True):
         version, date = heading[1], heading[2] or ""
         if version in found:
             raise ValueError(f"two sections of {version}")
-        found[version] = Section(version, date, text[heading.end() : end].strip())
+        found[version] = VersionChanges(version, date, text[heading.end() : end].strip())
     return found
 
 
@@ -41,7 +41,7 @@ def package_version(root: Path = ROOT) -> str:
     return match[1]
 
 
-def released(root: Path = ROOT) -> Section:
+def released(root: Path = ROOT) -> VersionChanges:
     """The section of the package's version. `LookupError` if there is none with a date."""
     version = package_version(root)
     section = sections((root / CHANGELOG.name).read_text("utf-8")).get(version)
