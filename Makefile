@@ -1,7 +1,7 @@
 # Thin names for scripts/dev.py, which needs no make.
-.PHONY: demo test test-changed check golden bench fuzz lock pythons sweep sweep-pairs sweep-case reliability knockouts mutants ci
+.PHONY: demo test test-changed check golden package release bench fuzz lock pythons sweep sweep-pairs sweep-case reliability knockouts mutants ci
 
-demo test test-changed check bench lock pythons:
+demo test test-changed check package release bench lock pythons:
 	python3 scripts/dev.py $@
 
 fuzz:  # N= inputs for each parser of the verifier, or for PARSER=

@@ -22,6 +22,7 @@ from fuzz import fuzz
 from guest_root import guest_root
 from locks import lock
 from pythons import pythons
+from release import release
 from wheel import package
 
 _ROOM = 2 * 1024**3  # bytes that the files of all tests fit into
@@ -118,6 +119,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "mutants": mutants,
     "coverage": coverage,
     "package": lambda _: package(),
+    "release": release,
     "bench": bench,
     "fuzz": fuzz,
     "azure-cli": azure_cli,

@@ -1,7 +1,8 @@
 """Write what is made of the code: `scripts/docs.py [--check]`.
 
-These are docs/cli.md, errors.md and verifier-checks.md, the man pages in docs/man, and the table of
-`ccgpu completion`. With `--check` nothing is written; a file that is out of date is an error.
+These are docs/cli.md, errors.md and verifier-checks.md, the man pages in docs/man, the table of
+`ccgpu completion`, and the evidence of `ccgpu verify --example`.
+With `--check` nothing is written; a file that is out of date is an error.
 """
 
 import sys
@@ -13,6 +14,7 @@ import typer
 
 import checks_page
 import completion_table
+import example_evidence
 import man_pages
 from ccgpu import errors
 from ccgpu.cli.commands import COMMANDS, load
@@ -109,6 +111,7 @@ def made() -> dict[str, str]:
         "docs/errors.md": tree(),
         "docs/verifier-checks.md": checks(),
         _TABLE: completion_table.text(),
+        **example_evidence.files(),
         **{f"docs/man/{name}": text for name, text in man_pages.pages().items()},
     }
 

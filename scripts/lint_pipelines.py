@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 _BIN = Path(sys.executable).parent
 _SCHEMAS: dict[str, tuple[list[str], list[str]]] = {
-    "vendor.github-workflows": (["examples/ci/github-*.yml"], []),
+    "vendor.github-workflows": (["examples/ci/github-*.yml", ".github/workflows/*.yml"], []),
     "vendor.github-actions": (["action/**/action.yml"], []),
     "vendor.gitlab-ci": (
         ["examples/ci/gitlab-*.yml", "templates/*.yml"],
@@ -41,7 +41,8 @@ def commands(root: Path, work: Path) -> Iterator[list[str]]:
             sys.exit(f"error: there is no file for {schema}")
         copies = [str(copy) for file in files for copy in _as_in_a_run(file, root, work)]
         yield [str(_BIN / "check-jsonschema"), "--builtin-schema", schema, *options, *copies]
-    workflows = [*root.glob("examples/ci/github-*.yml"), *root.glob("action/**/action.yml")]
+    of_github = ("vendor.github-workflows", "vendor.github-actions")
+    workflows = [file for name in of_github for one in _SCHEMAS[name][0] for file in root.glob(one)]
     words = ["--offline", "--persona", "pedantic", "--no-progress", "--no-config", "--quiet"]
     yield [str(_BIN / "zizmor"), *words, *map(str, sorted(workflows))]
 

@@ -6,12 +6,10 @@ Pages are in the macros of man(7), in ASCII, and free of warnings of groff and m
 import re
 from collections.abc import Iterator
 
+import changelog
 from ccgpu import __version__
 from ccgpu.errors import CcgpuError
 from parser_table import CommandEntry, ParameterEntry, every, root
-
-# man(7) asks for a day. Pages are a function of the source, so it is that of their form.
-_DAY = "2026-11-30"
 
 
 def pages() -> dict[str, str]:
@@ -26,7 +24,8 @@ def _name(command: CommandEntry) -> str:
 
 def _page(command: CommandEntry, top: CommandEntry) -> Iterator[str]:
     name = _name(command)
-    title = f'.TH {escaped(name.upper())} 1 {_DAY} "ccgpu {__version__}" "ccgpu manual"'
+    day = changelog.released().date  # man(7) asks for a day: that of the version's release
+    title = f'.TH {escaped(name.upper())} 1 {day} "ccgpu {__version__}" "ccgpu manual"'
     yield from (title, ".SH NAME", f"{escaped(name)} \\- {escaped(command.short.rstrip('.'))}")
     yield from (".SH SYNOPSIS", ".nf", _bold(command.path) + " " + escaped(_usage(command)), ".fi")
     _, *paragraphs = command.text.split("\n\n")

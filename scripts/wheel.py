@@ -11,39 +11,48 @@ import tempfile
 from pathlib import Path
 
 from action_run import run_action
+from build import build_twice, commit_time
 from commands import ROOT, run, say
 from environment import BIN, create
-from installer import install, pip, require_consistent
+from installer import install, require_consistent
 from locks import LOCK
 
 EXAMPLES = ROOT / "scripts" / "examples.py"
+_LINES = ("--version", "templates", "completion bash", "__complete fish templ", "verify --example")
 
 
 def package() -> None:
-    """Build the wheel, install it, run the installed command, and let the Action do the same."""
+    """Build, install the wheel, run the installed command, and let the Action do the same."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
-        pip(BIN / "python", *build, ROOT)
-        (wheel,) = folder.glob("*.whl")
-        say(f"{wheel.name}: {wheel.stat().st_size // 1024} KiB")
-        create(folder / "fresh")
-        # pip does not resolve dependencies here: the lock must pin all that the wheel requires.
-        require_consistent(LOCK, install(folder / "fresh" / "bin" / "python", LOCK, wheel))
-        _run_installed(folder)
+        built = build_twice(folder, None, commit_time())
+        check_installed(folder, built.wheel)
         run_action(folder)
 
 
-def _run_installed(folder: Path) -> None:
+def check_installed(folder: Path, wheel: Path) -> Path:
+    """Install the wheel in a fresh environment, run it and every example; the path of `ccgpu`.
+
+    The packages are those of the lock, by their hashes, as `pipx run` and `uvx` install what they
+    are given: into an environment of its own.
+    """
+    create(folder / "fresh")
+    # pip does not resolve dependencies here: the lock must pin all that the wheel requires.
+    require_consistent(LOCK, install(folder / "fresh" / "bin" / "python", LOCK, wheel))
+    return _run_installed(folder)
+
+
+def _run_installed(folder: Path) -> Path:
     """Run the installed command from an empty home, then every example."""
     ccgpu = folder / "fresh" / "bin" / "ccgpu"
     home = folder / "home"
     home.mkdir()
     environ = {"HOME": str(home), "PATH": os.environ["PATH"], "COLUMNS": "80"}
-    for line in ("--version", "templates", "completion bash", "__complete fish templ"):
+    for line in _LINES:
         say(f"$ ccgpu {line}")
         done = subprocess.run([ccgpu, *line.split()], cwd=home, env=environ, check=False)
         if done.returncode:
             sys.exit(done.returncode)
     if EXAMPLES.exists():
         run(BIN / "python", EXAMPLES, "--ccgpu", ccgpu)
+    return ccgpu

@@ -13,7 +13,7 @@ from support.repository import ROOT
 @pytest.fixture
 def copy(tmp_path):
     """The files that are linted, in a folder of their own."""
-    for name in ("action", "pipelines", "examples/ci"):
+    for name in ("action", "pipelines", "examples/ci", ".github"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "templates").mkdir()
     shutil.copy(ROOT / "templates" / "confidential-gpu.yml", tmp_path / "templates")
@@ -33,6 +33,8 @@ def test_every_file_passes():
         ("examples/ci/github-gc.yml", "runs-on:", "runs_on:", "runs_on"),
         ("templates/confidential-gpu.yml", "stage: .post\n  when: always", "when: often", "often"),
         ("pipelines/azure-devops/gc.yml", "displayName: Install", "display: Install", "gc.yml"),
+        (".github/workflows/release.yml", "timeout-minutes", "timeout", "release.yml"),
+        (".github/workflows/release.yml", "permissions: {}", "permissions: write-all", "excessive"),
         (
             "examples/ci/github-actions.yml",
             'ccgpu exec "$NAME"',

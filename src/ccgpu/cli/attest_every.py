@@ -55,13 +55,13 @@ class RepeatOptions:
             raise UsageProblem("--every is shorter than one minute", hint="give `--every 1m`")
         if source.evidence is not None:
             raise UsageProblem(
-                "--every asks a VM, and --evidence is a file", hint="leave out `--every`"
+                "--every asks a VM, and --evidence is a file", hint="leave out --every"
             )
         for name, value in files.items():
             if value:
                 raise UsageProblem(
                     f"--{name} cannot be used with --every",
-                    hint=f"leave out `--{name}`: each line names the evidence of its round",
+                    hint=f"leave out --{name}: each line names the evidence of its round",
                 )
 
 

@@ -43,8 +43,8 @@ def judge_evidence(
     judged = view.AppraisedEvidence(result.appraisal, str(path), read.format, read.ignored)
     document = view.as_json(judged, runtime.complete)
     flags = ("--backend fake",) if means.simulated else ()
-    again = repeated_verdict(path, means.policy_name, result, flags)
-    write_verified(runtime, shown.files, result, judged, again)
+    again = repeated_verdict(str(path), means.policy_name, result, flags)
+    write_verified(runtime, shown.files, result, judged, again, path)
     if result.recorded is not None:
         note_recorded(runtime, result.recorded)
     text = lambda: view.as_text(  # noqa: E731

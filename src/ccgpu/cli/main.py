@@ -22,7 +22,13 @@ from ccgpu.cli.config_defaults import CommandDefaults
 from ccgpu.cli.console import ask_secret, confirm, console
 from ccgpu.cli.hints import Hints
 from ccgpu.cli.reporter import Reporter
-from ccgpu.cli.runtime import ConnectionOptions, Runtime
+from ccgpu.cli.runtime import (
+    ConnectionOptions,
+    OutputFormat,
+    OutputOptions,
+    Query,
+    Runtime,
+)
 from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, UsageProblem
 
 if TYPE_CHECKING:
@@ -41,30 +47,54 @@ app = typer.Typer(
 )
 
 
-def _print_version(ctx: typer.Context, wanted: bool) -> None:
-    if wanted:
-        ctx.obj.out.out(f"{_NAME} {__version__}", highlight=False)
-        raise typer.Exit
-
-
 @app.callback()
 def root(
     ctx: typer.Context,
-    _: Annotated[
+    *,
+    version: Annotated[
         bool,
         typer.Option(
             "--version",
             "-V",
-            callback=_print_version,
-            is_eager=True,
-            help="Print the version.",
+            help="Print the version; with -o json, also commit, Python and SDK versions.",
         ),
     ] = False,
+    output: Annotated[
+        OutputFormat | None,
+        typer.Option("--output", "-o", help="Output format of --version.", show_default=False),
+    ] = None,
+    query: Annotated[
+        Query | None,
+        typer.Option(
+            "--query",
+            parser=Query,
+            metavar="EXPR",
+            help="Filter the document of --version (JMESPath).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Create, verify and delete confidential GPU virtual machines on Azure."""
+    if version:
+        _print_version(ctx.obj, OutputOptions(output or OutputFormat.TEXT, query))
+        raise typer.Exit
+    if output is not None or query is not None:
+        raise UsageProblem(
+            "-o and --query stand after the command that they are for",
+            hint=f"`{' '.join([_NAME, *filter(None, [ctx.invoked_subcommand])])} --help`",
+        )
     if ctx.invoked_subcommand is None:
         ctx.obj.err.out(ctx.get_help(), highlight=False)
         raise typer.Exit(UsageProblem.exit_code)
+
+
+def _print_version(runtime: Runtime, output: OutputOptions) -> None:
+    if output.is_text:
+        runtime.out.out(f"{_NAME} {__version__}", highlight=False)
+        return
+    from ccgpu.cli.version import document
+
+    runtime.answer(output, str, document)
 
 
 def main(make_runtime: Callable[[], Runtime] | None = None) -> None:

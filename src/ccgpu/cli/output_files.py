@@ -134,7 +134,7 @@ def write_attested(
             judged.evidence,
             _policy_sha256(appraised, means.policy.name),
             again,
-            _evidence_sha256(again),
+            _evidence_sha256(None if kept is None else Path(kept)),
             judged,
         )
         _write_report(files.report, runtime, subject)
@@ -146,8 +146,12 @@ def write_verified(
     result: "VerifyResult",
     shown: "AppraisedEvidence",
     again: "RepeatedVerify",
+    evidence: Path,
 ) -> None:
-    """Write the files of a verdict, whichever it is; note if its evidence notes another one."""
+    """Write the files of a verdict, whichever it is; note if its evidence notes another one.
+
+    evidence: its path.
+    """
     from ccgpu.views.verdict import differing_note
 
     files.write_bundle(result.evidence, result.appraisal)
@@ -158,21 +162,21 @@ def write_verified(
 
         policy_sha256 = _policy_sha256(shown, again.policy)
         subject = ReportSubject(
-            shown, result.evidence, policy_sha256, again, _evidence_sha256(again)
+            shown, result.evidence, policy_sha256, again, _evidence_sha256(evidence)
         )
         _write_report(files.report, runtime, subject)
 
 
 def repeated_verify(
-    path: Path, given: AppraisalOptions, result: "VerifyResult", *, simulated: bool
+    source: str, given: AppraisalOptions, result: "VerifyResult", *, simulated: bool
 ) -> "RepeatedVerify":
-    """The command line that gives a verdict of `verify` again."""
+    """The command line that gives a verdict of `verify` again. source: as it names the evidence."""
     flags = (*_flags(given), *(("--backend fake",) if simulated else ()))
-    return repeated_verdict(path, given.policy or "default", result, flags)
+    return repeated_verdict(source, given.policy or "default", result, flags)
 
 
 def repeated_verdict(
-    path: Path, policy: str, result: "VerifyResult", flags: Sequence[str]
+    source: str, policy: str, result: "VerifyResult", flags: Sequence[str]
 ) -> "RepeatedVerify":
     """The command line that gives a verdict on a file again. flags: as a shell reads them."""
     from ccgpu.domain import hostkey
@@ -180,7 +184,7 @@ def repeated_verdict(
 
     caller = result.caller
     return RepeatedVerify(
-        source=str(path),
+        source=source,
         policy=policy,
         nonce=None if caller.nonce is None else caller.nonce.hex(),
         vm_id=caller.vm_id,
@@ -221,11 +225,10 @@ def _policy_sha256(shown: "AppraisedEvidence", name: str) -> str:
     return policies.shipped_sha256(name) if origin is None else origin.sha256
 
 
-def _evidence_sha256(again: "RepeatedVerify") -> str | None:
+def _evidence_sha256(path: Path | None) -> str | None:
     """The SHA-256 (hex) of the file of evidence; None if there is none, or it is a folder."""
     from ccgpu.store.evidence.limits import read_bytes
 
-    path = None if again.source is None else Path(again.source)
     if path is None or not path.is_file():
         return None
     return hashlib.sha256(read_bytes(path)).hexdigest()

@@ -81,7 +81,7 @@ class Simulation:
             try:
                 bound = stack.enter_context(front.running(port, azure, identity))
             except OSError as err:
-                hint = "leave out `--port`: a free one is chosen"
+                hint = "leave out --port: a free one is chosen"
                 raise UsageProblem(f"cannot serve on port {port}: {err}", hint=hint) from err
             folder = self._path.with_name(f"{self._path.name}.az-{bound}")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -44,10 +44,6 @@ class Format(StrEnum):
     TOKEN = "token"  # noqa: S105  # the name of a format
 
 
-EvidenceArgument = Annotated[
-    list[Path],
-    typer.Argument(metavar="EVIDENCE", help="A bundle, or a file or folder of evidence."),
-]
 EachOption = Annotated[
     bool,
     typer.Option(

@@ -25,7 +25,7 @@ from ccgpu.fakeguest.evidence.cpu import SimulatedVm
 from ccgpu.fakeguest.guest import VBIOS, SimulatedGuest
 from ccgpu.fakeguest.vendors import SimulatedVendors
 
-_AK = "vtpm-ak"
+AK_FACT = "vtpm-ak"  # the fact that keeps the attestation key (PEM)
 _IMA = 10  # the PCR of Linux's Integrity Measurement Architecture, which no firmware log explains
 _WORKLOADS = 13  # the PCR of the log of workloads
 _MACHINE = 15  # the PCR of systemd's system identity: machine id and disks
@@ -73,10 +73,10 @@ class SimulatedHardware:
     def ak(self) -> rsa.RSAPrivateKey:
         """The vTPM's attestation key (RSA-2048), which a VM never changes."""
         machine = self.guest.machine
-        text = machine.rows.fact(_AK)
+        text = machine.rows.fact(AK_FACT)
         if text is None:
             text = _make_key(machine.vm_id)
-            machine.rows.record(_AK, text)
+            machine.rows.record(AK_FACT, text)
         return _load_key(text)
 
     @cached_property

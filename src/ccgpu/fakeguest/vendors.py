@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -149,22 +149,34 @@ class SimulatedVendors:
         return json.dumps(document, indent=1) + "\n"
 
 
-def make_vendors() -> SimulatedVendors:
-    """Vendors with new keys."""
-    gpus, signers = nvidia_pki.make_authorities(), rim_pki.make_chain(_UNTIL)
+@dataclass(frozen=True, slots=True)
+class VendorKeys:
+    """What vendors are made with: the seed of chips, and the keys of authorities."""
+
+    seed: bytes
+    amd: Sequence[rsa.RSAPrivateKey]
+    gpus: Sequence[ec.EllipticCurvePrivateKey]
+    rims: Sequence[ec.EllipticCurvePrivateKey]
+    maa: rsa.RSAPrivateKey
+
+
+def make_vendors(keys: VendorKeys | None = None) -> SimulatedVendors:
+    """Vendors. keys: else new ones."""
+    gpus = nvidia_pki.make_authorities(keys=None if keys is None else keys.gpus)
+    signers = rim_pki.make_chain(_UNTIL, None if keys is None else keys.rims)
     chain = signers.ders
     versions = {f"{_DRIVER_RIM}{each}": (each, rim.DRIVER_INDICES) for each in DRIVERS}
     versions[VBIOS_RIM] = (rim.VBIOS, rim.VBIOS_INDICES)
     return SimulatedVendors(
-        seed=secrets.token_bytes(32),
-        amd=amd.make_authorities(bits=_RSA_BITS),
+        seed=secrets.token_bytes(32) if keys is None else keys.seed,
+        amd=amd.make_authorities(bits=_RSA_BITS, keys=None if keys is None else keys.amd),
         gpu_issuers=tuple(_issuers(gpus.device().ders[nvidia_pki.PROVISIONER :], gpus.keys)),
         rim_issuers=tuple(_issuers(chain[rim_pki.L3 :], signers.keys[rim_pki.L3 :])),
         manifests={
             rim_id: rim.sign_document(_manifest_body(version, indices), signers.key, chain)
             for rim_id, (version, indices) in versions.items()
         },
-        maa=tokens.maa_signer(),
+        maa=tokens.maa_signer() if keys is None else TokenSigner(keys.maa, tokens.MAA_KID),
     )
 
 

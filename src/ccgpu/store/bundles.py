@@ -18,7 +18,7 @@ def write(path: Path, bundle: "EvidenceBundle") -> bytes:
     Raises:
         UsageProblem: the file exists, or cannot be written.
     """
-    data = _encode(bundle)
+    data = encode(bundle)
     new_files.write(path, data)
     return data
 
@@ -35,7 +35,7 @@ def replace(path: Path, bundle: "EvidenceBundle") -> None:
         StateUnusable: it cannot be written.
     """
     try:
-        atomic.replace(path, _encode(bundle))
+        atomic.replace(path, encode(bundle))
     except OSError as err:
         raise StateUnusable(
             f"cannot write the evidence to {path}: {reason(err)}",
@@ -43,5 +43,6 @@ def replace(path: Path, bundle: "EvidenceBundle") -> None:
         ) from err
 
 
-def _encode(bundle: "EvidenceBundle") -> bytes:
+def encode(bundle: "EvidenceBundle") -> bytes:
+    """The bytes of a bundle's file."""
     return (bundle.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n").encode()

@@ -1,6 +1,8 @@
 """The table of commands, and what holds for each of them."""
 
+import importlib.metadata
 import inspect
+import platform
 import re
 import shlex
 import subprocess
@@ -87,6 +89,30 @@ def test_commands_are_loaded_once_and_unknown_ones_are_none():
 @pytest.mark.parametrize("option", ["--version", "-V"])
 def test_the_version_is_printed(shell, option):
     assert shell(option).out == f"ccgpu {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "line", ["--version -o json", "-V -o json", "-o json --version", "-ojson -V", "-Vo json"]
+)
+def test_the_version_as_a_document_names_what_it_runs_on(shell, line):
+    done = shell(line)
+    found = done.document
+    assert (done.code, found["schema"], found["version"]) == (0, "ccgpu.version/1", __version__)
+    assert found["python"] == platform.python_version()
+    for name in ("azure-identity", "azure-mgmt-compute", "cryptography", "pydantic", "typer"):
+        assert found["packages"][name] == importlib.metadata.version(name)
+    assert found["commit"] is None  # a checkout: its files may be those of no commit
+
+
+def test_the_version_is_filtered_as_other_documents_are(shell):
+    assert shell("--version --query version -o tsv").out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("line", ["-o json list --backend fake", "--query x show demo", "-o tsv"])
+def test_the_output_of_a_command_is_asked_for_behind_it(shell, line):
+    done = shell(line)
+    assert (done.code, done.out) == (2, "")
+    assert "stand after the command" in done.err
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,15 @@ class AmdAuthorities:
         return RevocationListTemplate(amd_name(f"ARK-{self.product}"), start, end, revoked)
 
 
-def make_authorities(product: str = "Genoa", *, bits: int = 4096) -> AmdAuthorities:
-    """Authorities with new keys. AMD's have 4096 bits, which take seconds to generate."""
-    ark, ask, asvk = (rsa.generate_private_key(65537, bits) for _ in range(3))
+def make_authorities(
+    product: str = "Genoa", *, bits: int = 4096, keys: Sequence[rsa.RSAPrivateKey] | None = None
+) -> AmdAuthorities:
+    """Authorities. AMD's have keys of 4096 bits, which take seconds to generate.
+
+    keys: of ARK, ASK and ASVK; None for new ones of so many `bits`.
+    """
+    new = (rsa.generate_private_key(65537, bits) for _ in range(3))
+    ark, ask, asvk = new if keys is None else keys
     return AmdAuthorities(
         product=product,
         ark_key=ark,

@@ -83,9 +83,11 @@ class NvidiaAuthorities:
         )
 
 
-def make_authorities(chip: str = "GH100") -> NvidiaAuthorities:
-    """Authorities with new keys."""
-    keys = tuple(new_key() for _ in (PROVISIONER, IDENTITY, ROOT))
+def make_authorities(
+    chip: str = "GH100", keys: Sequence[ec.EllipticCurvePrivateKey] | None = None
+) -> NvidiaAuthorities:
+    """Authorities. keys: of PROVISIONER, IDENTITY and ROOT, else new ones."""
+    keys = tuple(new_key() for _ in (PROVISIONER, IDENTITY, ROOT)) if keys is None else keys
     *_, root = _authority_templates(chip, keys)
     return NvidiaAuthorities(chip, keys, root.signed_by(keys[-1]))
 

@@ -3,10 +3,12 @@
 Names, serial numbers and extensions follow the certificates in NVIDIA's manifests for GH100.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ccgpu.fakeguest.evidence import nvidia_pki, pki
@@ -34,12 +36,14 @@ _DATES = (
 )
 
 
-def make_chain(until: datetime | None = None) -> ChainTemplate:
-    """The chain of a signer, SIGNER to ROOT, with new keys.
+def make_chain(
+    until: datetime | None = None, keys: Sequence[ec.EllipticCurvePrivateKey] | None = None
+) -> ChainTemplate:
+    """The chain of a signer, SIGNER to ROOT.
 
-    until: when every certificate expires; None for the dates of NVIDIA's.
+    until: when every certificate expires; None for the dates of NVIDIA's. keys: else new ones.
     """
-    keys = tuple(nvidia_pki.new_key() for _ in _NAMES)
+    keys = tuple(nvidia_pki.new_key() for _ in _NAMES) if keys is None else keys
     certificates = tuple(
         _certificate_template(position, keys[position]) for position in range(len(keys))
     )
