@@ -13,8 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
+from azure.core.pipeline import Pipeline
 from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest, HttpResponse
 
 from ccgpu.azure.errors import translating_errors
 from ccgpu.net import answers
@@ -75,6 +78,13 @@ class Session:
         self._transport = network_transport() if transport is None else transport
         self._log = log
         self.server_date = ServerDate()
+        sign_in: Any = SignIn(credential, environment.scope)
+        policies = pipeline([environment.host], sign_in, self.server_date, log=log)
+        # All clients of Resource Manager share its pipeline, and so one token.
+        self._pipeline: Pipeline[HttpRequest, HttpResponse] = Pipeline(self._transport, policies)
+        self.arm: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            f"https://{environment.host}", pipeline=self._pipeline
+        )
 
     @property
     def signed_in_with(self) -> str | None:
@@ -86,14 +96,13 @@ class Session:
 
         `subscription`: None for the session's own.
         """
-        sign_in: Any = SignIn(self._credential, self.environment.scope)
         return client_class(
             self._credential,
             subscription or self.subscription,
             f"https://{self.environment.host}",
             credential_scopes=[self.environment.scope],
-            policies=pipeline([self.environment.host], sign_in, self.server_date, log=self._log),
-            transport=self._transport,
+            policies=[],  # none of the SDK's own
+            pipeline=self._pipeline,
         )
 
     def service_client(self, client_class: Callable[..., T], host: str, scope: str) -> T:
