@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from ccgpu.fakearm import FakeArm
 from ccgpu.workflows.extend import extend
-from ccgpu.workflows.show import list_deployments
+from ccgpu.workflows.list_deployments import list_deployments
 from support.cloud import Machine, make_spec
 from support.counts import sent_by, without_polls
 from support.latency import LatentExecutor

@@ -15,7 +15,6 @@ from ccgpu.cli import process
 from ccgpu.cli.local_ssh import open_ssh, require_openssh
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
-from ccgpu.domain.hub_listing import HOST as HUB_HOST
 from ccgpu.domain.price import HOST as PRICE_HOST
 from ccgpu.errors import (
     CopyFailed,
@@ -173,13 +172,18 @@ def _azure_backend(
 
         return Web(hosts, log=requests)
 
+    def hub_web() -> "Web":
+        from ccgpu.domain.hub_listing import HOST
+
+        return web(HOST)
+
     return Backend(
         session=session,
         scheduler=Scheduler(clock, ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
-        hub_web=partial(web, HUB_HOST),
+        hub_web=hub_web,
         channels=open_ssh,
         requests=requests,
         require_channel=require_openssh,
@@ -196,7 +200,6 @@ def simulated_backend(
 ) -> Backend:
     """A back end that never leaves this process. Everything runs on the clock of `arm`."""
     from ccgpu.cli.simulated_state import sku_folder
-    from ccgpu.fakeguest import vendor_services
     from ccgpu.scheduling.scheduler import InlineExecutor
 
     sources = _simulated_sources()
@@ -211,10 +214,11 @@ def simulated_backend(
 
     def web() -> "Web":
         from ccgpu.fakearm import FakeTransport
+        from ccgpu.fakeguest.vendor_services import VendorServices
         from ccgpu.net.fetch import Web
 
         state = partial(arm.settings.get, "vendors")
-        services = vendor_services.VendorServices(vendors(), arm.clock.now, state)
+        services = VendorServices(vendors(), arm.clock.now, state)
         return Web(sources.hosts(), FakeTransport(services), requests)
 
     return Backend(
@@ -234,7 +238,7 @@ def simulated_backend(
 
 
 def _simulated_sources() -> Sources:
-    from ccgpu.fakeguest import vendor_services as urls
+    from ccgpu.fakeguest import vendor_urls as urls
 
     return Sources(kds=urls.KDS_URL, rim=urls.RIM_URL, ocsp=urls.OCSP_URL, mirrors={})
 
@@ -248,12 +252,13 @@ def _simulated_price_list(arm: "FakeArm", log: RequestLog) -> "Web":
 
 
 def _simulated_hub(arm: "FakeArm", log: RequestLog) -> "Web":
+    from ccgpu.domain.hub_listing import HOST
     from ccgpu.fakearm import FakeTransport
     from ccgpu.fakeguest.hub import SimulatedHub
     from ccgpu.net.fetch import Web
 
     hub = SimulatedHub(partial(arm.settings.get, "vendors"))
-    return Web((HUB_HOST,), FakeTransport(hub), log)
+    return Web((HOST,), FakeTransport(hub), log)
 
 
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":
@@ -262,6 +267,21 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
     A machine of no deployment at an address that the simulation does not have is a real one.
     """
     from ccgpu.fakeguest import guests
+
+    guests.inhabit(arm)
+    arm.attestation_keys = lambda: vendors().maa_key_set()
+
+    def channels(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+        if target.deployment is None and not arm.has_address(target.host):
+            return open_ssh(target)
+        return nullcontext(_simulated_channel(arm, target, vendors))
+
+    return channels
+
+
+def _simulated_channel(
+    arm: "FakeArm", target: "GuestTarget", vendors: "Callable[[], SimulatedVendors]"
+) -> "Channel":
     from ccgpu.fakeguest.channel import ChannelTypes, SimulatedChannel
     from ccgpu.guest.channel import Completed
 
@@ -274,12 +294,4 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
         copy_failed=CopyFailed,
         usage=UsageProblem,
     )
-    guests.inhabit(arm)
-    arm.attestation_keys = lambda: vendors().maa_key_set()
-
-    def channels(target: "GuestTarget") -> "AbstractContextManager[Channel]":
-        if target.deployment is None and not arm.has_address(target.host):
-            return open_ssh(target)
-        return nullcontext(SimulatedChannel(arm, target, types, vendors))
-
-    return channels
+    return SimulatedChannel(arm, target, types, vendors)
