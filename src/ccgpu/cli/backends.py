@@ -172,18 +172,13 @@ def _azure_backend(
 
         return Web(hosts, log=requests)
 
-    def hub_web() -> "Web":
-        from ccgpu.domain.hub_listing import HOST
-
-        return web(HOST)
-
     return Backend(
         session=session,
         scheduler=Scheduler(clock, ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
-        hub_web=hub_web,
+        hub_web=lambda: web(_hub_host()),
         channels=open_ssh,
         requests=requests,
         require_channel=require_openssh,
@@ -251,14 +246,19 @@ def _simulated_price_list(arm: "FakeArm", log: RequestLog) -> "Web":
     return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)), log)
 
 
-def _simulated_hub(arm: "FakeArm", log: RequestLog) -> "Web":
+def _hub_host() -> str:
     from ccgpu.domain.hub_listing import HOST
+
+    return HOST
+
+
+def _simulated_hub(arm: "FakeArm", log: RequestLog) -> "Web":
     from ccgpu.fakearm import FakeTransport
     from ccgpu.fakeguest.hub import SimulatedHub
     from ccgpu.net.fetch import Web
 
     hub = SimulatedHub(partial(arm.settings.get, "vendors"))
-    return Web((HOST,), FakeTransport(hub), log)
+    return Web((_hub_host(),), FakeTransport(hub), log)
 
 
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":
