@@ -84,7 +84,7 @@ def test_the_domain_loads_no_sdk_terminal_or_network_modules():
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
     """A user's folder with a spec, evidence, and a simulated subscription with a deployment."""
-    folder = tmp_path_factory.mktemp("home")
+    folder: Path = tmp_path_factory.mktemp("home")
     (folder / "vm.yaml").write_text("name: demo\nregions: [eastus2]\nssh_from: 203.0.113.7/32\n")
     made = bundle.from_evidence(vms.nonce_evidence(vms.vm()), made_at=vms.AT, tool="a test")
     text = made.model_dump_json(by_alias=True, exclude_none=True)

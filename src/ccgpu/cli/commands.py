@@ -116,7 +116,15 @@ class Command(TyperCommand):
                     formatter.write_dl(records)
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
+    """A group of commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options of the group itself; plain values of them do not load pydantic."""
+        return [*with_plain_values(super().get_params(ctx))]
+
+
+class Commands(CommandGroup):
     """The group of all commands."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # of click's interface
@@ -144,10 +152,6 @@ class Commands(TyperGroup):
         if name not in self.commands:
             self.commands[name] = load_once(name)
         return self.commands[name]
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """The options of `ccgpu` itself; plain values of them do not load pydantic."""
-        return [*with_plain_values(super().get_params(ctx))]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the names and help lines of `COMMANDS`."""
