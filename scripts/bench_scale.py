@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from ccgpu.fakearm import FakeArm
 from ccgpu.workflows.gc import collect
-from ccgpu.workflows.show import list_deployments, show
+from ccgpu.workflows.list_deployments import list_deployments
+from ccgpu.workflows.show import show
 from support.cloud import Machine, make_spec
 from support.latency import LatentExecutor
 from support.many import copy_deployment

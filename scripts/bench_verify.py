@@ -1,14 +1,15 @@
-"""Measures verdicts in process, after import, in ms: one line for each figure.
+"""Measures verdicts in process, after import, beside their own signature checks alone.
 
-Run by `make bench`; the CPU's evidence is written to a bundle where one is named. Real evidence
-where CCGPU_VECTORS has it, simulated evidence elsewhere. The CPU chain is the whole appraisal: HCL
-blob, SNP report and chain, quote, PCRs, policy. The GPU's is the report, its chain and both
-manifests, without OCSP.
+Run by `dev.py bench`, and prints its rows; `--bundle FILE` only writes the CPU's evidence to a
+bundle. Real evidence where CCGPU_VECTORS has it, simulated evidence elsewhere. The CPU chain is the
+whole appraisal: HCL blob, SNP report and chain, quote, PCRs, policy. The GPU's is the report, its
+chain and both manifests, without OCSP. CCGPU_PEER names a Python that has tinfoil, whose own check
+of the same report and certificate then stands beside ours.
 
-Each stands beside its own signature checks alone: the same keys, bytes and signatures, by turns in
-blocks. Of each the best block counts, by its median: that is the one which other work on the
-machine disturbed least. `again`: the certificates and manifests are known from a verdict before, as
-in `verify --each`; `first`: they are new, and have to be decoded.
+The signature checks are of the same keys, bytes and signatures, by turns in blocks. Of each the
+best block counts, by its median: that is the one which other work on the machine disturbed least.
+First the certificates and manifests are known from a verdict before, as in `verify --each`; then
+they are new, and have to be decoded.
 """
 
 import gc
@@ -17,12 +18,14 @@ import statistics
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from bench_rows import Row, tell
 from ccgpu.attest import certificates, simulated
 from ccgpu.attest.appraise import AppraisalInputs, appraise
 from ccgpu.attest.gpu import rim, usage
@@ -41,6 +44,10 @@ _ROOT = Path(__file__).resolve().parent.parent
 _BLOCKS = 20
 _CPU_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _GPU_AT = datetime(2025, 9, 15, 12, tzinfo=UTC)
+# With certificates and manifests that are known from a verdict before, and with new ones.
+_LIMITS = (2.4, 4.0)
+_LIMITS_OF_SIMULATED = (4.0, 6.0)
+_LIMIT_OF_PEER = 1.0
 _BLOCK = 10  # runs of one kind in a row, before the other kind has its turn
 
 # tinfoil's own steps on one report and certificate, as its verify_attestation makes them.
@@ -51,10 +58,10 @@ from tinfoil.attestation.verify_sev import CertificateChain, verify_attestation
 raw, vcek = (open(name, "rb").read() for name in sys.argv[1:3])
 taken = []
 for _ in range(60):
-    start = time.perf_counter()
+    start = time.process_time()
     report = Report(raw)
     assert verify_attestation(CertificateChain.from_report(report, vcek_der=vcek), report)
-    taken.append((time.perf_counter() - start) * 1000)
+    taken.append(time.process_time() - start)
 print(statistics.median(taken))
 """
 
@@ -81,24 +88,30 @@ class Case:
         return judge
 
 
-def main(arguments: list[str]) -> None:
-    """Print the figures, each with its limit."""
+def main() -> None:
+    """Print the rows, or write the bundle."""
+    parser = ArgumentParser()
+    parser.add_argument("--bundle", type=Path)
+    wanted = parser.parse_args()
     gc.set_threshold(100_000)  # as `ccgpu` runs: cli/process.py
     folder = _ROOT / os.environ.get("CCGPU_VECTORS", "../shared/vectors")
     real = (folder / "attest" / "azure-genoa-v3").is_dir()
     cpu, gpu = _real(folder) if real else _simulated()
-    of = "" if real else ", simulated"
-    print(f"CPU verdict (HCL, report, chain, quote, PCRs), ms, and ÷ its bare signature checks{of}")
-    _print(cpu.judging(policies.load("cpu-only")), limit=2.5)
-    print("the same report and certificate by tinfoil, without HCL, quote and policy, ms")
-    print(f"  {_peer(folder) if real else 'not measured: it believes no simulated root'}")
+    if wanted.bundle is not None:
+        made = bundle.from_evidence(cpu.found, made_at=cpu.at, tool="ccgpu bench")
+        bundles.write(wanted.bundle, made)
+        return
+    # Simulated evidence has small keys, whose signatures take less of a verdict.
+    of, limits = ("", _LIMITS) if real else (", simulated", _LIMITS_OF_SIMULATED)
     policy = policies.load("gpu-only").with_overrides(Overrides(skip_ocsp=True, known_nonce=True))
-    print("GPU verdict (report, chain, both manifests), ms, and ÷ its bare signature checks")
-    _print(gpu.judging(policy), limit=20)
-    for name in arguments:
-        bundles.write(
-            Path(name), bundle.from_evidence(cpu.found, made_at=cpu.at, tool="ccgpu bench")
-        )
+    judging = cpu.judging(policies.load("cpu-only"))
+    tell(
+        [
+            *_rows(f"CPU verdict (HCL, report, chain, quote, PCRs{of})", judging, limits),
+            *_rows(f"GPU verdict (report, chain, manifests{of})", gpu.judging(policy), limits),
+            *(_peer(folder, judging) if real else ()),
+        ]
+    )
 
 
 def _real(folder: Path) -> tuple[Case, Case]:
@@ -119,15 +132,18 @@ def _simulated() -> tuple[Case, Case]:
     return cpu, gpu
 
 
-def _print(judge: Callable[[], None], limit: float) -> None:
-    bare = _bare(judge)
+def _rows(what: str, judge: Callable[[], None], limits: tuple[float, float]) -> list[Row]:
+    bare = signature_checks(judge)
     again, alone = _taking_turns(judge, bare)
     first, alone_too = _taking_turns(judge, bare, before=forget)
-    print(f"  again: {again:.2f} (limit {limit:g}); {again / alone:.2f} (limit 1.8)")
-    print(f"  first: {first:.2f}; {first / alone_too:.2f}")
+    of = "÷ its bare signature checks"
+    return [
+        Row(f"{what} {of}", again / alone, limits[0]),
+        Row(f"the same with certificates that are new {of}", first / alone_too, limits[1]),
+    ]
 
 
-def _bare(judge: Callable[[], None]) -> Callable[[], None]:
+def signature_checks(judge: Callable[[], None]) -> Callable[[], None]:
     """The signature checks that one verdict makes, and nothing else."""
     made: list[Callable[[], object]] = []
     kept = {place: getattr(*place) for place in SIGNATURE_CHECKS}
@@ -174,7 +190,7 @@ def forget() -> None:
 def _taking_turns(
     work: Callable[[], None], bare: Callable[[], None], before: Callable[[], None] = lambda: None
 ) -> tuple[float, float]:
-    """The best block of each, in ms; the first fills caches and does not count."""
+    """Seconds of CPU, the best block of each; the first fills caches and does not count."""
     best: tuple[list[float], list[float]] = ([], [])
     for _ in range(_BLOCKS + 1):
         for medians, run in zip(best, (work, bare), strict=True):
@@ -184,27 +200,27 @@ def _taking_turns(
 
 def _timed(run: Callable[[], None], before: Callable[[], None]) -> float:
     before()
-    start = time.perf_counter()
+    start = time.process_time()
     run()
-    return (time.perf_counter() - start) * 1000
+    return time.process_time() - start
 
 
-def _peer(folder: Path) -> str:
-    """What a peer takes; CCGPU_PEER names a Python that has it (`pip install tinfoil`)."""
+def _peer(folder: Path, judge: Callable[[], None]) -> list[Row]:
+    """Our whole verdict ÷ that of a peer (`pip install tinfoil`), if there is one."""
     python = os.environ.get("CCGPU_PEER")
     if python is None:
-        return "not measured: CCGPU_PEER names no Python that has tinfoil"
+        return []
     case = folder / "attest" / "azure-genoa-v3"
     files = [str(case / "snp-report.bin"), str(case / "vcek.der")]
     done = subprocess.run(
         [python, "-W", "ignore", "-c", _PEER, *files], capture_output=True, text=True, check=False
     )
-    return (
-        f"{float(done.stdout):.2f}"
-        if done.returncode == 0
-        else f"failed: {done.stderr.strip()[-200:]}"
-    )
+    if done.returncode:
+        sys.exit(f"error: {python}: {done.stderr.strip()[-200:]}")
+    ours = statistics.median(_timed(judge, lambda: None) for _ in range(_BLOCKS))
+    what = "CPU verdict ÷ tinfoil's check of the same report, without HCL, quote and policy"
+    return [Row(what, ours / float(done.stdout), _LIMIT_OF_PEER)]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

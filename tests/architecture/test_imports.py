@@ -1,5 +1,6 @@
 """Import contracts and lazy loading; each contract is violated once to prove that it fails."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import startups
 from ccgpu.domain import bundle
+from ccgpu.fakearm import FakeArm
 from support import vms
+from support.cloud import Machine, make_spec
 from support.repository import ROOT, SRC
 from support.slow import mostly_slow
 
@@ -79,12 +83,45 @@ def test_the_domain_loads_no_sdk_terminal_or_network_modules():
     assert loaded & (_SLOW_TO_LOAD | {"typer", "rich"}) == set()
 
 
-@pytest.mark.slow
-def test_verifying_a_vm_loads_no_sdk_gpu_or_token_modules(tmp_path):
-    file = tmp_path / "bundle.json"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A user's folder with a spec, evidence, and a simulated subscription with a deployment."""
+    folder: Path = tmp_path_factory.mktemp("home")
+    (folder / "vm.yaml").write_text("name: demo\nregions: [eastus2]\nssh_from: 203.0.113.7/32\n")
     made = bundle.from_evidence(vms.nonce_evidence(vms.vm()), made_at=vms.AT, tool="a test")
-    file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
-    line = f"verify {file} --policy cpu-only --backend fake --at bundle"
-    loaded = _loaded_modules("-m", "ccgpu", *line.split())
-    assert "cryptography" in loaded
-    assert loaded & {"azure", "msal", "requests", "lxml", "jwt"} == set()
+    text = made.model_dump_json(by_alias=True, exclude_none=True)
+    (folder / "bundle.json").write_text(text)
+    machine = Machine(FakeArm(folder / "fake.sqlite"), folder / "state")
+    machine.create(make_spec(), wait=False)
+    machine.arm.close()
+    return folder
+
+
+def _at_start(line: str, home: Path) -> list[str]:
+    environ = {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "CCGPU_FAKE_STATE": str(home / "fake.sqlite"),
+    }
+    return startups.third_party_modules(shlex.split(line.format(home=home)), environ)
+
+
+_LINES = (
+    "--help",
+    "__complete zsh show ''",
+    "list --backend fake",
+    "list --backend fake -o json",
+    "validate {home}/vm.yaml",
+    "verify {home}/bundle.json --policy cpu-only --backend fake --at bundle",
+)
+
+
+@pytest.mark.parametrize("line", _LINES)
+def test_a_command_loads_exactly_the_packages_that_it_needs(line, home):
+    found = _at_start(line, home)
+    assert startups.packages(found) == startups.PACKAGES[line.split()[0]]
+    assert [one for one in found if one.startswith(("azure.mgmt", "azure.identity"))] == []
+
+
+def test_what_every_measured_command_loads_is_listed():
+    assert {line.split()[0] for line in _LINES} == startups.PACKAGES.keys()

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
-from ccgpu.azure.arm import Arm, raw_body
+from ccgpu.azure.arm import Arm
 from ccgpu.azure.errors import translating_errors
+from ccgpu.azure.images import ImageReader
 from ccgpu.domain.forecast import ImageEnd
 from ccgpu.domain.granted import Grant
 
@@ -74,25 +76,24 @@ class Account:
 
     def _marketplace_end(self, region: str, reference: Mapping[str, str]) -> ImageEnd | None:
         parts = [reference[one] for one in ("publisher", "offer", "sku", "version")]
-        status = self._arm.compute.virtual_machine_images.get(
-            region, *parts
-        ).image_deprecation_status
-        end = None if status is None else status.scheduled_deprecation_time
+        image = ImageReader(self._arm, region).marketplace(*parts)
+        end = (image.get("imageDeprecationStatus") or {}).get("scheduledDeprecationTime")
         field = "imageDeprecationStatus.scheduledDeprecationTime"
-        return None if end is None else ImageEnd(":".join(parts), _in_utc(end), field)
+        return None if end is None else ImageEnd(":".join(parts), _parse_time(end), field)
 
     def _community_end(self, region: str, id_: str) -> ImageEnd | None:
         _, _, gallery, _, image, _, version = id_.split("/")
-        versions = self._arm.compute.community_gallery_image_versions
-        properties = versions.get(region, gallery, image, version).properties
-        end = None if properties is None else properties.end_of_life_date
-        return None if end is None else ImageEnd(id_, _in_utc(end), "endOfLifeDate")
+        end = ImageReader(self._arm, region).community(gallery, image, version).get("endOfLifeDate")
+        return None if end is None else ImageEnd(id_, _parse_time(end), "endOfLifeDate")
 
     def _read(self, id_: str, api_version: str) -> dict[str, Any]:
-        get = self._arm.resources.resources.get_by_id
-        body: Any = get(id_.lstrip("/"), api_version=api_version, cls=raw_body)
-        return {**body}
+        return {**self._arm.reader.get(quote(id_), api_version)}
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _parse_time(text: str) -> datetime:
+    """A time of ARM's; a `TypeError`, as any answer of another form, if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise TypeError(f"{text!r} is no time") from err
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,21 +4,18 @@ Reads are plain GETs. Writes go through the SDK's typed clients with `polling=Fa
 response names the URL to poll. No SDK type leaves this package.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from azure.core import exceptions as sdk
-from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
-from azure.mgmt.compute import ComputeManagementClient
-from azure.mgmt.network import NetworkManagementClient
-from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ccgpu.azure.error_details import error_object, error_parts, get_field
 from ccgpu.azure.errors import is_absent, refusal_of, translating_errors
+from ccgpu.azure.reader import ArmReader
 from ccgpu.azure.session import Session
+from ccgpu.azure.typed_calls import Calls, TypedClients
 from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.resource import Body, Resource, group_of, name_of, subscription_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, ForeignAnswer, NotSignedIn
@@ -45,54 +42,31 @@ class Pending:
         return f"Pending(after={self.after})"
 
 
-class Calls(NamedTuple):
-    """The write calls of one kind's typed operation group; they take the names in the id first.
-
-    `patch` accepts any field of a VM or a disk, but only tags of the other kinds.
-    """
-
-    put: Callable[..., Any]
-    delete: Callable[..., Any]
-    patch: Callable[..., Any]
-
-
-class Clients(NamedTuple):
-    """The typed clients of one subscription, and the write calls of each kind."""
-
-    compute: ComputeManagementClient
-    resources: ResourceManagementClient
-    calls: Mapping[Kind, Calls]
-
-
 class Arm:
     """Azure Resource Manager in one session; an id is addressed in its own subscription."""
 
     def __init__(self, session: Session) -> None:
         self.subscription = session.subscription
+        self.reader = ArmReader(session)
         self._session = session
-        self._host = session.environment.host
-        self._clients: dict[str, Clients] = {}
-        own = self.clients(session.subscription)
-        self.compute, self.resources = own.compute, own.resources
-        self._send: Callable[[HttpRequest], HttpResponse] = own.compute.send_request
+        self._clients: dict[str, TypedClients] = {}
 
-    def clients(self, subscription: str) -> Clients:
-        """The clients of a subscription, created once."""
-        clients = self._clients.get(subscription.casefold())
-        if clients is None:
-            clients = _make_clients(self._session, subscription)
-            self._clients[subscription.casefold()] = clients
-        return clients
+    def _typed(self, id_: str) -> TypedClients:
+        """The typed clients of the id's subscription, created once."""
+        subscription = subscription_of(id_)
+        return self._clients.setdefault(
+            subscription.casefold(), TypedClients(self._session, subscription)
+        )
 
     def _calls(self, kind: Kind, id_: str) -> Calls:
-        return self.clients(subscription_of(id_)).calls[kind]
+        return self._typed(id_).calls(kind)
 
     def get(self, kind: Kind, id_: str, *, view: bool = False) -> Body | None:
         """A resource's body, or None if it does not exist. `view` adds a VM's instance view."""
         query = {"$expand": "instanceView"} if view else {}
         with translating_errors(f"reading {id_}"):
             try:
-                body = self._get_json(kind, id_, query)
+                body = self.reader.get(quote(id_), API_VERSIONS[kind], query)
             except Exception as err:
                 if is_absent(err):
                     return None
@@ -100,20 +74,6 @@ class Arm:
         if not isinstance(body, dict) or not isinstance(body.get("id"), str):
             raise AzureUnavailable(f"reading {id_}: the response is not a resource", code="NotArm")
         return body
-
-    def _get_json(self, kind: Kind, id_: str, query: Mapping[str, str]) -> Any:
-        """The JSON of a GET; raises the SDK's errors for any other status than 200.
-
-        The typed calls would build models from it, which takes a fifth of a command's time.
-        """
-        url = f"https://{self._host}{quote(id_)}"
-        request = HttpRequest("GET", url, params={"api-version": API_VERSIONS[kind], **query})
-        answer = self.clients(subscription_of(id_)).compute.send_request(request)
-        if answer.status_code == 401:
-            raise sdk.ClientAuthenticationError(response=answer)
-        if answer.status_code != 200:
-            raise sdk.HttpResponseError(response=answer)
-        return answer.json()
 
     def put(
         self, wanted: Resource, *, new: bool = False, etag: str | None = None
@@ -160,12 +120,8 @@ class Arm:
 
     def act(self, id_: str, action: str) -> Pending | None:
         """Start a VM action: `start`, `deallocate`, `restart` or `reapply`."""
-        compute = self.clients(subscription_of(id_)).compute
-        begin = getattr(compute.virtual_machines, f"begin_{action}")
         with translating_errors(f"{action} of {id_}"):
-            return _pending(
-                begin(*_path_names(Kind.VM, id_), polling=False, cls=_raw_response).result()
-            )
+            return _pending(self._typed(id_).vm_action(action)(*_path_names(Kind.VM, id_)))
 
     def poll(self, doing: str, pending: Pending) -> Pending | None:
         """Poll an operation once. Returns None when it is done, else what to `poll` next.
@@ -176,10 +132,10 @@ class Arm:
             Denied: The caller may not read the status. Read the resource itself.
             AzureRefused: The operation has failed or was cancelled.
         """
-        if urlsplit(pending.url).hostname != self._host:
+        if urlsplit(pending.url).hostname != self.reader.host:
             raise ForeignAnswer(f"{doing}: the status URL names another host", code="ForeignHost")
         with translating_errors(doing):
-            answer = self._send(HttpRequest("GET", pending.url))
+            answer = self.reader.send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):
                 raise _status_error(doing, pending, answer)
             if pending.by_location:
@@ -251,63 +207,6 @@ def _final_error(error: AzureRefused) -> AzureRefused:
 
 def _path_names(kind: Kind, id_: str) -> tuple[str, ...]:
     return (name_of(id_),) if kind is Kind.GROUP else (group_of(id_), name_of(id_))
-
-
-def _make_clients(session: Session, subscription: str) -> Clients:
-    compute = session.client(ComputeManagementClient, subscription)
-    network = session.client(NetworkManagementClient, subscription)
-    resources = session.client(ResourceManagementClient, subscription)
-    calls = {
-        Kind.GROUP: _group_calls(resources.resource_groups),
-        Kind.NSG: _typed_calls(network.network_security_groups),
-        Kind.VNET: _typed_calls(network.virtual_networks),
-        Kind.PUBLIC_IP: _typed_calls(network.public_ip_addresses),
-        Kind.NAT: _typed_calls(network.nat_gateways),
-        Kind.NIC: _typed_calls(network.network_interfaces),
-        Kind.DISK: _typed_calls(compute.disks),
-        Kind.VM: _typed_calls(compute.virtual_machines),
-    }
-    return Clients(compute, resources, calls)
-
-
-def _typed_calls(operations: Any) -> Calls:
-    """The calls of a typed operation group, without the SDK's poller (`polling=False`)."""
-
-    def without_poller(begin: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *names, **more: begin(
-            *names, polling=False, cls=_raw_response, **more
-        ).result()
-
-    update = getattr(operations, "update_tags", None)
-    return Calls(
-        put=without_poller(operations.begin_create_or_update),
-        delete=without_poller(operations.begin_delete),
-        patch=_call_directly(update) if update else without_poller(operations.begin_update),
-    )
-
-
-def _group_calls(groups: Any) -> Calls:
-    """The calls of resource groups: their id has one name, and their PUT is synchronous."""
-    return Calls(
-        put=_call_directly(groups.create_or_update),
-        delete=lambda *names, **more: groups.begin_delete(
-            *names, polling=False, cls=_raw_response, **more
-        ).result(),
-        patch=_call_directly(groups.update),
-    )
-
-
-def _call_directly(call: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *names, **more: call(*names, cls=_raw_response, **more)
-
-
-def _raw_response(response: PipelineResponse[Any, Any], *_: Any) -> Any:
-    return response.http_response
-
-
-def raw_body(response: PipelineResponse[Any, Any], *_: Any) -> Any:
-    """The JSON of a response: a value for the argument `cls` of a typed call."""
-    return response.http_response.json()
 
 
 def _pending(answer: Any) -> Pending | None:

@@ -6,12 +6,13 @@ endpoints" of the other clouds.
 """
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from ccgpu.azure.arm import Arm, raw_body
+from ccgpu.azure.arm import Arm
 from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.session import Session
-from ccgpu.domain.resource import ResourceId, group_of, name_of, subscription_of
+from ccgpu.domain.catalog import API_VERSIONS, Kind
+from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import AzureRefused, AzureUnavailable
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 
@@ -61,14 +62,10 @@ class SerialLogs:
 
     def _url(self, vm: ResourceId, doing: str) -> str | None:
         """The URL of the log's blob; None if there is no log yet."""
-        machines = self.arm.clients(subscription_of(vm)).compute.virtual_machines
+        action = f"{quote(vm)}/retrieveBootDiagnosticsData"
+        query = {"sasUriExpirationTimeInMinutes": str(_VALIDITY)}
         with translating_errors(doing):
-            answer = machines.retrieve_boot_diagnostics_data(
-                group_of(vm),
-                name_of(vm),
-                sas_uri_expiration_time_in_minutes=_VALIDITY,
-                cls=raw_body,
-            )
+            answer = self.arm.reader.post(action, API_VERSIONS[Kind.VM], query)
             url = answer.get("serialConsoleLogBlobUri")
         if url is not None and not isinstance(url, str):
             raise AzureUnavailable(f"{doing}: the response has no URL", code="NotArm")

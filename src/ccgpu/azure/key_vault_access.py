@@ -4,10 +4,13 @@ Sources: Microsoft Learn, REST "Vaults - Get" and "Role Assignments - List For S
 (`assignedTo` counts groups and inherited assignments), "Key Vault: access policies".
 """
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-from ccgpu.azure.arm import Arm, raw_body
+from ccgpu.azure.arm import Arm
 from ccgpu.azure.errors import translating_errors
+from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.granted import Grant
 from ccgpu.domain.key_vault import VaultAddress, VaultState, VmPrincipal
 from ccgpu.domain.release_conditions import RELEASE_ACTION
@@ -29,9 +32,10 @@ class VaultAccess:
         """The vault's resource; None if the subscription lists none of this name."""
         kind = "managedHSMs" if address.managed_hsm else "vaults"
         with translating_errors(f"looking for the vault {address.name}"):
-            query = f"resourceType eq 'Microsoft.KeyVault/{kind}'"
-            listed = list(self._arm.resources.resources.list(filter=query))
-            ids = [str(one.id) for one in listed if str(one.name).lower() == address.name]
+            query = {"$filter": f"resourceType eq 'Microsoft.KeyVault/{kind}'"}
+            place = f"/subscriptions/{self._arm.subscription}/resources"
+            listed = self._arm.reader.pages(place, API_VERSIONS[Kind.GROUP], query)
+            ids = [str(one["id"]) for one in listed if str(one["name"]).lower() == address.name]
             return None if not ids else _vault_state(self._read(ids[0], _VAULT_API))
 
     def by_policies(self, vault: VaultState, label: str, object_id: str) -> VmPrincipal:
@@ -70,11 +74,8 @@ class VaultAccess:
         ]
         return str(properties["roleName"]), grants
 
-    def _read(self, id_: str, api: str, query: dict[str, str] | None = None) -> Body:
-        get = self._arm.resources.resources.get_by_id
-        more = {} if query is None else {"params": query}
-        body: Any = get(id_.lstrip("/"), api_version=api, cls=raw_body, **more)
-        return {**body}
+    def _read(self, id_: str, api: str, query: Mapping[str, str] | None = None) -> Body:
+        return {**self._arm.reader.get(quote(id_), api, query or {})}
 
 
 def _vault_state(body: Body) -> VaultState:

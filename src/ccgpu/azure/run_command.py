@@ -8,13 +8,13 @@ from typing import cast
 from urllib.parse import quote
 
 from azure.core import exceptions as sdk
-from azure.core.rest import HttpRequest, HttpResponse
+from azure.core.rest import HttpRequest
 
 from ccgpu.azure.arm import Arm, Pending
 from ccgpu.azure.error_details import get_field
 from ccgpu.azure.errors import translating_errors
 from ccgpu.domain.catalog import API_VERSIONS, Kind
-from ccgpu.domain.resource import ResourceId, subscription_of
+from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import AzureUnavailable
 from ccgpu.net.retry import retry_after
 
@@ -33,12 +33,12 @@ class RunCommandCall:
         # The SDK's typed call reads the empty body of a 202 as JSON if it is not to poll by itself.
         request = HttpRequest(
             "POST",
-            f"{quote(self.vm)}/runCommand",
+            f"https://{self.arm.reader.host}{quote(self.vm)}/runCommand",
             params={"api-version": API_VERSIONS[Kind.VM]},
             json={"commandId": "RunShellScript", "script": self.script},
         )
         with translating_errors(f"Run Command in {self.vm}"):
-            answer = self._send(request)
+            answer = self.arm.reader.send(request)
             if answer.status_code == 401:
                 raise sdk.ClientAuthenticationError(response=answer)
             if answer.status_code not in (200, 202):
@@ -59,7 +59,7 @@ class RunCommandCall:
         """
         doing = f"reading the result of Run Command in {self.vm}"
         with translating_errors(doing):
-            answer = self._send(HttpRequest("GET", self._location or ""))
+            answer = self.arm.reader.send(HttpRequest("GET", self._location or ""))
             document = answer.json() if answer.status_code == 200 else None
             values = get_field(document, "value") if isinstance(document, dict) else None
         for value in values if isinstance(values, list) else ():
@@ -68,8 +68,3 @@ class RunCommandCall:
         raise AzureUnavailable(
             f"{doing}: no result [{answer.status_code}]", code=f"Http{answer.status_code}"
         )
-
-    def _send(self, request: HttpRequest) -> HttpResponse:
-        compute = self.arm.clients(subscription_of(self.vm)).compute
-        answer: HttpResponse = compute.send_request(request)
-        return answer

@@ -13,8 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
+from azure.core.pipeline import Pipeline
 from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest, HttpResponse
 
 from ccgpu.azure.errors import translating_errors
 from ccgpu.net import answers
@@ -77,7 +80,14 @@ class Session:
         self._transport = network_transport() if transport is None else transport
         self._log = log
         self.server_date = ServerDate()
-        self._observers = [self.server_date] if pace is None else [self.server_date, pace]
+        sign_in: Any = SignIn(credential, environment.scope)
+        observers = [self.server_date] if pace is None else [self.server_date, pace]
+        policies = pipeline([environment.host], sign_in, *observers, log=log)
+        # All clients of Resource Manager share its pipeline, and so one token.
+        self._pipeline: Pipeline[HttpRequest, HttpResponse] = Pipeline(self._transport, policies)
+        self.arm: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            f"https://{environment.host}", pipeline=self._pipeline
+        )
 
     @property
     def signed_in_with(self) -> str | None:
@@ -89,14 +99,13 @@ class Session:
 
         `subscription`: None for the session's own.
         """
-        sign_in: Any = SignIn(self._credential, self.environment.scope)
         return client_class(
             self._credential,
             subscription or self.subscription,
             f"https://{self.environment.host}",
             credential_scopes=[self.environment.scope],
-            policies=pipeline([self.environment.host], sign_in, *self._observers, log=self._log),
-            transport=self._transport,
+            policies=[],  # none of the SDK's own
+            pipeline=self._pipeline,
         )
 
     def service_client(self, client_class: Callable[..., T], host: str, scope: str) -> T:

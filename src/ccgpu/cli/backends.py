@@ -15,7 +15,6 @@ from ccgpu.cli import process
 from ccgpu.cli.local_ssh import open_ssh, require_openssh
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
-from ccgpu.domain.hub_listing import HOST as HUB_HOST
 from ccgpu.domain.price import HOST as PRICE_HOST
 from ccgpu.errors import (
     CopyFailed,
@@ -180,7 +179,7 @@ def _azure_backend(
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
-        hub_web=partial(web, HUB_HOST),
+        hub_web=lambda: web(_hub_host()),
         channels=open_ssh,
         requests=requests,
         require_channel=require_openssh,
@@ -197,7 +196,6 @@ def simulated_backend(
 ) -> Backend:
     """A back end that never leaves this process. Everything runs on the clock of `arm`."""
     from ccgpu.cli.simulated_state import sku_folder
-    from ccgpu.fakeguest import vendor_services
     from ccgpu.scheduling.scheduler import InlineExecutor
 
     sources = _simulated_sources()
@@ -213,10 +211,11 @@ def simulated_backend(
 
     def web() -> "Web":
         from ccgpu.fakearm import FakeTransport
+        from ccgpu.fakeguest.vendor_services import VendorServices
         from ccgpu.net.fetch import Web
 
         state = partial(arm.settings.get, "vendors")
-        services = vendor_services.VendorServices(vendors(), arm.clock.now, state)
+        services = VendorServices(vendors(), arm.clock.now, state)
         return Web(sources.hosts(), FakeTransport(services), requests)
 
     return Backend(
@@ -236,7 +235,7 @@ def simulated_backend(
 
 
 def _simulated_sources() -> Sources:
-    from ccgpu.fakeguest import vendor_services as urls
+    from ccgpu.fakeguest import vendor_urls as urls
 
     return Sources(kds=urls.KDS_URL, rim=urls.RIM_URL, ocsp=urls.OCSP_URL, mirrors={})
 
@@ -249,13 +248,19 @@ def _simulated_price_list(arm: "FakeArm", log: RequestLog) -> "Web":
     return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)), log)
 
 
+def _hub_host() -> str:
+    from ccgpu.domain.hub_listing import HOST
+
+    return HOST
+
+
 def _simulated_hub(arm: "FakeArm", log: RequestLog) -> "Web":
     from ccgpu.fakearm import FakeTransport
     from ccgpu.fakeguest.hub import SimulatedHub
     from ccgpu.net.fetch import Web
 
     hub = SimulatedHub(partial(arm.settings.get, "vendors"))
-    return Web((HUB_HOST,), FakeTransport(hub), log)
+    return Web((_hub_host(),), FakeTransport(hub), log)
 
 
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":
@@ -264,6 +269,21 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
     A machine of no deployment at an address that the simulation does not have is a real one.
     """
     from ccgpu.fakeguest import guests
+
+    guests.inhabit(arm)
+    arm.attestation_keys = lambda: vendors().maa_key_set()
+
+    def channels(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+        if target.deployment is None and not arm.has_address(target.host):
+            return open_ssh(target)
+        return nullcontext(_simulated_channel(arm, target, vendors))
+
+    return channels
+
+
+def _simulated_channel(
+    arm: "FakeArm", target: "GuestTarget", vendors: "Callable[[], SimulatedVendors]"
+) -> "Channel":
     from ccgpu.fakeguest.channel import ChannelTypes, SimulatedChannel
     from ccgpu.guest.channel import Completed
 
@@ -276,12 +296,4 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
         copy_failed=CopyFailed,
         usage=UsageProblem,
     )
-    guests.inhabit(arm)
-    arm.attestation_keys = lambda: vendors().maa_key_set()
-
-    def channels(target: "GuestTarget") -> "AbstractContextManager[Channel]":
-        if target.deployment is None and not arm.has_address(target.host):
-            return open_ssh(target)
-        return nullcontext(SimulatedChannel(arm, target, types, vendors))
-
-    return channels
+    return SimulatedChannel(arm, target, types, vendors)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ccgpu.cli.plain_values import with_plain_values
 from ccgpu.cli.suggestions import OTHER_NAMES
 from ccgpu.errors import UsageProblem
 
@@ -97,6 +98,10 @@ COMMANDS = {
 class Command(TyperCommand):
     """A command whose help shows its options in groups."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options and arguments; plain values of them do not load pydantic."""
+        return [*with_plain_values(super().get_params(ctx))]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, the command's own options, then each group of options."""
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
@@ -112,7 +117,15 @@ class Command(TyperCommand):
                     formatter.write_dl(records)
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
+    """A group of commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options of the group itself; plain values of them do not load pydantic."""
+        return [*with_plain_values(super().get_params(ctx))]
+
+
+class Commands(CommandGroup):
     """The group of all commands."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # of click's interface
@@ -140,14 +153,6 @@ class Commands(TyperGroup):
         if name not in self.commands:
             self.commands[name] = load_once(name)
         return self.commands[name]
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """The options of `ccgpu` itself. The default False saves Typer an import of pydantic."""
-        parameters = super().get_params(ctx)
-        for option in parameters:
-            if getattr(option, "is_flag", False) and option.default is None:
-                option.default = False
-        return parameters
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the names and help lines of `COMMANDS`."""

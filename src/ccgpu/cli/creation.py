@@ -174,7 +174,7 @@ class Creation:
         return lines
 
     def _approve(self, todo: "Plan", progress: "Progress") -> None:
-        from ccgpu.domain.plan import Action
+        from ccgpu.domain.action import Action
         from ccgpu.workflows.create.replacement import shortened_lease
 
         if ends := shortened_lease(todo):

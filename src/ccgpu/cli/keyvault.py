@@ -2,12 +2,14 @@
 
 import typer
 
-from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.commands import COMMANDS, Command, CommandGroup
 from ccgpu.cli.keyvault_check import check
 from ccgpu.cli.keyvault_create import create_key
 from ccgpu.cli.keyvault_policy import policy
 
-app = typer.Typer(help=COMMANDS["keyvault"].help, rich_markup_mode=None, add_completion=False)
+app = typer.Typer(
+    cls=CommandGroup, help=COMMANDS["keyvault"].help, rich_markup_mode=None, add_completion=False
+)
 
 
 @app.callback()

@@ -17,7 +17,7 @@ def list_(ctx: typer.Context, *, output: OutputArguments, connection: Connection
     """
     from ccgpu.views import deployment as view
     from ccgpu.views.signed_in import with_sign_in
-    from ccgpu.workflows.show import list_deployments
+    from ccgpu.workflows.list_deployments import list_deployments
 
     runtime: Runtime = ctx.obj
     cloud = runtime.connect(connection)

@@ -12,11 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from ccgpu.domain.compare import Difference
 from ccgpu.domain.resource import GUEST, Body, tag
-from ccgpu.domain.spec.guest import Guest, is_unknown_part, unknown_part
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
@@ -33,6 +30,8 @@ def tag_text(spec: "VmSpec", installed: str | None = None) -> str:
 
     installed: the exact version of the driver that the set-up installs.
     """
+    from ccgpu.domain.spec.guest import Guest
+
     values = spec.guest.model_dump(mode="json")
     names = [name for name in values if spec.is_set_up or name not in Guest.SET_UP]
     values[_PARTS] = _parts_text(spec.guest.cloud_init)
@@ -59,6 +58,8 @@ def live_guest(vm: Body) -> dict[str, Any]:
 
 def guest_differences(wanted: Body, live: Body) -> tuple[Difference, ...]:
     """The fields that both tags hold, with different values. The path is that of the spec."""
+    from ccgpu.domain.spec.guest import Guest
+
     before = _fields(tag(live, GUEST))
     return tuple(
         Difference(f"{PREFIX}{name}", _shown(name, value), _shown(name, before[name]))
@@ -68,6 +69,10 @@ def guest_differences(wanted: Body, live: Body) -> tuple[Difference, ...]:
 
 
 def _live_fields(texts: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    from pydantic import ValidationError
+
+    from ccgpu.domain.spec.guest import Guest, unknown_part
+
     for name, text in texts.items():
         if name == _PARTS and text != _NONE:
             if len(text) == _PARTS_DIGITS and set(text) <= set("0123456789abcdef"):
@@ -86,6 +91,8 @@ def _fields(text: str | None) -> dict[str, str]:
 
 
 def _parts_text(parts: tuple[str, ...]) -> str:
+    from ccgpu.domain.spec.guest import is_unknown_part
+
     if parts and is_unknown_part(parts[0]):
         return parts[0].partition(":")[2]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -94,6 +101,8 @@ def _parts_text(parts: tuple[str, ...]) -> str:
 
 def _shown(name: str, text: str) -> str:
     """A value in a difference: a hash is said to be one."""
+    from ccgpu.domain.spec.guest import unknown_part
+
     return unknown_part(text) if name == _PARTS and text != _NONE else text
 
 

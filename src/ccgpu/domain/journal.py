@@ -5,7 +5,7 @@ the journal and Azure differ, Azure is right: the journal only provides ids to r
 `store.journals` reads and writes the file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,6 +14,8 @@ from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.resource import Resource, ResourceId, key
 
 RecordState = Literal["begun", "done"]
+# The stages of a create, in order; `workflows.create.stages` says what each does.
+STAGE_NAMES = ("provision", "boot", "set up", "attest", "release")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class Journal:
     def reopen_stage(self, name: str) -> "Journal":
         """The journal with the stage of that name as not ended."""
         return replace(self, stages=tuple(stage for stage in self.stages if stage != name))
+
+    def next_stage(self, names: Sequence[str] = STAGE_NAMES) -> str | None:
+        """The name of the stage that a create would continue with; None if all have ended."""
+        return next((name for name in names if name not in self.stages), None)
 
     def of_run(self) -> tuple[Record, ...]:
         """The records of this run, in the order in which they were begun."""

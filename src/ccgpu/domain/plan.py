@@ -6,11 +6,11 @@ afterwards yields no changes. A plan never changes a resource that is not the de
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from graphlib import TopologicalSorter
 from typing import Literal
 
 from ccgpu.domain import in_place, live_vm
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference, differences
 from ccgpu.domain.guest_tag import guest_differences
@@ -33,16 +33,6 @@ Reasons = tuple[Difference, ...]
 
 # Kinds whose providers check If-Match (recordings of 2025: 412 PreconditionFailedEtagMismatch).
 _HONOUR_IF_MATCH = frozenset({Kind.NSG, Kind.VNET, Kind.PUBLIC_IP, Kind.VM})
-
-
-class Action(StrEnum):
-    """What a step does to its resource."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    KEEP = "keep"
-    REPLACE = "replace"
-    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)

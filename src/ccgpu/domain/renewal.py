@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
 from ccgpu.domain.lease import lease_of, merge_tags, parse_moment
-from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.plan import Plan, Step
 from ccgpu.domain.resource import (
     CREATED,
     DEPLOYMENT,

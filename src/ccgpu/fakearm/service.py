@@ -31,7 +31,7 @@ from ccgpu.fakearm import (
 )
 from ccgpu.fakearm.call import ArmCall, Route, Routes
 from ccgpu.fakearm.clock import START, VirtualClock
-from ccgpu.fakearm.keyvault import service as keyvault
+from ccgpu.fakearm.keyvault.hosts import KeySets, is_known_host
 from ccgpu.fakearm.operations import Finishers
 from ccgpu.fakearm.resources import (
     addresses,
@@ -111,7 +111,7 @@ class FakeArm:
         self.faults: list[Fault] = []
         self.on_commit: Callable[[Request, Response], None] | None = None
         self.slept = 0
-        self.attestation_keys: keyvault.KeySets | None = None  # what its tokens are verified with
+        self.attestation_keys: KeySets | None = None  # what its tokens are verified with
         self._world = World(self._store, self.settings, subscription)
 
     def send(self, request: Request) -> Response:
@@ -150,7 +150,9 @@ class FakeArm:
         host = request.host
         if host.endswith(console.BLOB_HOSTS):
             return console.get_blob(self._world, request)
-        if keyvault.is_known_host(host):
+        if is_known_host(host):
+            from ccgpu.fakearm.keyvault import service as keyvault  # it loads cryptography
+
             return keyvault.answer_request(self._world, request, self.attestation_keys)
         if host not in _HOSTS:
             raise FakeGap(f"host {host}")

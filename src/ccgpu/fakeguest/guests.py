@@ -1,11 +1,11 @@
-"""All guests of one simulated subscription: the side that Azure asks (serial log, Run Command)."""
+"""All guests of one simulated subscription: the side that Azure asks (serial log, Run Command).
+
+A guest's modules are imported when it is asked: most requests to Azure are about no guest.
+"""
 
 from collections.abc import Sequence
 
 from ccgpu.fakearm import FakeArm, Machine, ScriptOutput
-from ccgpu.fakeguest.commands.table import run_script
-from ccgpu.fakeguest.guest import SimulatedGuest
-from ccgpu.fakeguest.serial_log import serial_log
 
 
 class SimulatedGuests:
@@ -13,10 +13,15 @@ class SimulatedGuests:
 
     def serial_log(self, machine: Machine, /) -> str:
         """Everything that the VM has printed on its serial console so far."""
+        from ccgpu.fakeguest.serial_log import serial_log
+
         return serial_log(machine)
 
     def run_script(self, machine: Machine, lines: Sequence[str], /) -> ScriptOutput | None:
         """Run a script as root; None if the agent in the VM no longer takes any (lockdown)."""
+        from ccgpu.fakeguest.commands.table import run_script
+        from ccgpu.fakeguest.guest import SimulatedGuest
+
         guest = SimulatedGuest(machine)
         if guest.setup is not None and guest.setup.is_done("lockdown"):
             return None

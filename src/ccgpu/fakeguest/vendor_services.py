@@ -17,11 +17,8 @@ from cryptography.x509 import ocsp as x509_ocsp
 from ccgpu.fakearm.wire import FakeGap, Request, Response
 from ccgpu.fakeguest.evidence import ocsp
 from ccgpu.fakeguest.evidence.amd import ASK_SERIAL, SimulatedTcb
+from ccgpu.fakeguest.vendor_urls import KDS_URL, OCSP_URL, RIM_URL
 from ccgpu.fakeguest.vendors import Issuer, SimulatedVendors
-
-KDS_URL = "https://kds.simulated-amd.invalid"
-RIM_URL = "https://rim.simulated-nvidia.invalid/v1/rim/"
-OCSP_URL = "https://ocsp.simulated-nvidia.invalid/"
 
 _BINARY = {"Content-Type": "application/octet-stream"}
 _UNAUTHORIZED = 6  # RFC 6960, section 2.3

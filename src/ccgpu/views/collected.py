@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.plain_text import one_line
-from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import kind_of, name_of
 from ccgpu.views.signs import SIGNS, kind_name
 from ccgpu.views.times import utc_time

@@ -8,9 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.plain_text import one_line
-from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.plan import Plan
 from ccgpu.domain.secrets_outcome import NO_SECRETS, SecretsOutcome
 from ccgpu.domain.tries import FailedTry
 from ccgpu.views import deployment as shown

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ccgpu.domain.plan import Action
+from ccgpu.domain.action import Action
 from ccgpu.domain.resource import ResourceId, kind_of, name_of
 from ccgpu.views.signs import SIGNS, kind_name
 

@@ -7,10 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.plain_text import one_line
-from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.plan import Plan, Step
 from ccgpu.domain.price import Price
 from ccgpu.domain.resource import name_of
 from ccgpu.domain.spec_words import in_spec_words

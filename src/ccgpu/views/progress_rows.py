@@ -14,10 +14,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.durations import UsualDuration, usual_text
 from ccgpu.domain.events import Event
-from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import ResourceId, key, name_of
 from ccgpu.views.progress_groups import StepRow, group_line, group_style, rows_by_group
 from ccgpu.views.progress_text import ACTIONS, ENDS, Progress, action_sign, event_text, status_text

@@ -8,9 +8,9 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.events import Event
 from ccgpu.domain.plain_text import one_line
-from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import name_of
 from ccgpu.views.signs import SIGNS, kind_name, shorten_ids
 from ccgpu.views.times import elapsed_text

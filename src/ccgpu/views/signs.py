@@ -2,7 +2,7 @@
 
 import re
 
-from ccgpu.domain.plan import Action
+from ccgpu.domain.action import Action
 from ccgpu.domain.resource import kind_of, name_of
 
 SIGNS = {

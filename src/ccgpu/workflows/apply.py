@@ -12,8 +12,9 @@ from graphlib import TopologicalSorter
 from ccgpu.azure.arm import Pending
 from ccgpu.azure.long_running import run_task, send_with_retry, write_and_wait
 from ccgpu.azure.run import Run
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.plan import Plan, Step
 from ccgpu.domain.removal import Fate, Ownership
 from ccgpu.domain.resource import Resource, ResourceId, key, name_of
 from ccgpu.errors import CcgpuError

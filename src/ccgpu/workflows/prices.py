@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ccgpu.azure.retail_prices import RetailPrices
 from ccgpu.azure.run import Run
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.price import Price, RegionPrice, parts_of_spec
-from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.workflows.create.context import CreateOutcome
+
+if TYPE_CHECKING:
+    from ccgpu.domain.spec.vm import VmSpec
+    from ccgpu.workflows.create.context import CreateOutcome
 
 
 def prices_of_spec(
-    prices: RetailPrices, spec: VmSpec, regions: Sequence[str], currency: str = "USD"
+    prices: RetailPrices, spec: "VmSpec", regions: Sequence[str], currency: str = "USD"
 ) -> list[RegionPrice]:
     """The price of the spec's VM in each region, on demand and as Spot."""
     wanted = [
@@ -23,17 +26,17 @@ def prices_of_spec(
     return [RegionPrice(*each) for each in zip(regions, on_demand, spot, strict=True)]
 
 
-def price_of_spec(prices: RetailPrices, spec: VmSpec, region: str) -> Price:
+def price_of_spec(prices: RetailPrices, spec: "VmSpec", region: str) -> Price:
     """The price of the spec's VM, on demand or as Spot, as the spec says."""
     return prices.read([parts_of_spec(spec, region, spot=spec.spot)])[0]
 
 
-def price_of_plan(prices: RetailPrices, planned: CreateOutcome) -> Price:
+def price_of_plan(prices: RetailPrices, planned: "CreateOutcome") -> Price:
     """The price of the VM that a plan would make, in its region."""
     return price_of_spec(prices, planned.effective_spec.spec, planned.candidate.placement.region)
 
 
-def announce_price(run: Run, spec: VmSpec, region: str) -> None:
+def announce_price(run: Run, spec: "VmSpec", region: str) -> None:
     """Tell what the VM will cost, before it is created."""
     price = price_of_spec(run.cloud.prices, spec, region)
     run.tell("note", f"the price of {spec.name} is {price.summary}")

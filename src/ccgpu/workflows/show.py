@@ -1,4 +1,4 @@
-"""Describe one deployment with all its resources, or list all, from Azure alone."""
+"""Describe one deployment with all its resources, from Azure alone."""
 
 from dataclasses import replace
 
@@ -12,10 +12,8 @@ from ccgpu.domain.resource import key, kind_of, state_of
 from ccgpu.domain.vm_view import ip_configurations, properties, public_ip_id
 from ccgpu.errors import StateUnusable
 from ccgpu.workflows.attestation_records import current_attestation
-from ccgpu.workflows.create.stages import next_stage
-from ccgpu.workflows.discovery.listing import list_all_deployments
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
-from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, not_found
+from ccgpu.workflows.discovery.search import find_deployment, not_found
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
 from ccgpu.workflows.prices import with_prices
 
@@ -74,25 +72,7 @@ def _pending_stage(cloud: AzureContext, name: str, group: str) -> str | None:
         return None
     if journal is None or not journal.records or key(journal.group) != key(group):
         return None
-    return next_stage(journal)
-
-
-def list_deployments(cloud: AzureContext) -> list[Deployment]:
-    """Every deployment of the subscription, including those without a VM."""
-    run = Run.begin(cloud, _TIMEOUT)
-    found = [_describe_found(run, deployment) for deployment in list_all_deployments(run)]
-    return with_prices(cloud.prices, found)
-
-
-def _describe_found(run: Run, deployment: FoundDeployment) -> Deployment:
-    owned = tuple(Owned(id_, kind) for id_, kind in deployment.kinds.items())
-    bodies = deployment.bodies.values()
-    described = describe_deployment(
-        deployment.name, deployment.group, deployment.vm, resources=owned, around=bodies
-    )
-    billable = parts_of_deployment(deployment.kinds, deployment.vm, deployment.bodies)
-    described = replace(described, billable=billable)
-    return with_lease(described, deployment.vm, bodies, run.server_clock.time())
+    return journal.next_stage()
 
 
 def _vm_addresses(bodies: Actual) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ccgpu.fakearm import Response
-from ccgpu.fakeguest.vendor_services import OCSP_URL, RIM_URL
+from ccgpu.fakeguest.vendor_urls import OCSP_URL, RIM_URL
 from support.attesting import Attester, make_demo
 from support.slow import mostly_slow
 

@@ -5,9 +5,10 @@ import copy
 import pytest
 
 from ccgpu.domain import live_vm
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import differences
-from ccgpu.domain.plan import Action, make_plan
+from ccgpu.domain.plan import make_plan
 from ccgpu.domain.resource import Body, ResourceId, key
 from support.specs import SUBNET, resources_of_spec
 

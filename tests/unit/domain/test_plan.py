@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
-from ccgpu.domain.plan import Action, ForeignResource, Plan, Step, make_plan
+from ccgpu.domain.plan import ForeignResource, Plan, Step, make_plan
 from ccgpu.domain.resource import Body, Resource, ResourceId, key, resource_id
 
 _MINE = {"ccgpu-deployment": "demo"}

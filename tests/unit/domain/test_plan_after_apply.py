@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.plan import Action
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.store import specs

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.plan import Action, Plan, make_plan
+from ccgpu.domain.plan import Plan, make_plan
 from ccgpu.domain.resource import (
     VOLATILE_TAGS,
     Body,

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import RunTags
-from ccgpu.domain.plan import Action, Plan, make_plan
+from ccgpu.domain.plan import Plan, make_plan
 from ccgpu.domain.renewal import RenewalMode, renew_leases
 from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag
 from support.specs import STAMP, resources_of_spec

@@ -12,7 +12,8 @@ from cryptography.x509 import ocsp
 from ccgpu.fakearm import FakeGap, Request
 from ccgpu.fakeguest.evidence.amd import SimulatedTcb
 from ccgpu.fakeguest.evidence.pki import public_key_info
-from ccgpu.fakeguest.vendor_services import KDS_URL, OCSP_URL, RIM_URL, VendorServices
+from ccgpu.fakeguest.vendor_services import VendorServices
+from ccgpu.fakeguest.vendor_urls import KDS_URL, OCSP_URL, RIM_URL
 from ccgpu.fakeguest.vendors import DRIVER_RIM, load_vendors
 from support import revocation
 from support.cloud import vendors

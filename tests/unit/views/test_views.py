@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
@@ -14,7 +15,7 @@ from ccgpu.domain.deployment import Deployment, Owned
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.in_place import Other
 from ccgpu.domain.plain_text import one_line
-from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.plan import Plan, Step
 from ccgpu.domain.price import Price
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.domain.status import State

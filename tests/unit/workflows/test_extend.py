@@ -12,7 +12,7 @@ from ccgpu.domain.resource import kind_of, tags_of
 from ccgpu.errors import CcgpuError, Denied, NotFound, UsageProblem
 from ccgpu.fakearm import FakeArm, Fault, Request, Response
 from ccgpu.workflows import extend as extending
-from ccgpu.workflows.show import list_deployments
+from ccgpu.workflows.list_deployments import list_deployments
 from support import faults
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 from support.counts import sent_by

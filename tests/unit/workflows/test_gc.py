@@ -11,7 +11,7 @@ from ccgpu.domain.events import Event
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
 from ccgpu.fakearm import FakeArm, Request, Response
 from ccgpu.workflows import gc as collecting
-from ccgpu.workflows.show import list_deployments
+from ccgpu.workflows.list_deployments import list_deployments
 from support import faults
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 from support.faults import NthRequest, request_to

@@ -8,7 +8,8 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import kind_of, tags_of
 from ccgpu.errors import AlreadyExists, AzureRefused, Interrupted, NotFound
 from ccgpu.fakearm import Fault, Request, Response
-from ccgpu.workflows.show import list_deployments, show
+from ccgpu.workflows.list_deployments import list_deployments
+from ccgpu.workflows.show import show
 from support import faults
 from support.cloud import Machine, make_spec
 from support.faults import AfterCommit, NthRequest, request_to

@@ -6,7 +6,8 @@ from ccgpu.domain.status import State
 from ccgpu.errors import GuestNotReady, NotFound, TimedOut, UsageProblem
 from ccgpu.fakearm import Response
 from ccgpu.workflows import lifecycle
-from ccgpu.workflows.show import list_deployments, show
+from ccgpu.workflows.list_deployments import list_deployments
+from ccgpu.workflows.show import show
 from support.cloud import Machine, make_spec
 from support.faults import NthRequest, request_to
 

@@ -4,7 +4,7 @@ import pytest
 
 from ccgpu.fakearm import FakeArm, Request
 from ccgpu.workflows.gc import CollectOutcome, collect
-from ccgpu.workflows.show import list_deployments
+from ccgpu.workflows.list_deployments import list_deployments
 from support.cloud import Machine, make_spec
 from support.counts import Sent, sent_by
 from support.faults import RESET

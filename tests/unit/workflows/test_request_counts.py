@@ -16,7 +16,8 @@ from ccgpu.fakearm import FakeArm, Request, Response
 from ccgpu.store.keys import Keys
 from ccgpu.workflows.extend import extend
 from ccgpu.workflows.guest_access import GuestOptions
-from ccgpu.workflows.show import list_deployments, show, show_created
+from ccgpu.workflows.list_deployments import list_deployments
+from ccgpu.workflows.show import show, show_created
 from support import faults
 from support.cloud import Machine, make_backend, make_spec
 from support.counts import printed, sent_by, without_polls

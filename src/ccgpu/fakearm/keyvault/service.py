@@ -1,31 +1,22 @@
 """Requests to vaults and to attestation services, by host and path. What is unknown is a gap."""
 
 import re
-from collections.abc import Callable
 
 from requests.exceptions import ConnectionError as NoConnection
 from urllib3.exceptions import NameResolutionError
 
 from ccgpu.fakearm import kinds
 from ccgpu.fakearm.keyvault import access, keys
+from ccgpu.fakearm.keyvault.hosts import ATTESTATION, VAULT, KeySets
 from ccgpu.fakearm.keyvault.keys import VaultCall
 from ccgpu.fakearm.keyvault.refusals import VaultRefused
 from ccgpu.fakearm.wire import FakeGap, Request, Response
 from ccgpu.fakearm.world import StoredResource, World
 
 API = "2025-07-01"  # what azure-keyvault-keys 4.11.3 sends
-_VAULT = re.compile(r"(?P<name>[a-z0-9-]+)\.vault\.(azure\.net|usgovcloudapi\.net|azure\.cn)")
-_ATTESTATION = re.compile(r"[a-z0-9.-]+\.attest\.azure\.(net|us)")
 _KEY = re.compile(r"/keys/(?P<name>[^/]+)(?:/(?P<version>[0-9a-f]{32})?)?(?P<release>/release)?")
 _CREATE = re.compile(r"/keys/(?P<name>[^/]+)/create")
 _DELETED = re.compile(r"/deletedkeys/(?P<name>[^/]+)")
-
-KeySets = Callable[[], bytes]
-
-
-def is_known_host(host: str) -> bool:
-    """Whether the host is a vault's or an attestation service's."""
-    return any(one.fullmatch(host) for one in (_VAULT, _ATTESTATION))
 
 
 def answer_request(world: World, request: Request, key_sets: KeySets | None) -> Response:
@@ -33,7 +24,7 @@ def answer_request(world: World, request: Request, key_sets: KeySets | None) -> 
 
     Raises ConnectionError, as a client does for a name that does not exist, if there is no vault.
     """
-    if _ATTESTATION.fullmatch(request.host):
+    if ATTESTATION.fullmatch(request.host):
         if request.method != "GET" or request.path != "/certs":
             raise FakeGap(f"{request.method} {request.path} of an attestation service")
         return Response(200, _key_set(key_sets))
@@ -53,7 +44,7 @@ def _key_set(key_sets: KeySets | None) -> bytes:
 
 
 def _find_vault(world: World, host: str) -> StoredResource:
-    named = _VAULT.fullmatch(host)
+    named = VAULT.fullmatch(host)
     for vault in world.list_kind(kinds.VAULT):
         if named is not None and vault.name.lower() == named["name"]:
             return vault

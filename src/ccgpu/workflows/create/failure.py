@@ -3,9 +3,10 @@
 from typing import NoReturn
 
 from ccgpu.azure.run import Run
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.plan import Plan
 from ccgpu.domain.resource import ResourceId, key
 from ccgpu.errors import CcgpuError, Denied, GuestNotReady, HostKeyMismatch, LeftBehind
 from ccgpu.workflows.create.rollback import rollback

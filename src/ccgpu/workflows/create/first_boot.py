@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.first_boot import FirstBoot
 from ccgpu.domain.guest_tag import PREFIX, installed_driver, live_guest
 from ccgpu.domain.image import Marketplace
-from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.plan import Plan
 from ccgpu.domain.resource import GUEST, tag
 from ccgpu.domain.spec.guest import is_unknown_part
 from ccgpu.domain.spec.vm import VmSpec

@@ -1,7 +1,8 @@
 """What a later stage of a create would refuse: it is refused before anything is made."""
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.plan import Plan
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.resource import Resource
 from ccgpu.domain.spec.vm import VmSpec

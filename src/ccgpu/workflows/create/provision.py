@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ccgpu.azure.long_running import NOT_FOUND_CODES, run_task
+from ccgpu.domain.action import Action
 from ccgpu.domain.capacity import place_name
 from ccgpu.domain.desired import Names, RunTags
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.in_place import never_provisioned
 from ccgpu.domain.journal import Record
 from ccgpu.domain.live_spec import resumable
-from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.plan import Plan
 from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, RUN, Resource, key, tag
 from ccgpu.domain.tries import FailedTry
 from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind

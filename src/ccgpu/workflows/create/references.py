@@ -10,8 +10,9 @@ from functools import partial
 
 from ccgpu.azure.long_running import send_alone
 from ccgpu.azure.run import Run
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.plan import Plan
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
 from ccgpu.domain.resource import Body, ResourceId, is_same_id, key, location, subscription_of
 from ccgpu.domain.spec.vm import VmSpec

@@ -5,9 +5,10 @@ without resources of others. Only expendable resources are replaced without cons
 from Azure's current state, never from the journal.
 """
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import parse_moment
-from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.plan import Plan, Step
 from ccgpu.domain.resource import EXPIRES
 from ccgpu.domain.spec_words import in_spec_words
 from ccgpu.errors import UsageProblem

@@ -81,12 +81,6 @@ STAGES = (
 )
 
 
-def next_stage(journal: Journal | None, stages: Sequence[Stage] = STAGES) -> str | None:
-    """The name of the stage that a create would continue with; None if all have ended."""
-    ended = () if journal is None else journal.stages
-    return next((stage.name for stage in stages if stage.name not in ended), None)
-
-
 def create(
     cloud: AzureContext,
     spec: VmSpec,
@@ -226,6 +220,6 @@ def _open_journal(
             f"{names.deployment} already exists in the resource group {journal.group}",
             hint=f"give `--resource-group {journal.group}`, or choose another name",
         )
-    if next_stage(journal, stages) is None:
+    if journal.next_stage([stage.name for stage in stages]) is None:
         journal = replace(journal, run=fresh.run, created=fresh.created)
     return JournalWriter(file, journal)

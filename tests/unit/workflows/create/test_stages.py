@@ -9,11 +9,12 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
+from ccgpu.domain.journal import STAGE_NAMES
 from ccgpu.domain.resource import tags_of
 from ccgpu.errors import AzureRefused
 from ccgpu.fakearm import FakeArm
 from ccgpu.workflows.create.context import CreateContext
-from ccgpu.workflows.create.stages import STAGES, Stage, create, next_stage
+from ccgpu.workflows.create.stages import STAGES, Stage, create
 from ccgpu.workflows.show import show
 from support import processes
 from support.cloud import Machine, create_options, make_spec
@@ -65,6 +66,10 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(FakeArm(tmp_path / "world"), tmp_path / "state")
 
 
+def test_the_journal_knows_the_names_of_all_stages():
+    assert tuple(stage.name for stage in STAGES) == STAGE_NAMES
+
+
 def test_a_new_stage_runs_last_once_and_is_journalled(machine):
     create_with_toy(machine)
     assert tags(machine)["toy"] == "done"
@@ -78,7 +83,7 @@ def test_create_resumes_at_the_failed_stage(machine):
     with pytest.raises(AzureRefused, match="no"):
         create_with_toy(machine, replace(TOY, carry_out=fail))
     assert journal(machine).stages == _STAGES
-    assert next_stage(journal(machine), WITH_TOY) == "toy"
+    assert journal(machine).next_stage([stage.name for stage in WITH_TOY]) == "toy"
     before = {one["id"]: one["created"] for one in machine.arm.show()["resources"]}
     create_with_toy(machine)
     assert journal(machine).stages == (*_STAGES, "toy")
