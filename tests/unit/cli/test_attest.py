@@ -18,7 +18,6 @@ def demo(shell, prepared) -> Attester:
     return Attester(prepared(shell, make_demo))
 
 
-@pytest.mark.slow
 def test_an_accepted_vm_is_attested_and_its_gpu_ready(demo):
     assert demo.shown["state"] == "ready"
     assert not demo.ready

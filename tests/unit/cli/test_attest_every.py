@@ -51,7 +51,6 @@ def _rounds(done):
     return [json.loads(line) for line in done.out.splitlines()]
 
 
-@pytest.mark.slow
 def test_rounds_follow_each_other_until_a_vm_is_rejected(demo):
     done = _happening(demo, None, None, _in("devtools", demo))("--every 2h")
     assert done.code == 9

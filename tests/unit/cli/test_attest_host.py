@@ -40,7 +40,6 @@ def _through(foreign, wrap):
     return replace(foreign.shell, backend=backend)
 
 
-@pytest.mark.slow
 def test_an_accepted_machine_gets_its_gpu_set_ready_and_its_key_is_told(foreign):
     address, vm_id = foreign.address, foreign.vm_id
     requests = len(foreign.shell.arm.show()["requests"])

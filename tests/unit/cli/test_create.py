@@ -24,7 +24,6 @@ def _keys(plan):
     return [one["keyData"] for one in ssh["publicKeys"]]
 
 
-@pytest.mark.slow
 def test_an_existing_ssh_key_is_used(shell):
     own = (shell.home / ".ssh" / "id_ed25519.pub").read_text().strip()
     done = shell(f"{_CREATE} {_FROM} -o json")
@@ -107,7 +106,6 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
     assert made["price"]["parts"] == shown["price"]["parts"]
 
 
-@pytest.mark.slow
 def test_create_puts_the_bodies_of_its_plan(shell):
     done = shell(f"{_CREATE} {_FROM} -o json")
     for one in done.document["resources"]:

@@ -5,7 +5,6 @@ import pytest
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
 
-@pytest.mark.slow
 def test_fake_show_lists_resources_billing_and_requests(shell):
     shell(_CREATE)
     document = shell("fake show -o json").document

@@ -409,7 +409,6 @@ def test_without_the_package_the_command_that_installs_it_is_named(demo, monkeyp
     assert demo("keyvault policy demo --backend fake").code == 0
 
 
-@pytest.mark.slow
 def test_check_releases_and_changes_nothing(keyed):
     before = len(keyed.arm.show()["requests"])
     assert keyed(f"keyvault check demo {_KEY}").code == 0

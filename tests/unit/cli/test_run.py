@@ -21,7 +21,6 @@ def runner(shell, prepared) -> Runner:
     return Runner(prepared(shell, make_demo))
 
 
-@pytest.mark.slow
 def test_a_server_runs_once_its_answers_are_right(runner, golden):
     done = runner(SERVER)
     golden("cli/run-server.txt", str(done))

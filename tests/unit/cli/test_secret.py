@@ -51,7 +51,6 @@ def token(monkeypatch) -> str:
     return CANARY
 
 
-@pytest.mark.slow
 def test_a_secret_reaches_the_memory_of_a_proven_vm(user, token):
     done = user("put demo hf-token --from-env HF_TOKEN --owner 1000 -o json")
     assert done.code == 0, done.err

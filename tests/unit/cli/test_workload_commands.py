@@ -21,7 +21,6 @@ def test_a_vm_without_workloads(runner):
     assert runner.shell("ps demo --backend fake").out == "no workloads\n"
 
 
-@pytest.mark.slow
 def test_workloads_are_listed(runner, golden):
     runner(SERVER)
     runner(f"{JOB} --wait -- sh -c 'exit 3'")
@@ -43,7 +42,6 @@ def test_a_reboot_stops_them_and_ps_says_how_to_go_on(runner, golden):
     assert runner.workloads == {"sglang": "running"}
 
 
-@pytest.mark.slow
 def test_a_workload_is_stopped_by_name(runner):
     runner(SERVER)
     done = runner("--stop sglang")
@@ -60,7 +58,6 @@ def test_a_stop_runs_nothing(runner, more):
     assert runner.sent == []
 
 
-@pytest.mark.slow
 def test_the_log_of_a_workload(runner):
     runner(f"{JOB} --wait -- echo hello")
     assert runner.shell("logs demo --workload image --backend fake").out == "hello\n"

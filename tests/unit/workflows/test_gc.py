@@ -331,9 +331,9 @@ def test_gc_starts_no_deletion_after_its_timeout(
 
 
 Command = Callable[[Machine], object]
-# Before which requests another machine acts: every 32nd, and in slow runs each, in four parts that
-# two cores share.
-AT = mostly_slow([range(0, 1000, 32), *(range(first, 1000, 4) for first in range(4))], 5)
+# Before which requests another machine acts: every 32nd, in slow runs every fourth, in runs of
+# every case each.
+AT = mostly_slow([range(0, 1000, 32), *(range(first, 1000, 4) for first in range(4))], 5, 4)
 
 
 @pytest.fixture(params=AT)
