@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.events import Event
-from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import group_of, key
 from ccgpu.views.progress_text import ENDS, action_sign
 from ccgpu.views.signs import STYLES

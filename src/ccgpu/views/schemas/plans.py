@@ -2,8 +2,8 @@
 
 from typing import Any, get_args
 
+from ccgpu.domain.action import Action
 from ccgpu.domain.in_place import Recovery
-from ccgpu.domain.plan import Action
 from ccgpu.views.schemas import checks, places
 from ccgpu.views.schemas.words import (
     ANY,

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from ccgpu import __version__
 from ccgpu.azure.context import AzureContext
+from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import with_own_tags
-from ccgpu.domain.plan import Action, Step
+from ccgpu.domain.plan import Step
 from ccgpu.domain.resource import (
     CREATED,
     CUSTOM_DATA,
