@@ -16,7 +16,7 @@ _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32 --ttl 8h"
 # What they print is no document of ccgpu, or the terminal is theirs.
 _WITHOUT = {
     *("schema", "ssh", "exec", "cp", "completion"),
-    *("role", "keyvault policy"),  # in Azure's format
+    *("role", "keyvault policy", "render"),  # in the format of Azure, or of other tools
 }
 
 

@@ -30,6 +30,7 @@ _FILES = {
     "plan": "plan demo -f -",
     "price": "price -f -",
     "quota": "quota -f -",
+    "render": "render demo -f - --format arm",
     "role": "role -f -",
     "run": "run demo -f - --dry-run",
     "secret put": "secret put demo -f -",

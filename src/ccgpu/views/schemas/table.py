@@ -1,7 +1,7 @@
 """All documents: their schemas, and the commands that answer with them.
 
 `ccgpu schema output` prints the schemas. Every document that a command prints or writes is here;
-what is in Azure's format (`role`, `keyvault policy`) is not.
+what is in the format of others (`role`, `keyvault policy`, `render`) is not.
 """
 
 from collections.abc import Callable, Mapping
