@@ -82,6 +82,7 @@ def check_answer(argv: list[str], out: str, err: str) -> None:
     if not out or not _wants_json(words):
         return
     name = " ".join(words[:2]) if " ".join(words[:2]) in ANSWERS else words[0]
+    name = "--version" if name.startswith("-") else name
     assert name in ANSWERS, f"no schema is known of the answers of `ccgpu {name}`"
     for document in documents(out):
         require_valid(document, ANSWERS[name])

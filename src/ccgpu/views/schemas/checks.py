@@ -1,4 +1,4 @@
-"""The documents of checks and of dated tables: doctor, drivers, models."""
+"""The documents of checks, of this build, and of dated tables: doctor, drivers, models."""
 
 from typing import Any
 
@@ -50,6 +50,20 @@ def doctor() -> dict[str, Any]:
             "signed_in_with": SIGNED_IN_WITH,
         },
         optional=["forecast", "signed_in_with"],
+    )
+
+
+def version() -> dict[str, Any]:
+    """This build, and what it runs on."""
+    return document(
+        "ccgpu.version/1",
+        "This build of ccgpu, and what it runs on.",
+        {
+            "version": TEXT,
+            "commit": described(nullable(TEXT), "Null: it is not known."),
+            "python": TEXT,
+            "packages": described(mapping(nullable(TEXT)), "Null: not installed as a package."),
+        },
     )
 
 
