@@ -81,6 +81,9 @@ def check_answer(argv: list[str], out: str, err: str) -> None:
     words = argv[: argv.index("--")] if "--" in argv else argv
     if not out or not _wants_json(words):
         return
+    if words[0].startswith("-"):  # of `ccgpu` itself
+        require_valid(json.loads(out), ("version",))
+        return
     name = " ".join(words[:2]) if " ".join(words[:2]) in ANSWERS else words[0]
     assert name in ANSWERS, f"no schema is known of the answers of `ccgpu {name}`"
     for document in documents(out):

@@ -1,4 +1,4 @@
-"""The documents of checks and of dated tables: doctor, drivers, models."""
+"""The documents of checks and of dated tables: doctor, drivers, models; and of the version."""
 
 from typing import Any
 
@@ -112,5 +112,22 @@ def models() -> dict[str, Any]:
             "gpu_memory_gb": NUMBER,
             "warnings": listing(TEXT),
             "models": listing(record(model)),
+        },
+    )
+
+
+def version() -> dict[str, Any]:
+    """This build of ccgpu, and what it runs on."""
+    commit = {"type": "string", "pattern": "^[0-9a-f]{40}$"}
+    return document(
+        "ccgpu.version/1",
+        "What `ccgpu --version -o json` prints: this build, and what it runs on.",
+        {
+            "version": TEXT,
+            "commit": described(nullable(commit), "What it was built from; null if unknown."),
+            "python": TEXT,
+            "packages": described(
+                mapping(nullable(TEXT)), "Versions by name; null for one without metadata."
+            ),
         },
     )

@@ -67,6 +67,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "validate": files.validate,
     "verdict": verdicts.verdict,
     "verdicts": verdicts.verdicts,
+    "version": checks.version,
     "workload-event": files.workload_event,
     "workload-stopped": workloads.workload_stopped,
     "workload-template": workloads.workload_template,
