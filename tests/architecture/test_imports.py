@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 import startups
-from ccgpu.domain import bundle
 from ccgpu.fakearm import FakeArm
-from support import vms
 from support.cloud import Machine, make_spec
 from support.repository import ROOT, SRC
 from support.slow import mostly_slow
@@ -85,12 +83,9 @@ def test_the_domain_loads_no_sdk_terminal_or_network_modules():
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """A user's folder with a spec, evidence, and a simulated subscription with a deployment."""
+    """A user's folder with a spec, and a simulated subscription with a deployment."""
     folder: Path = tmp_path_factory.mktemp("home")
     (folder / "vm.yaml").write_text("name: demo\nregions: [eastus2]\nssh_from: 203.0.113.7/32\n")
-    made = bundle.from_evidence(vms.nonce_evidence(vms.vm()), made_at=vms.AT, tool="a test")
-    text = made.model_dump_json(by_alias=True, exclude_none=True)
-    (folder / "bundle.json").write_text(text)
     machine = Machine(FakeArm(folder / "fake.sqlite"), folder / "state")
     machine.create(make_spec(), wait=False)
     machine.arm.close()
@@ -112,7 +107,7 @@ _LINES = (
     "list --backend fake",
     "list --backend fake -o json",
     "validate {home}/vm.yaml",
-    "verify {home}/bundle.json --policy cpu-only --backend fake --at bundle",
+    "verify --example --policy cpu-only",
 )
 
 
