@@ -63,6 +63,7 @@ def _by_metavar() -> dict[str, dict[str, Any]]:
         "EVIDENCE": _FILES,
         "EVIDENCE...": _FILES,
         "DIR": {"paths": "folders"},
+        "DISK": _FILES,
         "NAME": {"deployments": True},
         "NAME...": {"deployments": True},
         "SRC": {"deployments": ":", **_FILES},

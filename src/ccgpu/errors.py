@@ -25,7 +25,8 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── RemovalDenied            4   because a permission is missing
     ├── EvidenceUnavailable          8   no verdict: evidence or collateral is missing
     ├── EvidenceRejected             9   a check of the evidence failed
-    │   └── HostKeyMismatch          9   the VM shows another SSH host key than the pinned one
+    │   ├── HostKeyMismatch          9   the VM shows another SSH host key than the pinned one
+    │   └── ImageRejected            9   a disk is no measured image, or not that of its manifest
     ├── GuestNotReady                10  the VM did not become ready
     │   ├── GuestUnreachable         10  no connection to the VM could be made
     │   ├── ConnectionLost           10  the connection ended before the command in the VM did
@@ -251,6 +252,10 @@ class EvidenceRejected(CcgpuError):
 
 class HostKeyMismatch(EvidenceRejected):
     """The VM shows another SSH host key than the pinned one. Nothing was sent to it."""
+
+
+class ImageRejected(EvidenceRejected):
+    """A disk is not a measured image, or it is another one than its manifest describes."""
 
 
 class GuestNotReady(CcgpuError):

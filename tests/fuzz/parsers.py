@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 from ccgpu.attest import certificates, strict_json, workload_log
 from ccgpu.attest.check import Malformed, Rule
@@ -17,15 +18,18 @@ from ccgpu.attest.snp import crl, report, vek
 from ccgpu.attest.snp import der as second_reader
 from ccgpu.attest.tokens import jwks, maa, nras
 from ccgpu.attest.vtpm import eventlog, pcrs, quote, signature
-from ccgpu.domain import bundle
+from ccgpu.domain import bundle, image_manifest
 from ccgpu.domain.evidence import CpuEvidence
 from ccgpu.errors import InvalidFile
 from ccgpu.fakeguest.evidence import quote as quotes
 from ccgpu.fakeguest.evidence import spdm as spdm_builder
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.gpu import CollectedGpuEvidence
-from ccgpu.store import evidence
-from support import documents, gpus, vms, workload_events
+from ccgpu.image import fat, gpt, pe, uki, verity, vhd
+from ccgpu.image.blocks import BytesBlocks
+from ccgpu.image.malformed import MalformedImage
+from ccgpu.store import evidence, image_files
+from support import documents, gpus, measured_images, vms, workload_events
 
 _RULE = Rule("fuzz", "anything", "the fuzzer")
 
@@ -154,6 +158,57 @@ def _pcr_json() -> bytes:
     return b'{"0": "' + b"00" * 32 + b'"}'
 
 
+def _image(reader: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """A reader of image formats, whose error is one of its own."""
+
+    def parse(data: bytes) -> object:
+        try:
+            return reader(data)
+        except MalformedImage as err:
+            raise Malformed(_RULE, err.expected, err.found) from err
+
+    return parse
+
+
+def _esp(data: bytes) -> object:
+    """Every file of a file system; zeros, which most of one is, are left out of the input."""
+    volume = fat.parse(BytesBlocks(data.ljust(3 * measured_images.MIB, b"\0")))
+    return [volume.content(each) for each in volume.entries() if not each.is_folder]
+
+
+def _disk_ends(data: bytes) -> object:
+    """A partition table: the input is what stands before and after a disk's partitions."""
+    half = len(data) // 2
+    middle = bytes(-len(data) % 512 + 64 * 1024)
+    return gpt.parse(vhd.strip(BytesBlocks(data[:half] + middle + data[half:])))
+
+
+def _verity(data: bytes) -> object:
+    """A hash partition over eight blocks, whose root hash it says itself."""
+    return verity.check(BytesBlocks(bytes(8 * 4096)), BytesBlocks(data[32:]), data[:32])
+
+
+def _verity_seed() -> bytes:
+    tree, root_hash = measured_images.verity(bytes(8 * 4096))
+    return root_hash + tree
+
+
+def _partition_seed() -> bytes:
+    size = 64 * 1024 + 2 * 34 * 512
+    parts = [gpt.GptPartition(gpt.ESP, UUID(int=1), 34 * 512, 16384, "ESP")]
+    first, last = gpt.write(size, UUID(int=2), parts)
+    return first[1] + bytes(512) + last[1]
+
+
+def _manifest(data: bytes) -> object:
+    path = _folder() / "image.json"
+    path.write_bytes(data)
+    try:
+        return image_files.load_manifest(path)
+    except InvalidFile as err:
+        raise Malformed(_RULE, "a manifest", str(err)) from err
+
+
 # Request, response header, 64 blocks, the responder's nonce and the length stand before it.
 _OPAQUE = 37 + 8 + 64 * 55 + 32 + 2
 
@@ -193,6 +248,17 @@ PARSERS = {
         nras.parse, lambda: [tokens.NrasResponse(tokens.nras_signer(), vms.NONCE).signed()]
     ),
     "maa": Parser(maa.parse, lambda: [tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()]),
+    "image-program": Parser(_image(pe.parse), lambda: [measured_images.kernel()]),
+    "image-uki": Parser(_image(uki.parse), lambda: [measured_images.Parts().uki()]),
+    "image-partitions": Parser(_image(_disk_ends), lambda: [_partition_seed()]),
+    "image-esp": Parser(
+        _image(_esp),
+        lambda: [measured_images.fat({"EFI/A": b"a", "EFI/a long one": b"b"}, wide=False)[:80_000]],
+    ),
+    "image-verity": Parser(_image(_verity), lambda: [_verity_seed()]),
+    "image-manifest": Parser(
+        _manifest, lambda: [image_manifest.dump(measured_images.Parts(wide=False).manifest())]
+    ),
     "evidence-file": Parser(_file, _files),
     "evidence-folder": Parser(_files_of_a_folder, _folders),
 }

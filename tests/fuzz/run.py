@@ -21,7 +21,9 @@ def main(arguments: list[str]) -> None:
     """Fuzz one parser, or list them."""
     import atheris  # type: ignore[import-untyped]  # installed on demand
 
-    with atheris.instrument_imports(include=["ccgpu.attest", "ccgpu.store.evidence"]):
+    with atheris.instrument_imports(
+        include=["ccgpu.attest", "ccgpu.image", "ccgpu.store.evidence"]
+    ):
         from ccgpu.attest.check import Malformed
         from fuzz.parsers import PARSERS
         from fuzz.verdicts import VERDICTS

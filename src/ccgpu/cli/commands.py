@@ -84,6 +84,7 @@ COMMANDS = {
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."
     ),
+    "image": Entry("image", "app", "Measured images: what a disk is, and what is in it."),
     "keyvault": Entry(
         "keyvault", "app", "Keys of Azure Key Vault for a VM: release policies, keys, checks."
     ),

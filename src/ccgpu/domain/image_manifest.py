@@ -6,7 +6,8 @@ the image again from the same lock proves it (docs/measured-image.md).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -36,7 +37,7 @@ class ImageDisk(BaseModel):
 
     model_config = CONFIG
 
-    size: Annotated[int, Field(gt=0, le=2**40, multiple_of=2**20)]
+    size: Annotated[int, Field(strict=True, gt=0, le=2**40, multiple_of=2**20)]
     sha256: Sha256
     vhd_sha256: Sha256
 
@@ -49,7 +50,7 @@ class ImageRoot(BaseModel):
     hash: Sha256
     salt: Annotated[str, Field(pattern=r"^([0-9a-f]{2}){1,256}$")]
     uuid: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-    data_blocks: Annotated[int, Field(gt=0, le=2**32)]
+    data_blocks: Annotated[int, Field(strict=True, gt=0, le=2**32)]
     block_size: Literal[4096] = 4096
     algorithm: Literal["sha256"] = "sha256"
 
@@ -124,6 +125,24 @@ class ImageManifest(ImageFacts, ImageBytes):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A manifest with the file that has it: its absolute path and its SHA-256 (hex)."""
+
+    path: str
+    sha256: str
+    manifest: ImageManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field of a manifest that differs from the disk, with both sides."""
+
+    field: str
+    stated: str
+    found: str
+
+
 def pcrs_of(uki: UkiDigests, config: bytes | None) -> dict[str, str]:
     """The PCRs (index to hex) that a boot of the UKI with this config leads to."""
     events = expected_events(uki, config_digest(config))
@@ -133,6 +152,33 @@ def pcrs_of(uki: UkiDigests, config: bytes | None) -> dict[str, str]:
 def make(measured: ImageBytes, facts: ImageFacts) -> ImageManifest:
     """The manifest of an image that was measured."""
     return ImageManifest(schema_=SCHEMA, **dict(measured), **dict(facts))
+
+
+def differences(stated: ImageManifest, found: ImageBytes) -> tuple[Difference, ...]:
+    """Every field in which a manifest differs from what a disk is."""
+    wanted, actual = (dict(_leaves(each.model_dump(), "")) for each in (_bytes_of(stated), found))
+    names = [*wanted, *(name for name in actual if name not in wanted)]
+    return tuple(
+        Difference(name, wanted.get(name, "nothing"), actual.get(name, "nothing"))
+        for name in names
+        if wanted.get(name) != actual.get(name)
+    )
+
+
+def _bytes_of(manifest: ImageManifest) -> ImageBytes:
+    return ImageBytes(**{name: getattr(manifest, name) for name in ImageBytes.model_fields})
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every plain value with its dotted path; sections of the UKI by their name."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _leaves(each, f"{path}{each['name']}")
+    else:
+        yield path, str(value)
 
 
 def dump(manifest: ImageManifest) -> bytes:

@@ -28,6 +28,7 @@ SBAT_MEASURED: Mapping[int, bool] = {252: False, 255: True, 257: True}
 
 CONFIG_PCR = 8
 ZERO_PCRS = (12, 13, 14, 15)  # credentials, addons; extensions; shim; machine id: nothing of these
+CONFIG_LIMIT = 48 * 1024  # bytes: IMDS userData holds 64 KiB of base64, Microsoft's "User Data"
 NO_CONFIG = b"none"  # what the guest measures if it is given no config
 
 _CALLING = b"Calling EFI Application from Boot Option"  # PFP, §10.4.4
@@ -40,7 +41,7 @@ class UkiSection(BaseModel):
     model_config = CONFIG
 
     name: Annotated[str, Field(pattern=r"^\.[a-z]{1,7}$")]
-    size: Annotated[int, Field(ge=0, le=2**31)]
+    size: Annotated[int, Field(strict=True, ge=0, le=2**31)]
     sha256: Sha256
 
 
@@ -54,7 +55,7 @@ class UkiDigests(BaseModel):
 
     authenticode: Sha256
     kernel_authenticode: Sha256
-    stub: int
+    stub: Annotated[int, Field(strict=True)]
     command_line: Annotated[str, Field(pattern=f"^{COMMAND_LINE}$", max_length=COMMAND_LINE_LIMIT)]
     sections: Annotated[tuple[UkiSection, ...], Field(min_length=4, max_length=4)]
 

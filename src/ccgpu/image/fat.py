@@ -171,21 +171,19 @@ def _require_power_of_two(what: str, value: int, least: int, most: int) -> None:
 
 def _files(folder: bytes, prefix: str, *, wide: bool) -> Iterator[FatFile]:
     """What a folder has, without labels and its links to itself and its parent."""
-    long_name = ""
+    parts: list[bytes] = []
     for at in range(0, len(folder) - _ENTRY + 1, _ENTRY):
         entry = folder[at : at + _ENTRY]
         if entry[0] == _END:
             return
         if entry[0] == _FREE:
-            long_name = ""
-            continue
-        attributes = entry[11]
-        if attributes == _LONG_NAME:
-            long_name = _long_name_part(entry) + long_name
-            continue
-        name, long_name = long_name or _short_name(entry), ""
-        if not attributes & _LABEL and name not in (".", ".."):
-            yield _file(entry, prefix + name, wide=wide)
+            parts = []
+        elif entry[11] == _LONG_NAME:
+            parts.insert(0, entry)
+        else:
+            name, parts = _long_name(parts, entry) or _short_name(entry), []
+            if not entry[11] & _LABEL and name not in (".", ".."):
+                yield _file(entry, prefix + name, wide=wide)
 
 
 def _file(entry: bytes, path: str, *, wide: bool) -> FatFile:
@@ -199,6 +197,14 @@ def _short_name(entry: bytes) -> str:
     return f"{base}.{extension}" if extension else base
 
 
-def _long_name_part(entry: bytes) -> str:
-    raw = entry[1:11] + entry[14:26] + entry[28:32]
+def _long_name(parts: list[bytes], entry: bytes) -> str:
+    """The long name in the entries before a short one, to which their checksum must belong."""
+    checksum = 0
+    for byte in entry[:11]:
+        checksum = (((checksum & 1) << 7) + (checksum >> 1) + byte) & 0xFF
+    if any(part[13] != checksum for part in parts):
+        raise MalformedImage(
+            "a long name on the ESP", f"of {_short_name(entry)}", "of another file"
+        )
+    raw = b"".join(part[1:11] + part[14:26] + part[28:32] for part in parts)
     return raw.decode("utf-16-le", "replace").split("\0")[0].rstrip("\uffff")

@@ -51,7 +51,7 @@ class PeImage:
     sections: tuple[PeSection, ...]
 
     def content(self, name: str) -> bytes | None:
-        """A section as it is loaded: VirtualSize bytes, zeros after its raw ones. None if absent."""
+        """A section as it is loaded: VirtualSize bytes, zero-padded. None if it is absent."""
         found = [section for section in self.sections if section.name == name]
         if not found:
             return None

@@ -1,0 +1,18 @@
+"""`ccgpu image`: images whose every byte the verdict pins."""
+
+import typer
+
+from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.image_measure import measure
+from ccgpu.cli.image_show import show
+
+app = typer.Typer(help=COMMANDS["image"].help, rich_markup_mode=None, add_completion=False)
+
+
+@app.callback()
+def image() -> None:
+    """Measured images: what a disk is, what is in it, and the PCRs that it leads to."""
+
+
+app.command(cls=Command)(measure)
+app.command(cls=Command)(show)

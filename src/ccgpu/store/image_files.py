@@ -1,0 +1,112 @@
+"""Reads disks and manifests of measured images."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccgpu.errors import InvalidFile, Problem
+from ccgpu.store import documents, model_files
+
+if TYPE_CHECKING:
+    from ccgpu.domain.image_manifest import ImageFile
+
+BESIDE = "image.json"
+_HINT = "`ccgpu image build` writes a manifest, image.json"
+_LIKE_JSON = b"{"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFile:
+    """The bytes of an open file. A read that fails or ends early is `InvalidFile`."""
+
+    path: Path
+    descriptor: int
+    size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset`."""
+        parts = []
+        while size > 0:
+            try:
+                part = os.pread(self.descriptor, size, offset)
+            except OSError as err:
+                raise _refusal(self.path, documents.reason(err)) from err
+            if not part:
+                raise _refusal(self.path, f"it ends before byte {offset + size}")
+            parts.append(part)
+            offset, size = offset + len(part), size - len(part)
+        return b"".join(parts)
+
+
+@contextmanager
+def open_disk(path: Path) -> Iterator[DiskFile]:
+    """A disk, raw or VHD, to read from. `InvalidFile` if it cannot be opened."""
+    try:
+        stream = path.open("rb", buffering=0)
+    except (OSError, ValueError) as err:
+        raise _refusal(path, documents.reason(err)) from err
+    with stream:
+        try:
+            size = stream.seek(0, os.SEEK_END)
+        except OSError as err:
+            raise _refusal(path, documents.reason(err)) from err
+        yield DiskFile(path, stream.fileno(), size)
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file is a manifest, not a disk: a JSON text begins with `{`."""
+    with open_disk(path) as disk:
+        return disk.read(0, min(disk.size, 64)).lstrip().startswith(_LIKE_JSON)
+
+
+def load_manifest(path: Path) -> "ImageFile":
+    """The manifest in a file: JSON, strictly read, of a bounded size.
+
+    Raises:
+        InvalidFile: The file is not a valid manifest, or its PCRs do not follow from the rest.
+    """
+    from ccgpu.domain.image_manifest import ImageFile, ImageManifest
+
+    source = str(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(documents.MAX_BYTES + 1)
+    except (OSError, ValueError) as err:
+        raise _refusal(path, documents.reason(err)) from err
+    document = documents.parse(raw, source, json=True)
+    manifest: ImageManifest = model_files.validate(document, ImageManifest.model_validate, _HINT)
+    return ImageFile(str(path.absolute()), hashlib.sha256(raw).hexdigest(), manifest)
+
+
+def manifest_beside(disk: Path) -> Path | None:
+    """The manifest that `image build` wrote beside a disk; None if there is none."""
+    path = disk.parent / BESIDE
+    return path if path.is_file() else None
+
+
+def read_config(path: Path) -> bytes:
+    """The config of a measured image, byte for byte as the guest measures it.
+
+    Raises:
+        InvalidFile: It cannot be read, is empty or too large, or is what stands for no config.
+    """
+    from ccgpu.domain.image_pcrs import CONFIG_LIMIT, NO_CONFIG
+
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(CONFIG_LIMIT + 1)
+    except (OSError, ValueError) as err:
+        raise _refusal(path, documents.reason(err)) from err
+    if len(data) > CONFIG_LIMIT:
+        raise _refusal(path, f"it has more than {CONFIG_LIMIT} bytes, which user data cannot hold")
+    if data in (b"", NO_CONFIG):
+        raise _refusal(path, "it is what a guest measures if it is given no config: leave it out")
+    return data
+
+
+def _refusal(path: Path, message: str) -> InvalidFile:
+    return InvalidFile(str(path), [Problem("", f"cannot be read: {message}")])

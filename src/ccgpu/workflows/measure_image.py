@@ -1,0 +1,41 @@
+"""`image measure`, `image show`: what a disk is, and whether it is that of a manifest."""
+
+from pathlib import Path
+
+from ccgpu.domain.image_manifest import differences
+from ccgpu.domain.measured_disk import MeasuredDisk
+from ccgpu.errors import ImageRejected
+from ccgpu.image.malformed import MalformedImage
+from ccgpu.image.measure import measure
+from ccgpu.store import image_files
+
+
+def measure_disk(disk: Path, manifest: Path | None) -> MeasuredDisk:
+    """Measure a disk, and compare it with a manifest if one is given.
+
+    Raises:
+        InvalidFile: A file cannot be read, or the manifest is not valid.
+        ImageRejected: The disk is not laid out as a measured image, or its root is damaged.
+    """
+    stated = None if manifest is None else image_files.load_manifest(manifest)
+    with image_files.open_disk(disk) as blocks:
+        try:
+            found = measure(blocks)
+        except MalformedImage as err:
+            raise ImageRejected(f"{disk} is not a sound measured image: {err}") from err
+    compared = () if stated is None else differences(stated.manifest, found)
+    return MeasuredDisk(str(disk), found, stated, compared)
+
+
+def look_inside(path: Path) -> MeasuredDisk:
+    """What is inside of an image: a manifest, or a disk with the manifest beside it.
+
+    Raises:
+        InvalidFile: As `measure_disk`.
+        ImageRejected: As `measure_disk`; or the disk is not that of the manifest beside it.
+    """
+    if image_files.is_manifest(path):
+        return MeasuredDisk(str(path), None, image_files.load_manifest(path))
+    measured = measure_disk(path, image_files.manifest_beside(path))
+    measured.require_same()
+    return measured
