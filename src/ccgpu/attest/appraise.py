@@ -8,15 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ccgpu.attest import (
-    attestation_tokens,
-    boot_identity,
-    cpu,
-    data_age,
-    freshness,
-    reference_pcrs,
-    workload_policy,
-)
+from ccgpu.attest import attestation_tokens, cpu, data_age, freshness
 from ccgpu.attest.appraisal import Appraisal, conclude_verdict
 from ccgpu.attest.attestation_tokens import LocalFindings, TokenKeySets
 from ccgpu.attest.check import Checks, Rule, Verified, format_value
@@ -24,12 +16,14 @@ from ccgpu.attest.cpu import CpuContext, CpuResult
 from ccgpu.attest.freshness import Challenge
 from ccgpu.attest.gpu_results import GpuResults
 from ccgpu.attest.identity import CallerContext
+from ccgpu.attest.not_proven import gpu_state_source, not_proven
 from ccgpu.attest.policy import VM_ID
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.trust_anchors import TRUST_ANCHORS
 from ccgpu.attest.trust_basis import CallerInputs, CollateralKind, TrustSource, trust_basis
 from ccgpu.attest.vm_identity import identity_of
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.domain.reference_values import ReferenceValues
@@ -40,17 +34,6 @@ GPU_ABSENT = Rule("evidence.gpu.absent", "there is evidence of the GPU", "the po
 
 AT_BUNDLE = "at_bundle"  # in `unsafe`: the time is the word of the evidence's maker
 
-# What no verdict can prove; docs/trust.md has the reasons.
-_OUT_OF_SCOPE = (
-    "the paravisor: Microsoft's firmware in the VM holds the vTPM; its signing key is trusted",
-    "the root file system: the quoted PCRs cover firmware and boot chain, not files",
-    "the first boot: the host hands over cloud-init's data (customData), which nothing measures",
-    "physical attacks: no bit of a report can exclude an interposer on the memory bus",
-)
-_OUT_OF_SCOPE_GPU = (
-    "that the GPU is in this VM: Hopper has no TDISP, the VM's software presents the evidence",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class AppraisalInputs:
@@ -60,10 +43,11 @@ class AppraisalInputs:
     maker's word. `nonce`, `vm_id`, `host_key` (SHA-256 of the SSH key blob, 32 bytes): the
     challenge as the caller knows it. `challenge_sent`: when this machine recorded that it sent it.
     `answers_earlier`: the evidence names another nonce, which this machine has sent before.
-    `recording`: reference values are being written, so that none can be required yet.
-    `policy_origin`: the file of a policy that does not ship. `signed`: the file that must be
-    signed, if a signer was given. `suppliers`: the source of each kind of collateral, where it is
-    not the evidence's maker alone.
+    `image`: the measured image that the VM is held to. `recording`: reference values are being
+    written, so that none can be required yet; they never stand in for an image. `policy_origin`:
+    the file of a policy that does not ship. `signed`: the file that must be signed, if a signer was
+    given. `suppliers`: the source of each kind of collateral, where it is not the evidence's maker
+    alone.
     """
 
     at: datetime
@@ -74,6 +58,7 @@ class AppraisalInputs:
     answers_earlier: bool = False
     at_of_maker: bool = False
     reference_values: ReferenceValues | None = None
+    image: GivenImage | None = None
     recording: bool = False
     keys: TokenKeySets = TokenKeySets()  # noqa: RUF009  # frozen
     policy_origin: PolicyOrigin | None = None
@@ -114,7 +99,7 @@ def appraise(
         origin.display_name(policy.name) if origin else policy.name,
         at,
         not_proven=(
-            *_not_proven(evidence, policy, inputs, cpu_result),
+            *not_proven(evidence, policy, inputs, cpu_result, accepted=verdict == "accepted"),
             *not_compared,
             *data_age.age_warnings(policy, at),
         ),
@@ -166,6 +151,7 @@ def _appraise_cpu(
         inputs.reference_values,
         inputs.recording,
         policy.workloads,
+        inputs.image,
     )
     return cpu.appraise(evidence, evidence.cpu, context, challenge, checks)
 
@@ -216,86 +202,7 @@ def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
         vm_id=inputs.vm_id is not None,
         host_key=inputs.host_key is not None,
         reference_values=inputs.reference_values is not None,
+        image=inputs.image is not None,
         collateral=inputs.suppliers,
-        state=_gpu_state_source(evidence),
+        state=gpu_state_source(evidence),
     )
-
-
-def _not_proven(
-    evidence: Evidence, policy: Policy, inputs: AppraisalInputs, cpu_result: CpuResult
-) -> tuple[str, ...]:
-    """What this verdict leaves open, in the words of docs/trust.md."""
-    lines: list[str] = []
-    if policy.cpu is None:
-        lines.append("the CPU and the VM: this policy does not look at them")
-    if policy.gpu is None:
-        lines.append("the GPU: this policy does not look at it")
-    lines += _missing_identity(policy, inputs)
-    lines += _unproven_inputs(evidence, policy, inputs)
-    if policy.cpu is not None:
-        lines += _unproven_boot(inputs, cpu_result)
-        lines += workload_policy.not_proven(evidence, policy, cpu_result.pcrs)
-        lines += _OUT_OF_SCOPE
-    return (*lines, *(_OUT_OF_SCOPE_GPU if policy.gpu is not None else ()))
-
-
-def _unproven_boot(inputs: AppraisalInputs, cpu_result: CpuResult) -> list[str]:
-    """What the quoted PCRs, and those with reference values, do not say of the boot."""
-    lines = []
-    if cpu_result.pcrs and boot_identity.PCR not in cpu_result.pcrs:
-        lines.append("that this VM booted so: PCR 6, which has the VM's id, is not quoted")
-    if inputs.reference_values is None:
-        lines.append("the boot chain: no golden PCR values given")
-    else:
-        lines += reference_pcrs.not_compared(inputs.reference_values)
-    return lines
-
-
-def _missing_identity(policy: Policy, inputs: AppraisalInputs) -> list[str]:
-    """VM and host key, where the caller does not name them."""
-    lines = []
-    bare = policy.binding == "nonce"
-    if inputs.vm_id is None and bare:
-        lines.append("identity: vmUniqueId need not be the vmId of the VM that was asked for")
-    elif inputs.vm_id is None:
-        lines.append("identity: the vmId is the word of the evidence's maker; give `--vm-id`")
-    if inputs.host_key is None and bare:
-        lines.append("channel: no SSH host key need be bound to this evidence")
-    elif inputs.host_key is None:
-        lines.append("channel: the host key is the word of the evidence's maker; give `--host-key`")
-    return lines
-
-
-def _unproven_inputs(evidence: Evidence, policy: Policy, inputs: AppraisalInputs) -> list[str]:
-    """Inputs that only the evidence's maker or the guest states; tokens that were not verified."""
-    lines = []
-    if inputs.nonce is None and (evidence.claimed.nonce or evidence.gpus):
-        lines.append("freshness: the nonce is the word of the evidence's maker; give `--nonce`")
-    if inputs.at_of_maker:
-        lines.append("time: when the evidence was made is the word of its maker; give `--at TIME`")
-    if policy.gpu is not None:
-        source = _GPU_STATE_SOURCES[_gpu_state_source(evidence)]
-        lines.append(f"CC mode and developer tools of the GPU: {source}")
-    if evidence.tokens.nras and inputs.keys.nras is None:
-        lines.append("NVIDIA's token: it is there, and was not looked at without `--nras-jwks`")
-    if evidence.tokens.maa and inputs.keys.maa is None:
-        lines.append("Microsoft's token: it is there, and was not looked at without `--maa-jwks`")
-    return lines
-
-
-def _gpu_state_source(evidence: Evidence) -> TrustSource:
-    """Who states CC mode and developer tools: the guest only if the quote covers its document."""
-    if (
-        any(gpu.state_document for gpu in evidence.gpus)
-        and evidence.claimed.binding == "ccgpu-bind-v1"
-    ):
-        return "guest"
-    stated = any(gpu.state_document or gpu.state for gpu in evidence.gpus)
-    return "maker" if stated else "nobody"
-
-
-_GPU_STATE_SOURCES: Mapping[TrustSource, str] = {
-    "guest": "the guest's word, which the quote covers",
-    "maker": "the word of the evidence's maker",
-    "nobody": "nobody said",
-}

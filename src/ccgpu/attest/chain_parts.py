@@ -131,8 +131,8 @@ PARTS: tuple[ChainPart, ...] = (
         "vTPM's quote of the boot",
         "the AK signed these PCR values",
         _words(
-            "vtpm policy.pins policy.secure-boot.measured policy.secure-boot.moksb evidence.quote"
-            " evidence.event-log freshness.quote"
+            "vtpm policy.pins policy.image policy.secure-boot.measured policy.secure-boot.moksb"
+            " evidence.quote evidence.event-log freshness.quote"
         ),
         _words("vtpm.quote vtpm.quote.signature vtpm.pcrs.selection vtpm.pcrs.digest"),
         rests_on=("ak",),

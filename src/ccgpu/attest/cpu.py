@@ -12,6 +12,7 @@ from datetime import datetime
 from ccgpu.attest import (
     appraisal,
     boot_identity,
+    measured_image,
     policy,
     reference_pcrs,
     tpm_quote,
@@ -33,6 +34,7 @@ from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.vtpm.event_names import NamedEvent
 from ccgpu.attest.workload_log import WorkloadEvent
 from ccgpu.domain.evidence import CpuEvidence, Evidence
+from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.policy import CpuPolicy
 from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.domain.workload_policy import WorkloadPolicy
@@ -52,7 +54,8 @@ class CpuContext:
     """What the CPU's evidence is appraised with.
 
     `recording`: reference values are being written, so that none can be required yet. `workloads`:
-    what is demanded of the log of workloads; None for nothing.
+    what is demanded of the log of workloads; None for nothing. `image`: the measured image that the
+    VM is held to.
     """
 
     policy: CpuPolicy
@@ -61,6 +64,7 @@ class CpuContext:
     reference_values: ReferenceValues | None
     recording: bool
     workloads: WorkloadPolicy | None = None
+    image: GivenImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,11 @@ def appraise(
     log = workload_log.verify(part.workload_log, quote.pcrs, checks, required=demands is not None)
     if isinstance(log, Verified) and demands is not None:
         workload_policy.check_workloads(log, demands, checks)
+    # 7. The measured image, whose software keeps that log.
+    image = context.image
+    measured_image.check(quote, image, log, checks, required=context.policy.require_image)
     facts = cpu_facts(report, claims, quote, challenge, context.reference_values)
+    facts = {**facts, **image.facts} if image is not None else facts
     events = workload_log.shown_events(log)
     return CpuResult(report, claims, quote.pcrs, facts, quote.events, quote.not_read, events)
 

@@ -1,6 +1,6 @@
 """Facts that the CPU's evidence states, for display beside a verdict; no check uses them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ccgpu.attest import bulletins
 from ccgpu.attest.check import Outcome
@@ -43,6 +43,7 @@ def cpu_facts(
 
 def _boot_facts(boot: Boot) -> dict[str, str]:
     """Facts of the event log, for reference values; lists are in the order of the boot."""
+    handed = {"handed to the kernel": _named(boot.handed_over)} if boot.handed_over else {}
     measured = {None: "not told", True: "on", False: "off"}[boot.secure_boot]
     return {
         "secure boot, measured": measured,
@@ -50,9 +51,14 @@ def _boot_facts(boot: Boot) -> dict[str, str]:
         **{f"{name} (SHA-256)": digest.hex() for name, digest in boot.databases.items()},
         "authorities": ", ".join(f"{name} {digest.hex()}" for name, digest in boot.authorities),
         "boot applications": ", ".join(digest.hex() for digest in boot.applications),
-        "UKI sections": ", ".join(f"{name} {digest.hex()}" for name, digest in boot.sections),
+        "UKI sections": _named(boot.sections),
         "kernel command line": "; ".join(boot.command_lines),
+        **handed,
     }
+
+
+def _named(digests: Iterable[tuple[str, bytes]]) -> str:
+    return ", ".join(f"{name} {digest.hex()}" for name, digest in digests)
 
 
 def _report_facts(report: SnpReport) -> dict[str, str]:

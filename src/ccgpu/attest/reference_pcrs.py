@@ -1,6 +1,6 @@
 """Compares quoted PCRs with reference values (RFC 9334, §8.3)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ccgpu.attest.check import Checks, Rule
 from ccgpu.attest.tpm_quote import QuoteResult
@@ -47,9 +47,15 @@ def _is_replayed(events: list[NamedEvent]) -> bool:
     return all(event.replayed for event in events)
 
 
-def not_compared(values: ReferenceValues) -> Iterator[str]:
-    """What PCRs hold that are not compared, and why; the first line is of those that never are."""
-    others = ", ".join(f"{in_words(pcrs)} ({why})" for why, pcrs in NEVER_PINNED.items())
+def not_compared(values: ReferenceValues, besides: Collection[int] = ()) -> Iterator[str]:
+    """What PCRs hold that are not compared, and why; the first line is of those that never are.
+
+    `besides`: PCRs that are compared with something else.
+    """
+    left_out = {
+        why: [each for each in pcrs if each not in besides] for why, pcrs in NEVER_PINNED.items()
+    }
+    others = ", ".join(f"{in_words(pcrs)} ({why})" for why, pcrs in left_out.items() if pcrs)
     yield f"PCRs that are never compared with golden values: {others}"
-    if left := PINNED_PCRS - values.values.keys():
+    if left := PINNED_PCRS - values.values.keys() - {*besides}:
         yield f"PCR {in_words(left)}: the file of golden values does not have them"

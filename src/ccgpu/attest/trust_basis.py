@@ -36,6 +36,7 @@ class CallerInputs:
     vm_id: bool = False
     host_key: bool = False
     reference_values: bool = False
+    image: bool = False
     collateral: Mapping[CollateralKind, TrustSource] = field(default_factory=dict)
     state: TrustSource = "nobody"
 
@@ -88,6 +89,8 @@ def _cpu_basis(evidence: Evidence, policy: Policy, inputs: CallerInputs) -> Iter
     yield "AMD's certificates", sources["certificates"]
     yield "AMD's revocation list", sources["revocation list"]
     yield "golden PCR values", _source(inputs.reference_values, False)
+    if inputs.image or policy.cpu.require_image:
+        yield "image manifest", _source(inputs.image, False)
 
 
 def _gpu_basis(evidence: Evidence, policy: Policy, inputs: CallerInputs) -> Iterator[TrustBasis]:

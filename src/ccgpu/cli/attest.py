@@ -7,6 +7,7 @@ from ccgpu.cli.attest_every import AttestRequest, RepeatArguments, Repetition
 from ccgpu.cli.attest_evidence import judge_evidence
 from ccgpu.cli.attest_sources import SourceArguments
 from ccgpu.cli.attesting import AnswerOptions, PolicyOption, answer_attestation
+from ccgpu.cli.image_options import ImageArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import LongConnectionArguments, OutputArguments, ProgressArguments
 from ccgpu.cli.output_files import FileArguments
@@ -22,6 +23,7 @@ def attest(
     source: SourceArguments,
     policy: PolicyOption = None,
     golden: PinsArguments,
+    measured: ImageArguments,
     files: FileArguments,
     verbose: VerboseOption = False,
     repeat: RepeatArguments,
@@ -43,7 +45,8 @@ def attest(
     runtime: Runtime = ctx.obj
     single = files.named() | {"record": golden.record}
     repeat.require_usable(source, **single, verbose=verbose)
-    asking = AttestRequest(runtime, connection, source, policy, golden, way, progress_options)
+    judging = (policy, golden, measured)
+    asking = AttestRequest(runtime, connection, source, *judging, way, progress_options)
     if repeat.every is not None:
         Repetition(runtime, output, repeat, asking).carry_out()
     files = files.prepare(runtime, golden.record)

@@ -15,6 +15,7 @@ from ccgpu.cli.access_options import WayOptions
 from ccgpu.cli.attest_sources import AttestSource
 from ccgpu.cli.attesting import attest_means
 from ccgpu.cli.durations import seconds
+from ccgpu.cli.image_options import ImageOptions
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import ProgressOptions, option
 from ccgpu.cli.pins_options import PinsOptions
@@ -74,6 +75,7 @@ class AttestRequest:
     source: AttestSource
     policy: str | None
     golden: PinsOptions
+    measured: ImageOptions
     way: WayOptions
     progress_options: ProgressOptions
 
@@ -89,7 +91,7 @@ class AttestRequest:
 
     def means(self, backend: "Backend") -> "AttestMeans":
         """What judges the evidence."""
-        return attest_means(self.runtime, backend, self.policy, self.golden)
+        return attest_means(self.runtime, backend, self.policy, self.golden, self.measured)
 
     def attest(self, backend: "Backend", *, quiet: bool = False) -> "Attestation":
         """Attest the VM once. quiet: show progress to none but programs that ask for it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ccgpu.cli.attest_sources import AttestSource
 from ccgpu.cli.attesting import AnswerOptions
 from ccgpu.cli.options import ProgressOptions
-from ccgpu.cli.output_files import repeated_verdict, write_verified
+from ccgpu.cli.output_files import attest_flags, repeated_verdict, write_verified
 from ccgpu.cli.pins_options import note_recorded
 from ccgpu.cli.runtime import Runtime
 
@@ -42,7 +42,7 @@ def judge_evidence(
     read = result.evidence
     judged = view.AppraisedEvidence(result.appraisal, str(path), read.format, read.ignored)
     document = view.as_json(judged, runtime.complete)
-    flags = ("--backend fake",) if means.simulated else ()
+    flags = tuple(attest_flags(means))
     again = repeated_verdict(str(path), means.policy_name, result, flags)
     write_verified(runtime, shown.files, result, judged, again, path)
     if result.recorded is not None:

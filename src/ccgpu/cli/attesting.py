@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ccgpu.cli.image_options import ImageOptions
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.output_files import OutputFiles, write_attested
@@ -61,7 +62,11 @@ class AnswerOptions:
 
 
 def attest_means(
-    runtime: Runtime, backend: "Backend", policy: str | None, golden: PinsOptions | None = None
+    runtime: Runtime,
+    backend: "Backend",
+    policy: str | None,
+    golden: PinsOptions | None = None,
+    measured: ImageOptions | None = None,
 ) -> "AttestMeans":
     """The policy, the record of challenges, and the source of collateral of a back end."""
     from ccgpu.store import policies, reference_values
@@ -75,6 +80,7 @@ def attest_means(
         roots=backend.roots if backend.simulated else None,
         pins=reference_values.load(golden.pins) if golden and golden.pins else None,
         record=golden.record if golden else None,
+        image=measured.load() if measured else None,
     )
 
 

@@ -127,7 +127,7 @@ def write_attested(
             nonce=challenge.nonce.hex(),
             vm_id=challenge.vm_id,
             host_key=hostkey.fingerprint(hostkey.sha256(challenge.host_key)),
-            flags=tuple(_attest_flags(means)),
+            flags=tuple(attest_flags(means)),
         )
         subject = ReportSubject(
             appraised,
@@ -193,10 +193,14 @@ def repeated_verdict(
     )
 
 
-def _attest_flags(means: "AttestMeans") -> Iterator[str]:
+def attest_flags(means: "AttestMeans") -> Iterator[str]:
     """Further options of the verdict of an attestation, each as a shell reads it."""
     if means.pins is not None:
         yield shlex.join(["--pins", means.pins.path])
+    if means.image is not None:
+        yield shlex.join(["--image", means.image.file.path])
+        if means.image.config is not None:
+            yield shlex.join(["--config", means.image.config.path])
     if means.simulated:
         yield "--backend fake"
 
@@ -207,6 +211,8 @@ def _flags(given: AppraisalOptions) -> Iterator[str]:
         "--format": given.form and given.form.value,
         "--collateral": given.collateral,
         "--pins": given.golden.pins,
+        "--image": given.measured.image,
+        "--config": given.measured.config,
         "--nras-jwks": given.nras_keys,
         "--maa-jwks": given.maa_keys,
     }

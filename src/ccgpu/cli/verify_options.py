@@ -16,6 +16,7 @@ from ccgpu.cli.identity_options import (
     TrustNonceOption,
     VmIdOption,
 )
+from ccgpu.cli.image_options import ConfigOption, ImageOption, ImageOptions, collect_image
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.pins_options import PinsOption, PinsOptions, RecordOption, collect_pins
 from ccgpu.cli.signature_options import SignatureOption, SignerOption
@@ -70,6 +71,7 @@ class AppraisalOptions:
     form: Format | None
     collateral: Path | None
     golden: PinsOptions
+    measured: ImageOptions
     nras_keys: Path | None
     maa_keys: Path | None
     vm_id: str | None
@@ -104,7 +106,7 @@ def _appraisal_options(
     policy: Annotated[
         str | None,
         _file_option(
-            "Policy name (default, strict, cpu-only, gpu-only) or a policy file.",
+            "Policy name (default, strict, measured, cpu-only, gpu-only) or a policy file.",
             "--policy",
             "POLICY",
         ),
@@ -139,6 +141,8 @@ def _appraisal_options(
     ] = None,
     pins: PinsOption = None,
     record: RecordOption = None,
+    image: ImageOption = None,
+    config: ConfigOption = None,
     nras_jwks: Annotated[
         Path | None, _file_option("Key set (JWKS) to check NVIDIA's token with.", "--nras-jwks")
     ] = None,
@@ -174,7 +178,7 @@ def _appraisal_options(
     unsafe_trust_bundle_identity: TrustIdentityOption = False,
     unsafe_trust_bundle_nonce: TrustNonceOption = False,
 ) -> AppraisalOptions:
-    golden = collect_pins(pins, record)
+    golden, measured = collect_pins(pins, record), collect_image(image, config)
     if signature is not None and signer is None:
         raise typer.BadParameter("--signature is checked with --signer: say whose it must be")
     overrides = Overrides(
@@ -191,6 +195,7 @@ def _appraisal_options(
         form,
         collateral,
         golden,
+        measured,
         nras_jwks,
         maa_jwks,
         vm_id,
@@ -218,6 +223,8 @@ def verify_request(path: Path, given: AppraisalOptions, *, simulated: bool) -> "
         collateral=given.collateral,
         reference_values=given.golden.pins,
         record=given.golden.record,
+        image=given.measured.image,
+        config=given.measured.config,
         nras_keys=given.nras_keys,
         maa_keys=given.maa_keys,
         vm_id=given.vm_id,

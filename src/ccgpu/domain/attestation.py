@@ -15,7 +15,8 @@ class AttestationRecord:
     (hex) is `policy_sha256`. nonce: 32 bytes. host_key: the ssh-ed25519 key blob of the connection.
     at: the time of the verdict, RFC 3339 UTC. until: when an accepted one is too old for its policy
     (`max_age`); None for no limit. reasons: the codes of the checks that failed. pins: the path of
-    the file of golden PCR values, whose SHA-256 (hex) is `pins_sha256`.
+    the file of golden PCR values, whose SHA-256 (hex) is `pins_sha256`. image, config: the paths
+    of an image's manifest and of the config, each with its SHA-256.
     """
 
     vm_id: str
@@ -30,6 +31,10 @@ class AttestationRecord:
     reasons: tuple[str, ...] = ()
     pins: str | None = None
     pins_sha256: str | None = None
+    image: str | None = None
+    image_sha256: str | None = None
+    config: str | None = None
+    config_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ImageDifference:
     """A field of a manifest that differs from the disk, with both sides."""
 
     field: str
@@ -154,12 +154,12 @@ def make(measured: ImageBytes, facts: ImageFacts) -> ImageManifest:
     return ImageManifest(schema_=SCHEMA, **dict(measured), **dict(facts))
 
 
-def differences(stated: ImageManifest, found: ImageBytes) -> tuple[Difference, ...]:
+def differences(stated: ImageManifest, found: ImageBytes) -> tuple[ImageDifference, ...]:
     """Every field in which a manifest differs from what a disk is."""
     wanted, actual = (dict(_leaves(each.model_dump(), "")) for each in (_bytes_of(stated), found))
     names = [*wanted, *(name for name in actual if name not in wanted)]
     return tuple(
-        Difference(name, wanted.get(name, "nothing"), actual.get(name, "nothing"))
+        ImageDifference(name, wanted.get(name, "nothing"), actual.get(name, "nothing"))
         for name in names
         if wanted.get(name) != actual.get(name)
     )

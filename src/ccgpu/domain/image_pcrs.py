@@ -30,6 +30,7 @@ CONFIG_PCR = 8
 ZERO_PCRS = (12, 13, 14, 15)  # credentials, addons; extensions; shim; machine id: nothing of these
 CONFIG_LIMIT = 48 * 1024  # bytes: IMDS userData holds 64 KiB of base64, Microsoft's "User Data"
 NO_CONFIG = b"none"  # what the guest measures if it is given no config
+IMAGE_PCRS = (4, CONFIG_PCR, 9, 11, *ZERO_PCRS)  # all that a verdict compares
 
 _CALLING = b"Calling EFI Application from Boot Option"  # PFP, §10.4.4
 _SEPARATOR = bytes(4)
@@ -65,25 +66,19 @@ def config_digest(config: bytes | None) -> bytes:
     return hashlib.sha256(NO_CONFIG if config is None else config).digest()
 
 
-def expected_events(
-    uki: UkiDigests, config: bytes, *, secure_boot: bool = False
-) -> Mapping[int, Sequence[RecordedEvent]]:
-    """The events of each PCR in order, named as an event log's are.
+def expected_events(uki: UkiDigests, config: bytes) -> Mapping[int, Sequence[RecordedEvent]]:
+    """The events of each PCR in order, named as an event log's are; secure boot is off.
 
-    `config`: the digest from `config_digest`. `secure_boot`: the firmware does not measure the
-    kernel inside then, as it does not check it.
+    `config`: the digest from `config_digest`.
     """
     digests = {section.name: section.sha256 for section in uki.sections}
     options = (uki.command_line + "\0").encode("utf-16-le")
-    kernel = (
-        () if secure_boot else (_event("EFI application from memory", uki.kernel_authenticode),)
-    )
     return {
         4: (
             _measured("step of the firmware", _CALLING, _CALLING.decode()),
             _measured("separator", _SEPARATOR),
             _event("default boot loader", uki.authenticode, "\\EFI\\BOOT\\BOOTX64.EFI"),
-            *kernel,
+            _event("EFI application from memory", uki.kernel_authenticode),
         ),
         8: (_event("config", config.hex()),),
         9: (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccgpu.domain.image_manifest import Difference, ImageBytes, ImageFile
+from ccgpu.domain.image_manifest import ImageBytes, ImageDifference, ImageFile
 from ccgpu.errors import ImageRejected
 
 _SHOWN = 4  # differences that the error names
@@ -18,7 +18,7 @@ class MeasuredDisk:
     source: str
     found: ImageBytes | None
     manifest: ImageFile | None
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[ImageDifference, ...] = ()
 
     def require_same(self) -> None:
         """Raise `ImageRejected` if the disk is not that of the manifest; it names what differs."""

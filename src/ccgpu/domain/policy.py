@@ -18,7 +18,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from ccgpu.domain.image_pcrs import IMAGE_PCRS
 from ccgpu.domain.overrides import Overrides
+from ccgpu.domain.reference_values import in_words
 from ccgpu.domain.spec.problems import FieldProblem, message_for
 from ccgpu.domain.verdict_age import PATTERN, check_max_age
 from ccgpu.domain.workload_policy import WorkloadPolicy
@@ -115,13 +117,31 @@ class CpuPolicy(BaseModel):
     require_pins: Annotated[
         bool, Field(description="Golden PCR values must be given (`--pins`) and match.")
     ]
+    require_image: Annotated[
+        bool,
+        Field(
+            description="A measured image must be given (`--image`), and every PCR be what it "
+            "leads to; secure boot may be off then, as all that boots is pinned."
+        ),
+    ]
 
     @model_validator(mode="after")
     def _says_what_it_allows(self) -> "CpuPolicy":
-        if self.require_secure_boot == self.unsafe_allow_no_secure_boot:
+        if self.require_secure_boot and self.unsafe_allow_no_secure_boot:
             raise ValueError(
                 "require_secure_boot and unsafe_allow_no_secure_boot must not have the same value"
             )
+        if not (self.require_secure_boot or self.unsafe_allow_no_secure_boot or self.require_image):
+            raise ValueError(
+                "require_secure_boot may be false with unsafe_allow_no_secure_boot or "
+                "require_image only"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _quotes_what_an_image_pins(self) -> "CpuPolicy":
+        if self.require_image and (left := {*IMAGE_PCRS} - {*self.required_pcrs}):
+            raise ValueError(f"require_image needs PCR {in_words(left)} in required_pcrs")
         return self
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ccgpu.domain.policy import GpuPolicy, Policy
+from ccgpu.domain.policy import CpuPolicy, GpuPolicy, Policy
 from ccgpu.domain.verdict_age import age_limit
 from ccgpu.domain.workload_policy import AllowedWorkload
 
@@ -74,6 +74,8 @@ def _is_looser(path: str, own: BaseModel, mine: Any, theirs: Any) -> bool:
     if path == "gpu.denied_drivers" and isinstance(own, GpuPolicy):
         # Drivers below the minimum are denied anyway.
         theirs = [v for v in theirs if _version(v) >= _version(own.minimum_driver)]
+    if path == "cpu.require_secure_boot" and isinstance(own, CpuPolicy) and own.require_image:
+        return False  # all that boots is pinned, byte for byte
     if path.rpartition(".")[2].startswith("unsafe_"):
         return bool(mine > theirs)
     return DIRECTIONS.get(path, _differs)(mine, theirs)
@@ -175,6 +177,7 @@ DIRECTIONS: Mapping[str, Looser] = {
     "cpu.require_crl": _is_lower,
     "cpu.required_pcrs": _less_demanded,
     "cpu.require_pins": _is_lower,
+    "cpu.require_image": _is_lower,
     "gpu.architectures": _more_allowed,
     "gpu.count": _differs,
     "gpu.minimum_driver": _is_older,

@@ -12,6 +12,7 @@ from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store import documents, model_files
 
 if TYPE_CHECKING:
+    from ccgpu.domain.given_image import GivenImage
     from ccgpu.domain.image_manifest import ImageFile
 
 BESIDE = "image.json"
@@ -80,6 +81,23 @@ def load_manifest(path: Path) -> "ImageFile":
     document = documents.parse(raw, source, json=True)
     manifest: ImageManifest = model_files.validate(document, ImageManifest.model_validate, _HINT)
     return ImageFile(str(path.absolute()), hashlib.sha256(raw).hexdigest(), manifest)
+
+
+def load_given(image: Path | None, config: Path | None) -> "GivenImage | None":
+    """The measured image that a VM is held to; None if none is given.
+
+    Raises:
+        InvalidFile: The manifest is not valid, or the config cannot be one.
+    """
+    if image is None:
+        return None
+    from ccgpu.domain.given_image import GivenConfig, GivenImage
+
+    given = None
+    if config is not None:
+        sha256 = hashlib.sha256(read_config(config)).hexdigest()
+        given = GivenConfig(str(config.absolute()), sha256)
+    return GivenImage(load_manifest(image), given)
 
 
 def manifest_beside(disk: Path) -> Path | None:

@@ -115,6 +115,14 @@ REMEDIES: Mapping[str, str] = {
     "policy.guest-svn": f"{_HOST}; the paravisor is Azure's to update",
     "policy.id-key-digest": "do not trust this VM: its paravisor is signed by a key that the"
     f" policy does not list; {_POLICY}",
+    "policy.image": "do not trust this VM: what it booted is not the image; look at the event named"
+    " above, and publish the image anew: `ccgpu image measure DISK --manifest FILE`",
+    "policy.image.absent": "give the manifest of the image that the VM must run: `--image FILE`",
+    "policy.image.config": "give the config that the VM was given, byte for byte: `--config FILE`;"
+    " if that is right, the host gave the VM another one",
+    "policy.image.unquoted": "collect a quote over all PCRs",
+    "policy.image.workloads": "collect the evidence again, with the log of workloads; if PCR 13"
+    " still differs, a system extension was loaded, or a workload is not logged",
     "policy.pins": "find out what changed the boot chain; after an update that you made yourself,"
     " record new values: `--record FILE`",
     "policy.pins.absent": "give golden PCR values: `--pins FILE`; `--record FILE` writes those of"

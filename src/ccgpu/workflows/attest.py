@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from ccgpu.domain.collateral import FetchedCollateral
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.domain.reference_values import ReferenceFile
@@ -34,22 +34,18 @@ from ccgpu.errors import (
     CcgpuError,
     EvidenceRejected,
     EvidenceUnavailable,
-    GuestNotReady,
-    HostKeyMismatch,
-    TimedOut,
     UsageProblem,
 )
 from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
-from ccgpu.guest.gpu_ready import set_gpu_ready
 from ccgpu.store.challenges import Challenges
 from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.attestation_records import forget_verdict, record_host_key, record_verdict
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.fetch_collateral import fetch_collateral
 from ccgpu.workflows.fresh_evidence import (
-    BOOT_ID_TIMEOUT,
     FreshEvidence,
     collect_evidence,
+    greeting_time,
     read_boot_id,
 )
 from ccgpu.workflows.guest_access import (
@@ -59,6 +55,7 @@ from ccgpu.workflows.guest_access import (
     vm_id_of,
 )
 from ccgpu.workflows.guest_task import GuestTask
+from ccgpu.workflows.ready_gpu import with_ready_gpu
 from ccgpu.workflows.recorded_pcrs import record_pcrs
 
 TIMEOUT = 900.0
@@ -74,7 +71,8 @@ class AttestMeans:
     challenges: the record of this machine's challenges. policy, origin: as `store.policies` loads
     them. roots: of the simulated vendors, which evidence of a simulation is judged by; None for the
     real ones. pins: golden PCR values to compare with. record: a new file to write an accepted VM's
-    to. release: the VM makes a key that secrets can be sealed to.
+    to. image: the measured image that the VM must run. release: the VM makes a key that secrets can
+    be sealed to.
     """
 
     fetcher: OpenFetcher
@@ -84,6 +82,7 @@ class AttestMeans:
     roots: Callable[[], Mapping[str, bytes]] | None
     pins: ReferenceFile | None = None
     record: Path | None = None
+    image: GivenImage | None = None
     release: bool = False
 
     @property
@@ -114,8 +113,17 @@ class AttestMeans:
             )
 
     def require_golden_values(self, name: str) -> None:
-        """Refuse a policy that needs golden PCR values if none are given; raises `UsageProblem`."""
+        """Refuse a policy that needs golden PCR values or an image, if it is not given.
+
+        Raises:
+            UsageProblem: It would reject every VM.
+        """
         cpu = self.policy.cpu
+        if cpu is not None and cpu.require_image and self.image is None:
+            raise UsageProblem(
+                f"policy {self.policy.name} needs a measured image, and rejects every VM without",
+                hint="`ccgpu attest` and `ccgpu verify` take its manifest: `--image FILE`",
+            )
         if cpu is not None and cpu.require_pins and self.pins is None:
             raise UsageProblem(
                 f"policy {self.policy.name} needs golden PCR values, and rejects every VM without",
@@ -195,7 +203,7 @@ def attest_guest(
         greet: Connects within so many seconds, and returns the id of the boot.
     """
     with channels(target) as channel:
-        boot_id = task.reach(lambda: greet(channel, _greeting_time(task)))
+        boot_id = task.reach(lambda: greet(channel, greeting_time(task)))
         task.tell("wait", "collecting evidence")
         began = task.now()
         fresh = collect_evidence(
@@ -208,11 +216,7 @@ def attest_guest(
     if "gpu" not in means.policy.requires:
         return judged
     with channels(replace(target, host_key=judged.challenge.host_key)) as pinned:
-        return _with_ready_gpu(task, judged, pinned)
-
-
-def _greeting_time(task: GuestTask) -> float:
-    return task.time_left(BOOT_ID_TIMEOUT, "connecting to the VM")
+        return with_ready_gpu(task, judged, pinned)
 
 
 def _judge(
@@ -243,6 +247,7 @@ def _judge(
         challenge_sent=fresh.challenge.sent_at,
         answers_earlier=means.challenges.is_earlier(claimed.nonce, fresh.challenge.nonce),
         reference_values=None if means.pins is None else means.pins.values,
+        image=means.image,
         recording=means.record is not None,
         policy_origin=means.origin,
         suppliers=collateral_sources(brought, evidence),
@@ -283,31 +288,3 @@ def fetch_all_collateral(
     for lack in found.missing:
         task.note(str(lack))
     return found, None
-
-
-def _with_ready_gpu(task: GuestTask, judged: Attestation, channel: Channel) -> Attestation:
-    """Set the GPU ready in the boot that was judged; a failure is kept beside the verdict."""
-    task.tell("wait", "setting the GPU ready")
-    try:
-        _require_boot(task, read_boot_id(channel, _greeting_time(task)), judged)
-        time_left = partial(task.time_left, doing="setting the GPU ready")
-        task.complete(partial(set_gpu_ready, channel, judged.boot_id, time_left))
-    except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
-        if task.vm is not None:
-            err.hint = err.hint or f"`ccgpu doctor {task.name}` looks into the guest"
-        return replace(judged, problem=err)
-    return replace(judged, gpu_ready=True)
-
-
-def _require_boot(task: GuestTask, boot_id: str, judged: Attestation) -> None:
-    """Refuse a boot that gave no evidence: nothing is known of what it started."""
-    if not boot_id:
-        raise GuestNotReady(
-            "the VM does not tell the id of its boot any more: its GPU is not set ready"
-        )
-    if boot_id != judged.boot_id:
-        again = "run the same command again"
-        raise GuestNotReady(
-            "the VM has been started anew since it was asked: its GPU is not set ready",
-            hint=again if task.vm is None else f"`ccgpu attest {judged.name}` asks it again",
-        )

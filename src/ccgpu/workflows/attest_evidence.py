@@ -52,6 +52,7 @@ def attest_evidence(
         simulated=means.simulated,
         read=read,
         values=None if means.pins is None else means.pins.values,
+        measured=means.image,
         record=means.record,
         given=Evidence("folder", given=completed.given),
     )

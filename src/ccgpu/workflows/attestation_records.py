@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain import hostkey
 from ccgpu.domain.attestation import AttestationRecord, CurrentAttestation
+from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.known_host import KnownHostKey
 from ccgpu.domain.verdict_age import counts_until, is_in_time
 from ccgpu.errors import InvalidFile, UsageProblem
@@ -62,11 +63,35 @@ def record_verdict(
         reasons=appraisal.reasons,
         pins=None if judged.pins is None else judged.pins.path,
         pins_sha256=None if judged.pins is None else judged.pins.sha256,
+        **image_fields(means.image),
     )
     place = (cloud.subscription, judged.name)
     attestations = Attestations(cloud.journals.folder)
     attestations.record(*place, record, make_bundle(judged.evidence, appraisal))
     return replace(judged, bundle=str(attestations.bundle(*place)), until=record.until)
+
+
+def image_fields(image: GivenImage | None) -> dict[str, str | None]:
+    """What a record names of the measured image that the VM was held to."""
+    config = None if image is None else image.config
+    return {
+        "image": None if image is None else image.file.path,
+        "image_sha256": None if image is None else image.file.sha256,
+        "config": None if config is None else config.path,
+        "config_sha256": None if config is None else config.sha256,
+    }
+
+
+def recorded_image(record: AttestationRecord) -> GivenImage | None:
+    """The measured image of a record, read anew: `UsageProblem` if a file is not what it was."""
+    from ccgpu.store import image_files
+
+    paths = (None if each is None else Path(each) for each in (record.image, record.config))
+    image = image_files.load_given(*paths)
+    now = image_fields(image)
+    if any(getattr(record, name) != value for name, value in now.items()):
+        raise UsageProblem("the manifest or the config of the image has changed")
+    return image
 
 
 def _end_of_verdict(at: datetime, policy: "Policy") -> str | None:
@@ -86,7 +111,7 @@ def current_attestation(
 
     `accepted` counts until it is too old for its policy, and if the recorded evidence is accepted
     now, too: its collateral may be out of date, or a file that it rests on (policy, golden PCR
-    values) may have changed. `rejected` counts until the next attestation.
+    values, image manifest, config) may have changed. `rejected` counts until the next attestation.
 
     Raises:
         StateUnusable: The record is damaged.
@@ -147,6 +172,7 @@ def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path)
             simulated=cloud.simulated,
             loaded=loaded,
             values=None if pins is None else pins.values,
+            measured=recorded_image(record),
         )
         return verify(request, path.parent).appraisal.verdict == "accepted"
     except (InvalidFile, UsageProblem):

@@ -99,3 +99,8 @@ def _read_answer(done: Completed) -> Evidence:
         return files.check_evidence(_SOURCE, collector.parse(done).evidence())
     except InvalidFile as err:
         raise EvidenceUnavailable(f"the guest's evidence cannot be used: {err}") from err
+
+
+def greeting_time(task: GuestTask) -> float:
+    """The seconds that connecting to the VM may take."""
+    return task.time_left(BOOT_ID_TIMEOUT, "connecting to the VM")

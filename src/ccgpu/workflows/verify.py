@@ -16,6 +16,7 @@ from ccgpu.attest.verdict_document import make_document
 from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.bundle import EvidenceBundle
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
@@ -23,7 +24,7 @@ from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.domain.signers import SignedFile
 from ccgpu.errors import UsageProblem
 from ccgpu.store import evidence as files
-from ccgpu.store import hostkeys, policies, reference_values
+from ccgpu.store import hostkeys, image_files, policies, reference_values
 from ccgpu.store.bundles import signature_beside
 from ccgpu.store.challenges import Challenges
 from ccgpu.store.evidence.limits import read_bytes
@@ -41,12 +42,13 @@ class VerifyRequest:
     `at`: the time of the verdict; None for when the evidence was made, by its maker's word.
     `simulated_time`: the latter for simulated evidence, too: a simulation has a clock of its own.
     `policy`: a shipped name or a file; None for `default`. `collateral`: a folder.
-    `reference_values`: a file of PCR values; `record`: a file to write them to. `nras_keys`,
+    `reference_values`: a file of PCR values; `record`: a file to write them to. `image`, `config`:
+    the manifest of the measured image that the VM must run, and its config. `nras_keys`,
     `maa_keys`: files of JWKS. `vm_id`: ARM's vmId. `host_key`: a file or a fingerprint.
     `signer`: whose signature the file must have, as `store.signers` reads it; `signature`: its
     file, None for the one beside the evidence. `simulated`: trust the roots that simulated evidence
-    carries. `loaded`, `read`, `given`, `values`: the policy, the evidence, the caller's collateral,
-    and the values of `reference_values`, if they have been read already.
+    carries. `loaded`, `read`, `given`, `values`, `measured`: the policy, the evidence, the caller's
+    collateral, the values of `reference_values`, and the image, if they have been read already.
     """
 
     path: Path
@@ -70,6 +72,9 @@ class VerifyRequest:
     read: Evidence | None = None
     given: Evidence | None = None
     values: ReferenceValues | None = None
+    image: Path | None = None
+    config: Path | None = None
+    measured: GivenImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
         answers_earlier=caller.answers_earlier,
         at_of_maker=_is_makers_time(request, evidence),
         reference_values=request.values or _read_values(request),
+        image=request.measured or image_files.load_given(request.image, request.config),
         recording=request.record is not None,
         policy_origin=origin,
         signed=signed,
@@ -197,6 +203,7 @@ def read_once(request: VerifyRequest) -> VerifyRequest:
         loaded=policies.load_with_origin(request.policy),
         given=given,
         values=_read_values(request),
+        measured=image_files.load_given(request.image, request.config),
     )
 
 

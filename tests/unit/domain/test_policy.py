@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ccgpu.attest.tokens.issuers import acceptable_jwks_url
-from ccgpu.domain import policy
+from ccgpu.domain import policy, policy_comparison
 from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.store import policies
 
-SHIPPED = ["cpu-only", "default", "gpu-only", "strict"]
+SHIPPED = ["cpu-only", "default", "gpu-only", "measured", "strict"]
 
 
 def values(name="default"):
@@ -173,3 +173,27 @@ def test_problems_have_messages():
     with pytest.raises(ValidationError) as caught:
         Policy.model_validate(_with(values(), False, "cpu", "require_secure_boot"))
     assert "unsafe_allow_no_secure_boot" in policy.policy_problems(caught.value)[0].message
+
+
+def test_secure_boot_may_be_off_where_an_image_pins_what_boots():
+    measured = values("measured")
+    assert policies.load("measured").unsafe == ()
+    with pytest.raises(ValidationError, match="require_image only"):
+        Policy.model_validate(_with(measured, False, "cpu", "require_image"))
+    both = _with(_with(measured, True, "cpu", "require_secure_boot"), False, "cpu", "require_image")
+    assert Policy.model_validate(both).cpu is not None
+
+
+@pytest.mark.parametrize("index", [4, 8, 9, 11, 12, 13, 14, 15])
+def test_an_image_needs_every_pcr_that_it_pins(index):
+    measured = values("measured")
+    left = [each for each in measured["cpu"]["required_pcrs"] if each != index]
+    with pytest.raises(ValidationError, match=f"require_image needs PCR {index} in required_pcrs"):
+        Policy.model_validate(_with(measured, left, "cpu", "required_pcrs"))
+
+
+def test_measured_asks_for_more_than_default():
+    loosened = policy_comparison.loosened_fields(policies.load("measured"), policies.load())
+    assert loosened == {}
+    less = policy_comparison.loosened_fields(policies.load(), policies.load("measured"))
+    assert {"cpu.require_image", "cpu.required_pcrs", "cpu.require_event_log"} == set(less)

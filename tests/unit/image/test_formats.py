@@ -62,6 +62,16 @@ def test_a_damaged_partition_table_is_refused(at):
         gpt.parse(BytesBlocks(flipped(table, at)))
 
 
+def test_the_backup_must_have_the_same_partitions_and_disk():
+    size, one = 8 * MIB, GptPartition(gpt.ESP, UUID(int=1), MIB, MIB, "a")
+    for disk, part in ((images.DISK, replace(one, name="b")), (UUID(int=3), one)):
+        table = written(size, images.DISK, [one])
+        offset, data = gpt.write(size, disk, [part])[1]
+        table[offset:] = data
+        with pytest.raises(MalformedImage, match="backup GPT"):
+            gpt.parse(BytesBlocks(bytes(table)))
+
+
 @pytest.mark.parametrize(
     ("first", "second"), [((MIB, 2 * MIB), (2 * MIB, MIB)), ((512, MIB), (MIB, MIB))]
 )

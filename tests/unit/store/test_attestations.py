@@ -39,6 +39,9 @@ def _file(attestations):
     [
         replace(RECORD, until="2026-06-02T12:00:00Z"),
         replace(RECORD, pins="/home/me/pins.json", pins_sha256="ab" * 32),
+        replace(
+            RECORD, image="/i.json", image_sha256="ab" * 32, config="/c", config_sha256="cd" * 32
+        ),
         replace(RECORD, verdict="rejected", reasons=("policy.vm-id",), policy_sha256="00"),
     ],
 )

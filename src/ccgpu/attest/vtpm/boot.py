@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.vtpm import eventlog, layout, mok
-from ccgpu.attest.vtpm.event_data import UefiVariable, parse_variable, utf8, utf16
+from ccgpu.attest.vtpm.event_data import UefiVariable, parse_variable, tag_id, utf8, utf16
 from ccgpu.attest.vtpm.eventlog import EventLog, PcrEvent
 from ccgpu.attest.vtpm.mok import MokState
 from ccgpu.attest.vtpm.quote import Quote
@@ -66,7 +66,8 @@ class Boot:
     that authorised images. `applications`: Authenticode digests of what was started, in order:
     shim, boot loader, kernel or UKI. The operating system may extend the PCRs of the following
     ones, so that entries may be added, but none removed: `files` that GRUB read (stated name,
-    digest), `sections` of a UKI (name, digest), `command_lines` of the kernel, verbatim.
+    digest), `handed_over`: what the kernel's EFI stub was given (name, digest), `sections` of a UKI
+    (name, digest), `command_lines` of the kernel, verbatim.
     """
 
     replayed: frozenset[int]
@@ -77,6 +78,7 @@ class Boot:
     authorities: Sequence[tuple[str, bytes]] = ()
     applications: Sequence[bytes] = ()
     files: Sequence[tuple[str, bytes]] = ()
+    handed_over: Sequence[tuple[str, bytes]] = ()
     sections: Sequence[tuple[str, bytes]] = ()
     command_lines: Sequence[str] = ()
 
@@ -130,6 +132,7 @@ def boot_facts(log: EventLog, replayed: frozenset[int], left: frozenset[int]) ->
             if event.digest not in _SEPARATORS | _ACTIONS
         ),
         files=tuple(_files(by_pcr[_GRUB_FILES])),
+        handed_over=tuple(_handed_over(by_pcr[_GRUB_FILES])),
         sections=tuple(_sections(by_pcr[_UKI])),
         command_lines=(
             *_grub_command_lines(by_pcr[_GRUB_STRINGS]),
@@ -173,7 +176,16 @@ def _authorities(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
 
 def _files(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     for event in events:
-        yield utf8(event.data), event.digest
+        if event.type != layout.EV_EVENT_TAG:
+            yield utf8(event.data), event.digest
+
+
+def _handed_over(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
+    """Tagged events of the kernel's EFI stub: load options and initrd (layout.STUB_TAGS)."""
+    for event in events:
+        if event.type == layout.EV_EVENT_TAG:
+            tag = tag_id(event.data)
+            yield layout.STUB_TAGS.get(tag or 0, f"tag {tag:#x}" if tag else "no tag"), event.digest
 
 
 def _sections(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:

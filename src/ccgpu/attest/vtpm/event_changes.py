@@ -31,9 +31,16 @@ def describe_changes(
     """
     if not recorded or not found:
         return ""
+    return describe_differences(recorded, found, replayed=replayed)
+
+
+def describe_differences(
+    expected: Sequence[RecordedEvent], found: Sequence[NamedEvent], *, replayed: bool
+) -> str:
+    """As `describe_changes`, where no event is what is expected, or what there is."""
     changes = list(
         _changes(
-            [_Event(one.what, one.detail, one.sha256) for one in recorded],
+            [_Event(one.what, one.detail, one.sha256) for one in expected],
             [_Event(one.what, one.detail, one.digest.hex()) for one in found],
         )
     )

@@ -17,7 +17,7 @@ from ccgpu.domain.reference_values import TEXT_LIMIT
 Name = tuple[str, str]  # what it is, and what the log says of it
 
 KERNELS = ("kernel", "EFI kernel of nullboot", "unified kernel image")
-_GRUB_STRINGS, _UKI, _STUB_STRINGS, _SHIM = 8, 11, 12, 14
+_GRUB_STRINGS, _UKI, _STUB_STRINGS, _EXTENSIONS, _SHIM = 8, 11, 12, 13, 14
 _VARIABLES = {  # UEFI 2.10, §3.3 and §32.4.1
     "SecureBoot": "secure boot setting",
     "PK": "platform key (PK)",
@@ -34,7 +34,13 @@ _SHIM_VARIABLES = {  # rhboot/shim, README.tpm and SBAT.md
     "MokSBState": "shim's verification switch (MokSBState)",
 }
 _SECTIONS = {".linux": "kernel", ".initrd": "initrd", ".cmdline": "kernel command line"}
-_TAGS = {layout.TAG_INITRD: "initrd", layout.TAG_LOAD_OPTIONS: "kernel command line"}
+_PASSED_ON = (  # words of the events of systemd-stub's archives
+    ("credential", "credentials from outside the UKI"),
+    ("system extension", "system extensions from outside the UKI"),
+    ("configuration extension", "configuration extensions from outside the UKI"),
+    ("sysext", "system extensions from outside the UKI"),
+    ("confext", "configuration extensions from outside the UKI"),
+)
 _IMAGES = (  # names of files on the EFI system partition, and of what GRUB reads
     (r"shim[a-z0-9]*\.efi(\.signed)?", "shim"),
     (r"grub[a-z0-9]*\.efi(\.signed)?", "GRUB"),
@@ -76,7 +82,8 @@ def name_events(log: EventLog, replayed: frozenset[int]) -> tuple[NamedEvent, ..
 
 def kernel_name(events: Iterable[NamedEvent]) -> str | None:
     """The file name of the kernel that was started, as the log states it."""
-    paths = (event.detail for event in events if event.what in KERNELS and event.detail)
+    named = (event for event in events if event.what in KERNELS and event.pcr != _UKI)
+    paths = (event.detail for event in named if event.detail)
     return next(map(_file_name, paths), None)
 
 
@@ -132,7 +139,7 @@ def _tagged(event: PcrEvent) -> Name:
     tag = event_data.tag_id(event.data)
     if tag is None:
         return "tagged event", ""
-    return _TAGS.get(tag, f"event with tag {tag:#x}"), event_data.utf8(event.data[8:])
+    return layout.STUB_TAGS.get(tag, f"event with tag {tag:#x}"), event_data.utf8(event.data[8:])
 
 
 def _setting(event: PcrEvent) -> Name:
@@ -157,8 +164,8 @@ def _boot_loader(event: PcrEvent) -> Name:
         if event.digest == hashlib.sha256(section.encode() + b"\0").digest():
             return f"name of the section {section}", ""
         return _SECTIONS.get(section, f"section {section}"), section
-    if event.pcr == _STUB_STRINGS:
-        return "kernel command line", event_data.utf16(event.data) or ""
+    if event.pcr in (_STUB_STRINGS, _EXTENSIONS):
+        return _passed_on(event)
     text = event_data.utf8(event.data)
     label, _, rest = text.partition(":")
     if event.pcr == _GRUB_STRINGS and label in _GRUB_LABELS:
@@ -170,6 +177,21 @@ def _boot_loader(event: PcrEvent) -> Name:
             else ("measurement of shim", text)
         )
     return _by_path(text, "measurement of the boot loader")
+
+
+def _passed_on(event: PcrEvent) -> Name:
+    """What systemd-stub passes on besides the UKI (systemd-stub(7)): of text, or described by it.
+
+    A command line is measured itself; of files, which the stub packs as initrds, only their archive
+    is, and the event's text says what they are.
+    """
+    text = event_data.utf16(event.data) or ""
+    bare = event.data.removesuffix(b"\0\0")
+    measured = (hashlib.sha256(each).digest() for each in (bare, bare + b"\0\0"))
+    if event.digest in measured:
+        return "kernel command line", text
+    kinds = (what for word, what in _PASSED_ON if word in text.lower())
+    return next(kinds, "files passed on by the boot stub"), text
 
 
 _NAMERS: Mapping[int, Callable[[PcrEvent], Name]] = {  # PFP §10.4.1

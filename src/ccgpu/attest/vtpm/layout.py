@@ -66,6 +66,7 @@ EV_EFI_VARIABLE_AUTHORITY = 0x800000E0
 # Linux, drivers/firmware/efi/libstub/efistub.h: tags of the events of its EFI stub.
 TAG_INITRD = 0x8F3B22EC
 TAG_LOAD_OPTIONS = 0x8F3B22ED
+STUB_TAGS = {TAG_INITRD: "initrd", TAG_LOAD_OPTIONS: "kernel command line"}
 
 HASH_SIZES = {ALG_SHA1: 20, ALG_SHA256: 32, ALG_SHA384: 48, ALG_SHA512: 64, ALG_SM3_256: 32}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ccgpu.attest.vtpm.event_changes import describe_changes
+from ccgpu.attest.vtpm.event_changes import describe_changes, describe_differences
 from ccgpu.attest.vtpm.event_names import NamedEvent
 from ccgpu.domain.reference_values import RecordedEvent
 
@@ -76,6 +76,12 @@ def test_a_log_that_does_not_replay_is_not_believed():
 def test_without_both_logs_nothing_is_named(replayed):
     assert describe_changes([], found("kernel /k1 a"), replayed=replayed) == ""
     assert describe_changes(BEFORE, [], replayed=replayed) == ""
+
+
+def test_what_should_be_empty_or_is_empty_is_named():
+    assert describe_differences([], found("kernel /k1 a"), replayed=True).startswith("kernel added")
+    assert describe_differences(BEFORE, [], replayed=True).count("missing; expected") == len(BEFORE)
+    assert "after its end" in describe_differences([], [], replayed=False)
 
 
 def test_at_most_eight_changes_are_listed():

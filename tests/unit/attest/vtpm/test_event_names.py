@@ -136,7 +136,25 @@ _RUNTIME_DRIVER = ("EFI runtime driver", "")
         ),
         (ipl(9, b"grub_cmd: x"), ("measurement of the boot loader", "grub_cmd: x")),
         (ipl(11, b"odd"), ("section ", "")),
-        (ipl(12, b"odd"), ("kernel command line", "")),
+        (ipl(12, b"odd"), ("files passed on by the boot stub", "")),
+        (ipl(13, b"odd"), ("files passed on by the boot stub", "")),
+        (
+            ipl(12, utf16("Credentials initrd\0")),
+            ("credentials from outside the UKI", "Credentials initrd"),
+        ),
+        (
+            ipl(12, utf16("Global configuration extension initrd\0")),
+            (
+                "configuration extensions from outside the UKI",
+                "Global configuration extension initrd",
+            ),
+        ),
+        (
+            ipl(13, utf16("System extension initrd\0")),
+            ("system extensions from outside the UKI", "System extension initrd"),
+        ),
+        (ipl(12, utf16("sysext\0")), ("system extensions from outside the UKI", "sysext")),
+        (ipl(12, utf16("confext\0")), ("configuration extensions from outside the UKI", "confext")),
         (SimulatedEvent(2, layout.EV_EFI_BOOT_SERVICES_DRIVER, b"x"), ("EFI driver", "")),
         (SimulatedEvent(6, layout.EV_COMPACT_HASH, b"other"), ("compact hash", "other")),
         (SimulatedEvent(5, layout.EV_EFI_GPT_EVENT, b"x"), ("partition table (GPT)", "")),
@@ -162,7 +180,18 @@ _RUNTIME_DRIVER = ("EFI runtime driver", "")
         (ipl(8, b"other: x"), ("measurement of the boot loader", "other: x")),
         (ipl(9, b"(hd0,gpt1)/boot/grub/x86_64-efi/tpm.mod\0"), None),
         (ipl(9, b"/boot/grub/grub.cfg\0"), ("GRUB configuration", "/boot/grub/grub.cfg")),
-        (ipl(12, utf16("ro quiet\0")), ("kernel command line", "ro quiet")),
+        (
+            SimulatedEvent(12, layout.EV_IPL, utf16("ro quiet\0")),
+            ("kernel command line", "ro quiet"),
+        ),
+        (
+            SimulatedEvent(12, layout.EV_IPL, utf16("ro\0"), hashlib.sha256(utf16("ro")).digest()),
+            ("kernel command line", "ro"),
+        ),
+        (
+            SimulatedEvent(12, layout.EV_IPL, utf16("Credentials initrd\0")),
+            ("kernel command line", "Credentials initrd"),
+        ),
         (tagged(layout.TAG_INITRD, b"Linux initrd\0"), ("initrd", "Linux initrd")),
         (tagged(layout.TAG_LOAD_OPTIONS, b"LOADED_IMAGE::LoadOptions\0"), None),
         (tagged(0xF5BC582A, b"loader.conf\0"), ("event with tag 0xf5bc582a", "loader.conf")),
