@@ -64,6 +64,7 @@ def _by_metavar() -> dict[str, dict[str, Any]]:
         "EVIDENCE...": _FILES,
         "DIR": {"paths": "folders"},
         "DISK": _FILES,
+        "IMAGE.yaml": _FILES,
         "NAME": {"deployments": True},
         "NAME...": {"deployments": True},
         "SRC": {"deployments": ":", **_FILES},

@@ -21,6 +21,7 @@ from environment import BIN, ready
 from fuzz import fuzz
 from guest_root import guest_root
 from locks import lock
+from measured_image import measured_image
 from pythons import pythons
 from release import release
 from wheel import package
@@ -125,6 +126,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "azure-cli": azure_cli,
     "guest-root": guest_root,
     "lock": lock,
+    "measured-image": measured_image,
     "pythons": pythons,
 }
 # No use of it; what it reads; its own.

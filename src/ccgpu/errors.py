@@ -1,12 +1,14 @@
 """The errors that `ccgpu` raises on purpose, with their exit codes.
 
-The tree is part of the public interface. Only `cli/main.py` prints an error and exits.
+The tree is part of the public interface. Only `cli/main.py` prints an error and exits. An exception
+that is not in this tree is a bug: it becomes an `InternalError` with its traceback.
 
     CcgpuError                       1
     ├── InternalError                1   a bug in ccgpu, with its traceback
     ├── AnswerLost                   1   the work is done, but stdout could not be written
     ├── UsageProblem                 2   the command line is wrong or ambiguous
     ├── InvalidFile                  3   a spec or policy is wrong; nothing was sent
+    ├── ProgramMissing               3   a program that the command needs is not installed
     ├── AzureRefused                 4   Azure refused the request (`code` is Azure's code)
     │   ├── NotSignedIn              4   no token, or one that Azure does not accept
     │   │   └── SignInUnavailable    4   the sign-in service cannot be reached for now
@@ -21,6 +23,7 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     ├── StateUnusable                4   the state folder cannot be read or written
     ├── CopyFailed                   4   a file could not be copied into or out of the VM
     ├── ModelUnavailable             4   a model could not be looked up, or is not as it is listed
+    ├── ImageNotBuilt                4   an image's packages are not to be had, or its build failed
     ├── LeftBehind                   7   created resources still exist, or may still exist
     │   └── RemovalDenied            4   because a permission is missing
     ├── EvidenceUnavailable          8   no verdict: evidence or collateral is missing
@@ -34,8 +37,6 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── WorkloadFailed           10  a workload in the VM could not be handled as asked
     ├── TimedOut                     11  the time limit passed
     └── Interrupted                  130 Ctrl-C or a signal
-
-An exception that is not in this tree is a bug: it becomes an `InternalError` with its traceback.
 """
 
 from collections.abc import Sequence
@@ -120,6 +121,12 @@ class InvalidFile(CcgpuError):
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
         lines = [f"{source}: {count}", *(f"  {_problem_line(p, source)}" for p in self.problems)]
         super().__init__("\n".join(lines), hint=hint)
+
+
+class ProgramMissing(CcgpuError):
+    """A program that the command needs is not installed; nothing was begun."""
+
+    exit_code: ClassVar[int] = 3
 
 
 def _problem_line(problem: Problem, source: str) -> str:
@@ -219,6 +226,12 @@ class CopyFailed(CcgpuError):
 
 class ModelUnavailable(CcgpuError):
     """A model could not be looked up at huggingface.co, or its files are not those listed there."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class ImageNotBuilt(CcgpuError):
+    """A step of an image's build failed: its packages are not to be had, or a program failed."""
 
     exit_code: ClassVar[int] = 4
 

@@ -15,10 +15,14 @@ def test_every_shell_script_passes_shellcheck():
     scripts = [
         name
         for name, raw in tracked_files().items()
-        if raw.startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"# shellcheck shell="))
+        if raw.startswith(
+            (b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/bin/busybox sh", b"# shellcheck")
+        )
     ]
     command = ["shellcheck", "-x", *scripts]  # with what they source
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     guest = "templates/guest/files/usr/local/lib/ccgpu"
+    image = {"templates/image/init", "templates/image/root/usr/lib/ccgpu/scratch"}
+    assert image <= set(scripts)
     assert {".ci/run", f"{guest}/setup", f"{guest}/lib.sh", f"{guest}/steps/11-gpu"} <= set(scripts)

@@ -12,6 +12,8 @@ _MAY = {
     "src/ccgpu/store/atomic.py": "it is the one place",
     "src/ccgpu/store/journals.py": "lock files, which stay empty",
     "src/ccgpu/store/line_log.py": "a log is appended to, line by line",
+    "src/ccgpu/imaging/tree.py": "files of an image, in a folder of the build's own",
+    "src/ccgpu/imaging/disk_parts.py": "a disk, of the size of one, in the build's own folder",
     "src/ccgpu/fakearm/store.py": "SQLite writes the simulated subscription",
     "src/ccgpu/fakeguest/copying.py": "copies out of a simulated VM, as scp makes them",
     "src/ccgpu/cli/streams.py": "the process's own streams, and the null device in their place",

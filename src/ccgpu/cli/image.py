@@ -3,6 +3,7 @@
 import typer
 
 from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.image_build import build
 from ccgpu.cli.image_measure import measure
 from ccgpu.cli.image_show import show
 
@@ -14,5 +15,6 @@ def image() -> None:
     """Measured images: what a disk is, what is in it, and the PCRs that it leads to."""
 
 
+app.command(cls=Command)(build)
 app.command(cls=Command)(measure)
 app.command(cls=Command)(show)

@@ -1,0 +1,1 @@
+"""Builds measured images: runs the programs that make a root file system and a disk of it."""
