@@ -93,6 +93,11 @@ def check(_: list[str]) -> None:
     say(f"all {len(steps)} checks passed")
 
 
+def examples(arguments: list[str]) -> None:
+    """Run the examples and the pages' console blocks (words: pages or folders, `--update`)."""
+    run(BIN / "python", "scripts/examples.py", *arguments)
+
+
 def sweep(arguments: list[str]) -> None:
     """Meet every request with every fault and judge what is left (further words: --help)."""
     run(BIN / "python", "tests/faults/sweep/run.py", *arguments)
@@ -124,6 +129,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "fuzz": fuzz,
     "azure-cli": azure_cli,
     "guest-root": guest_root,
+    "examples": examples,
     "lock": lock,
     "pythons": pythons,
 }
