@@ -23,6 +23,7 @@ from guest_root import guest_root
 from locks import lock
 from pythons import pythons
 from release import release
+from site_build import site
 from wheel import package
 
 _ROOM = 2 * 1024**3  # bytes that the files of all tests fit into
@@ -130,11 +131,12 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "azure-cli": azure_cli,
     "guest-root": guest_root,
     "examples": examples,
+    "site": site,
     "lock": lock,
     "pythons": pythons,
 }
 # No use of it; what it reads; its own.
-_WITHOUT_SETUP = ("azure-cli", "guest-root", "lock", "pythons")
+_WITHOUT_SETUP = ("azure-cli", "guest-root", "lock", "pythons", "site")
 
 
 def main(arguments: list[str]) -> None:
