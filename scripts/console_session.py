@@ -20,7 +20,9 @@ from commands import ROOT
 
 _END = "\x1e"  # before the exit code, after each command's output
 _CCGPU = """#!/bin/sh
-if [ "$1" = verify ] && [ "$2" != --example ]; then shift; exec {ccgpu} verify --backend fake "$@"; fi
+if [ "$1" = verify ] && [ "$2" != --example ]; then
+  shift; exec {ccgpu} verify --backend fake "$@"
+fi
 exec {ccgpu} "$@"
 """
 _PYTHON = '#!/bin/sh\nexec {python} "$@"\n'  # that of `.venv`: another one would make it anew

@@ -25,7 +25,7 @@ class RealAz:
     @property
     def for_scripts(self) -> dict[str, str]:
         """The environment of a script that calls `az`."""
-        return self.environment | {"PATH": f"{_FOLDER / 'bin'}:{self.environment['PATH']}"}
+        return self.environment | {"PATH": f"{_TOOL.folder / 'bin'}:{self.environment['PATH']}"}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `az WORDS`."""
