@@ -24,6 +24,7 @@ from locks import lock
 from measured_image import measured_image
 from pythons import pythons
 from release import release
+from site_build import site
 from wheel import package
 
 _ROOM = 2 * 1024**3  # bytes that the files of all tests fit into
@@ -94,6 +95,11 @@ def check(_: list[str]) -> None:
     say(f"all {len(steps)} checks passed")
 
 
+def examples(arguments: list[str]) -> None:
+    """Run the examples and the pages' console blocks (words: pages or folders, `--update`)."""
+    run(BIN / "python", "scripts/examples.py", *arguments)
+
+
 def sweep(arguments: list[str]) -> None:
     """Meet every request with every fault and judge what is left (further words: --help)."""
     run(BIN / "python", "tests/faults/sweep/run.py", *arguments)
@@ -125,12 +131,14 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "fuzz": fuzz,
     "azure-cli": azure_cli,
     "guest-root": guest_root,
+    "examples": examples,
+    "site": site,
     "lock": lock,
     "measured-image": measured_image,
     "pythons": pythons,
 }
 # No use of it; what it reads; its own.
-_WITHOUT_SETUP = ("azure-cli", "guest-root", "lock", "pythons")
+_WITHOUT_SETUP = ("azure-cli", "guest-root", "lock", "pythons", "site")
 
 
 def main(arguments: list[str]) -> None:

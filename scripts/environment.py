@@ -17,6 +17,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 AZ_LOCK = ROOT / "requirements-az.lock"
+SITE_LOCK = ROOT / "requirements-site.lock"
 _STAMP = VENV / "set-up.sha256"
 _VENV_PACKAGE = f"python3.{sys.version_info.minor}-venv"
 _CODE = (ROOT / "scripts" / "environment.py", ROOT / "scripts" / "installer.py")

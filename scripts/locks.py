@@ -1,4 +1,4 @@
-"""Writes the lock files from pyproject.toml: for users, development, building a wheel, Azure's CLI.
+"""Writes the lock files from pyproject.toml: for users, development, building a wheel, tools.
 
 A lock has hashes and no URLs, so any index or mirror can serve it. It is valid for every supported
 Python. `tests/architecture/test_locks.py` compares the locks with pyproject.toml.
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from commands import ROOT
-from environment import AZ_LOCK, DEV_LOCK, create
+from environment import AZ_LOCK, DEV_LOCK, SITE_LOCK, create
 from installer import pip
 
 UV = "uv==0.13.9"
@@ -36,9 +36,10 @@ def lock(arguments: list[str]) -> None:
         # Nothing but the build backend, of the version that tests use.
         build = ("--group", "pyproject.toml:build", "--constraint", DEV_LOCK.name)
         _compile(python, "--output-file", BUILD_LOCK.name, *build, *arguments)
-        # Azure's CLI pins what it needs, and shares no environment with ccgpu.
-        alone = ("--group", "pyproject.toml:az")
-        _compile(python, "--output-file", AZ_LOCK.name, *alone, *arguments)
+        # Azure's CLI pins what it needs, and shares no environment with ccgpu; so does the site.
+        for group, file in {"az": AZ_LOCK, "site": SITE_LOCK}.items():
+            alone = ("--group", f"pyproject.toml:{group}")
+            _compile(python, "--output-file", file.name, *alone, *arguments)
 
 
 def _compile(python: Path, *arguments: str) -> None:

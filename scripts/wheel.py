@@ -54,5 +54,5 @@ def _run_installed(folder: Path) -> Path:
         if done.returncode:
             sys.exit(done.returncode)
     if EXAMPLES.exists():
-        run(BIN / "python", EXAMPLES, "--ccgpu", ccgpu)
+        run(BIN / "python", EXAMPLES, "--ccgpu", ccgpu, "examples")
     return ccgpu

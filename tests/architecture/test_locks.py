@@ -21,6 +21,7 @@ _LOCKS = {
     "requirements-dev.lock": _RUNTIME + _DEV,
     "requirements-build.lock": _BUILD,
     "requirements-az.lock": _PROJECT["dependency-groups"]["az"],
+    "requirements-site.lock": _PROJECT["dependency-groups"]["site"],
 }
 
 

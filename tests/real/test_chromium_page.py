@@ -10,6 +10,7 @@ import pytest
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check
 from ccgpu.views.report import as_html
+from support.axe import barriers
 from support.chromium import Chromium, Tab, running_chromium
 from support.reports import accepted, failing, real, subject
 
@@ -205,6 +206,20 @@ def test_text_has_enough_contrast(show, name, scheme):
     seen, faint = tab.run(_FAINT)
     assert seen > 1000
     assert faint == []
+
+
+@pytest.mark.parametrize("name", ["simulated", "real", "rejected"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_axe_finds_no_barrier(show, name, width, scheme):
+    tab = show(_PAGES[name](), width=width)
+    tab.media(scheme=scheme)
+    tab.run("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    assert barriers(tab) == []
+
+
+def test_a_barrier_would_be_noticed(show):
+    source = as_html(subject(accepted())).replace("<main", '<input type="text"><main')
+    assert [rule for rule, _ in barriers(show(source))] == ["label"]
 
 
 def test_faint_text_would_be_noticed(show):

@@ -13,7 +13,7 @@ import azure_cli
 from support.served import Served
 
 # The user's cache folder, and not that of the empty home of a test.
-_FOLDER = azure_cli.az_folder(os.environ)
+_TOOL = azure_cli.az_environment(os.environ)
 
 
 @dataclass
@@ -25,11 +25,11 @@ class RealAz:
     @property
     def for_scripts(self) -> dict[str, str]:
         """The environment of a script that calls `az`."""
-        return self.environment | {"PATH": f"{_FOLDER / 'bin'}:{self.environment['PATH']}"}
+        return self.environment | {"PATH": f"{_TOOL.folder / 'bin'}:{self.environment['PATH']}"}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `az WORDS`."""
-        command = [str(_FOLDER / "bin" / "az"), *words]
+        command = [str(_TOOL.program("az")), *words]
         return subprocess.run(
             command,
             env=self.environment,
@@ -48,7 +48,7 @@ class RealAz:
 
 def signed_in(served: Served, home: Path) -> RealAz:
     """Sign in with the very commands that the server has printed; skip the test without `az`."""
-    if not azure_cli.has_az(_FOLDER):
+    if not _TOOL.is_ready():
         pytest.skip("needs azure-cli: python3 scripts/dev.py azure-cli")
     own = {"PATH": os.environ["PATH"], "HOME": str(home), "AZURE_CORE_ONLY_SHOW_ERRORS": "true"}
     az = RealAz(own | served.document["environment"])

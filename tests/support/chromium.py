@@ -33,7 +33,8 @@ _OPTIONS = (
     "--hide-scrollbars",
     "--no-first-run",
     "--disable-background-networking",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever a page asks for stays on this machine
+    # Whatever a page asks for stays on this machine.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 _COUNT_COLOURS = """
 (async (data) => {

@@ -45,7 +45,7 @@ HOSTILE = (
     "</style></desc></svg>&amp;\x00\x1b[2J\x07\r\n\u202e\u2066\u200b\ufeff\ud800"
 )
 _ELEMENTS = {
-    *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav"),
+    *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "aside"),
     *("section", "div", "p", "h1", "h2", "h3", "span", "strong", "code", "pre", "br", "a"),
     *("ul", "ol", "li", "dl", "dt", "dd", "details", "summary"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
