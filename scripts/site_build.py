@@ -86,7 +86,7 @@ def build(tool: ToolEnvironment, folder: Path) -> str:
 
 def build_gathered(tool: ToolEnvironment, folder: Path) -> str:
     """Make the site of what lies in `folder`; what is wrong with it then."""
-    command = [tool.program("zensical"), "build", "--strict", "--clean"]
+    command = [str(tool.program("zensical")), "build", "--strict", "--clean"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return _COLOUR.sub("", f"{done.stdout}{done.stderr}") if done.returncode else ""
 

@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.commands import COMMANDS, Command, CommandGroup
+from ccgpu.cli.commands import Command, command_group
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import DebugOption, OutputArguments, option
 from ccgpu.cli.runtime import BackendName, ConnectionOptions, Runtime
 
-app = typer.Typer(
-    cls=CommandGroup, help=COMMANDS["collateral"].help, rich_markup_mode=None, add_completion=False
-)
+app = command_group("collateral")
 
 
 @app.callback()

@@ -126,6 +126,13 @@ class CommandGroup(TyperGroup):
         return [*with_plain_values(super().get_params(ctx))]
 
 
+def command_group(name: str) -> typer.Typer:
+    """The group of commands of this name, with the help of `COMMANDS`."""
+    return typer.Typer(
+        cls=CommandGroup, help=COMMANDS[name].help, rich_markup_mode=None, add_completion=False
+    )
+
+
 class Commands(CommandGroup):
     """The group of all commands."""
 

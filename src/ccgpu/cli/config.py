@@ -4,14 +4,12 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.commands import COMMANDS, Command, CommandGroup
+from ccgpu.cli.commands import Command, command_group
 from ccgpu.cli.config_settings import Setting, SettingArgument, answer, change
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments
 
-app = typer.Typer(
-    cls=CommandGroup, help=COMMANDS["config"].help, rich_markup_mode=None, add_completion=False
-)
+app = command_group("config")
 _ValueArgument = Annotated[list[str], typer.Argument(metavar="VALUE...", help="Value, or values.")]
 
 

@@ -3,14 +3,12 @@
 import typer
 
 from ccgpu.cli import fake_add, fake_serve
-from ccgpu.cli.commands import COMMANDS, Command, CommandGroup
+from ccgpu.cli.commands import Command, command_group
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments
 from ccgpu.cli.simulation import Duration, Wanted, changed, settings
 
-app = typer.Typer(
-    cls=CommandGroup, help=COMMANDS["fake"].help, rich_markup_mode=None, add_completion=False
-)
+app = command_group("fake")
 
 
 @app.command(cls=Command)

@@ -1,13 +1,11 @@
 """`ccgpu image`: images whose every byte the verdict pins."""
 
-import typer
-
-from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.commands import Command, command_group
 from ccgpu.cli.image_build import build
 from ccgpu.cli.image_measure import measure
 from ccgpu.cli.image_show import show
 
-app = typer.Typer(help=COMMANDS["image"].help, rich_markup_mode=None, add_completion=False)
+app = command_group("image")
 
 
 @app.callback()

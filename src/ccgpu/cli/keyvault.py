@@ -1,15 +1,11 @@
 """`ccgpu keyvault`: Azure Key Vault's secure key release for a VM."""
 
-import typer
-
-from ccgpu.cli.commands import COMMANDS, Command, CommandGroup
+from ccgpu.cli.commands import Command, command_group
 from ccgpu.cli.keyvault_check import check
 from ccgpu.cli.keyvault_create import create_key
 from ccgpu.cli.keyvault_policy import policy
 
-app = typer.Typer(
-    cls=CommandGroup, help=COMMANDS["keyvault"].help, rich_markup_mode=None, add_completion=False
-)
+app = command_group("keyvault")
 
 
 @app.callback()

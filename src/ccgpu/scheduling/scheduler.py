@@ -93,8 +93,10 @@ class Scheduler:
         try:
             while self._due or self._in_flight:
                 while self._may_start():
-                    _, number, task, call = heappop(self._due)
-                    self._in_flight[self._pool.submit(call.request)] = (number, task)
+                    _, number, task, call = self._due[0]
+                    future = self._pool.submit(call.request)  # may raise an interrupt
+                    heappop(self._due)
+                    self._in_flight[future] = (number, task)
                 self._take_answers()
         except BaseException:
             for future in self._in_flight:

@@ -114,11 +114,12 @@ def test_an_interrupt_closes_every_task_and_those_that_wait_for_them(scheduler):
             yield from work()
 
     def interrupt() -> None:
-        assert sorted(held) == ["inner", "outer", "side"]
+        assert sorted(held) == ["inner", "interrupted", "outer", "side"]
         raise KeyboardInterrupt
 
     def interrupted() -> Task[None]:
-        yield Call(interrupt, 1)
+        with hold("interrupted"):
+            yield Call(interrupt, 1)
 
     def inner() -> Task[object]:
         return together([holding("inner", lambda: waiting(9)), interrupted()])

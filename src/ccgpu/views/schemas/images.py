@@ -5,6 +5,7 @@ from typing import Any
 from ccgpu.views.schemas.words import (
     BOOLEAN,
     COUNT,
+    NUMBER,
     SHA256,
     TEXT,
     Schema,
@@ -12,6 +13,7 @@ from ccgpu.views.schemas.words import (
     described,
     document,
     listing,
+    mapping,
     nullable,
     record,
 )
@@ -59,6 +61,49 @@ def image() -> dict[str, Any]:
     """The manifest of an image."""
     about = "A measured image: the digests of its bytes, and what its builder states."
     return document("ccgpu.image/1", about, {**_BYTES, **_FACTS})
+
+
+def image_built() -> dict[str, Any]:
+    """What a build has made."""
+    return document(
+        "ccgpu.image-built/1",
+        "A measured image that was built: its files, and the PCRs that it leads to.",
+        {
+            "name": TEXT,
+            "version": TEXT,
+            **dict.fromkeys(("disk", "manifest", "lock"), described(TEXT, "A path.")),
+            "lock_sha256": SHA256,
+            "vhd_sha256": SHA256,
+            "packages": COUNT,
+            "pcrs": _BYTES["pcrs"],
+            "seconds": NUMBER,
+        },
+    )
+
+
+def image_lock() -> dict[str, Any]:
+    """The lock of an image."""
+    part = record(
+        {
+            **dict.fromkeys(("name", "version"), TEXT),
+            "architecture": choice(["amd64", "all"]),
+            "path": described(TEXT, "Below a source."),
+            "size": COUNT,
+            "sha256": SHA256,
+            "use": choice(["root", "boot"]),
+        }
+    )
+    return document(
+        "ccgpu.image-lock/1",
+        "Every package of a measured image, by its bytes.",
+        {
+            "suite": TEXT,
+            "asked": listing(TEXT),
+            "epoch": described(COUNT, "The time that files of the build get, since 1970."),
+            "programs": mapping(TEXT),
+            "packages": listing(part),
+        },
+    )
 
 
 def image_measured() -> dict[str, Any]:
