@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 from commands import ROOT
 
+_SETTLE = 0.5  # seconds between the last line of a command and its interrupt
 _END = "\x1e"  # before the exit code, after each command's output
 _CCGPU = """#!/bin/sh
 if [ "$1" = verify ] && [ "$2" != --example ]; then
@@ -82,6 +84,7 @@ class ConsoleSession:
             if _END in line:  # it has ended by itself
                 return Ended(self._readable(output), int(line.partition(_END)[2]))
             output += line
+        time.sleep(_SETTLE)
         os.kill(int(pid.read_text()), signal.SIGINT)
         while _END not in (line := self._line()):
             pass

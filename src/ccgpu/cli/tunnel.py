@@ -45,13 +45,13 @@ def tunnel(
     with opened_workloads(runtime, connection, target, access) as workloads, ExitStack() as stack:
         channel, remote = workloads.guest.channel, workloads.resolve_port(wanted.remote)
         local = stack.enter_context(channel.forward(remote, wanted.local))
-        runtime.answer(
-            output,
-            lambda: view.as_text(local),
-            lambda: view.as_json(target.name, local, remote),
-        )
-        runtime.out.file.flush()
         with suppress(KeyboardInterrupt):
+            runtime.answer(
+                output,
+                lambda: view.as_text(local),
+                lambda: view.as_json(target.name, local, remote),
+            )
+            runtime.out.file.flush()
             while True:
                 runtime.pause(_BETWEEN_CHECKS)
                 channel.run(["true"], timeout=_CHECK)
