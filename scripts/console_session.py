@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,13 @@ from commands import ROOT
 
 _SETTLE = 0.5  # seconds between the last line of a command and its interrupt
 _END = "\x1e"  # before the exit code, after each command's output
+_LIMIT = 600.0  # seconds for one page, many times what the longest takes
+# A process that was started in the background ignores SIGINT, and so does all that it starts.
+_START_BASH = """
+import os, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp("bash", ["bash", "--noprofile", "--norc"])
+"""
 _CCGPU = """#!/bin/sh
 if [ "$1" = verify ] && [ "$2" != --example ]; then
   shift; exec {ccgpu} verify --backend fake "$@"
@@ -119,7 +127,9 @@ class ConsoleSession:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise SessionError("the shell has ended: `exit` and syntax errors do that")
+            raise SessionError(
+                "the shell has ended: `exit`, syntax errors and the time limit do that"
+            )
         return line.decode()
 
     def _readable(self, output: str) -> str:
@@ -151,15 +161,20 @@ def console_session(ccgpu: Path, files: Path | None = None) -> Iterator[ConsoleS
             "REPOSITORY": str(ROOT),  # for preparations
         }
         process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            [sys.executable, "-c", _START_BASH],
             cwd=home,
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,
         )
+        # What hangs is killed, with all that it has started; the shell has ended, then.
+        watchdog = threading.Timer(_LIMIT, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog.start()
         try:
             yield ConsoleSession(process, home)
         finally:
-            assert process.stdin
-            process.stdin.write(b"kill $(jobs -p) 2>/dev/null\n")
+            watchdog.cancel()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
