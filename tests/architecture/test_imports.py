@@ -21,7 +21,7 @@ _BREACHES = {
     "Layers": ("domain", "import ccgpu.net"),
     "The fake knows nothing of the code it tests": ("fakearm", "import ccgpu.errors"),
     "Only the back ends and `ccgpu fake` know the fake": ("workflows", "import ccgpu.fakearm"),
-    "Domain, verifiers and renderers know no cloud, no terminal, no network, no files": (
+    "Pure code knows no cloud, no terminal, no network, no files": (
         "domain",
         "import socket",
     ),
