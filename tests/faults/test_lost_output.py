@@ -40,8 +40,8 @@ _LINES = {
     "completion": "completion fish",
 }
 # Their example needs evidence or a recipe, which is not at hand, asks the network, goes into a VM
-# (for `exec`, `tests/real/test_sshd_terminal.py` does the same over a real sshd), or serves until it
-# is stopped.
+# (for `exec`, `tests/real/test_sshd_terminal.py` does the same over a real sshd), or serves until
+# it is stopped.
 _HELP_ALONE = {"verify", "collateral fetch", "ssh", "exec", "cp", "tunnel"} | {
     "fake serve",
     "image build",
