@@ -45,7 +45,7 @@ _BLOCKS = 20
 _CPU_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _GPU_AT = datetime(2025, 9, 15, 12, tzinfo=UTC)
 # With certificates and manifests that are known from a verdict before, and with new ones.
-_LIMITS = (2.0, 4.0)
+_LIMITS = (1.8, 4.0)
 _LIMITS_OF_SIMULATED = (4.0, 6.0)
 _LIMIT_OF_PEER = 1.0
 _BLOCK = 10  # runs of one kind in a row, before the other kind has its turn
