@@ -28,7 +28,7 @@ _EXPIRED = 20
 
 def main() -> None:
     """Measure each command beside 100 and beside 1,000 deployments."""
-    few, many = (_at(count) for count in (100, 1000))
+    few, many = (_measure_beside(count) for count in (100, 1000))
     rows = [
         Row("virtual s of `gc --yes`, 20 expired of 1,000", many["gc"]["virtual seconds"], 250),
         Row("CPU s of a list of 1,000 deployments", many["list"]["cpu seconds"], 6),
@@ -43,7 +43,7 @@ def main() -> None:
     tell(rows)
 
 
-def _at(count: int) -> dict[str, dict[str, float]]:
+def _measure_beside(count: int) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         return _figures(Path(folder), count)
 
