@@ -4,9 +4,11 @@ No test sees the user's home, sign-in or settings, and none may leave anything t
 """
 
 import gc
+import importlib
 import itertools
 import json
 import os
+import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+import ccgpu
 from support.slow import spread
 
 pytest_plugins = ["support.skips", "pytester"]
@@ -72,8 +75,16 @@ def pytest_sessionstart() -> None:
     gc.disable()
 
 
-def pytest_collection_finish() -> None:
-    """Collect garbage again, but for what is there by now."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collect garbage again, but for what is there by now.
+
+    Where coverage is measured, every module is loaded first: a worker begins with slow tests, which
+    are not traced, and a module that one of them loads would count as never loaded.
+    """
+    if session.config.pluginmanager.hasplugin("_cov"):
+        for module in pkgutil.walk_packages(ccgpu.__path__, "ccgpu."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
     gc.freeze()
     gc.enable()
 
