@@ -118,7 +118,7 @@ class Appraisal:
     def _hint(self, evidence: str) -> str | None:
         failed = {check.id for check in self.checks if not check.ok}
         if missing := [option for id_, option in _MISSING_OPTIONS.items() if id_ in failed]:
-            return f"say what was asked: {', '.join(missing)}"
+            return f"say what was asked: `{' '.join(missing)}`"
         if not failed or not all(_depends_on_time(id_) for id_ in failed):
             return None
         if any(id_.startswith(("rim.", "ocsp.")) for id_ in failed):
@@ -144,9 +144,9 @@ def _depends_on_time(id_: str) -> bool:
 
 # The option that a check needs, by its reason code.
 _MISSING_OPTIONS = {
-    "freshness.nonce.unknown": "`--nonce HEX`",
-    "identity.vm-id.unknown": "`--vm-id ID`",
-    "identity.host-key.unknown": "`--host-key FILE`",
+    "freshness.nonce.unknown": "--nonce HEX",
+    "identity.vm-id.unknown": "--vm-id ID",
+    "identity.host-key.unknown": "--host-key FILE",
 }
 _ONLY_TIME = "only the time is against it"
 # Last words of the reason codes whose result depends on the time alone.

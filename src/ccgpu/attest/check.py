@@ -5,10 +5,11 @@ list of all results: `Checks.conclude` returns `Verified` only if checks were ma
 checkpoint and all of them held.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from types import NoneType
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ccgpu.domain.plain_text import one_line
 
@@ -129,16 +130,25 @@ class Checks:
 
 def format_value(value: object) -> str:
     """A value as checks print it: bytes in hex, times in UTC with Z, anything else as text."""
-    match value:
-        case bytes():
-            return value.hex() or "(empty)"
-        case datetime():
-            return f"{value.isoformat()[:_UP_TO_SECONDS]}Z"
-        case bool():
-            return "true" if value else "false"
-        case None:
-            return "absent"
-        case tuple() | list():
-            return ", ".join(map(format_value, value)) or "none"
-        case _:
-            return str(value)
+    kind = type(value)
+    if kind not in _FORMATS:  # a subclass is printed as its base
+        kind = next((base for base in _FORMATS if isinstance(value, base)), object)
+    return _FORMATS[kind](value)
+
+
+def _format_items(values: Sequence[object]) -> str:
+    return ", ".join(map(format_value, values)) or "none"
+
+
+# By the exact type: a verdict prints a hundred values.
+_FORMATS: Mapping[type, Callable[[Any], str]] = {
+    bytes: lambda value: value.hex() or "(empty)",
+    int: str,
+    str: str,
+    bool: lambda value: "true" if value else "false",
+    datetime: lambda value: f"{value.isoformat()[:_UP_TO_SECONDS]}Z",
+    NoneType: lambda _: "absent",
+    tuple: _format_items,
+    list: _format_items,
+    object: str,
+}

@@ -121,7 +121,7 @@ def test_a_hint_names_the_missing_options():
     with pytest.raises(EvidenceRejected) as caught:
         Judge("default")(gpus.bound_evidence(vm(), gpu())).require()
 
-    hint = "say what was asked: `--nonce HEX`, `--vm-id ID`, `--host-key FILE`"
+    hint = "say what was asked: `--nonce HEX --vm-id ID --host-key FILE`"
     assert caught.value.hint == hint
 
 

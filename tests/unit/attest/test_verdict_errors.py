@@ -100,7 +100,7 @@ def test_each_reason_is_told_once_in_the_order_of_the_checks():
         (["freshness.nonce.unknown"], "`--nonce HEX`"),
         (["identity.vm-id.unknown"], "`--vm-id ID`"),
         (["identity.host-key.unknown"], "`--host-key FILE`"),
-        (["identity.vm-id.unknown", "freshness.nonce.unknown"], "`--nonce HEX`, `--vm-id ID`"),
+        (["identity.vm-id.unknown", "freshness.nonce.unknown"], "`--nonce HEX --vm-id ID`"),
         (["snp.signature", "freshness.nonce.unknown", "snp.vek.dates"], "`--nonce HEX`"),
     ],
 )
