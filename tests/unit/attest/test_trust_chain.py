@@ -1,6 +1,6 @@
 """The chain of trust fails closed: no part holds where a check failed or was not made."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -14,6 +14,7 @@ from support.vms import NONCE, Judge, vm
 
 RULES = sorted({rule.id for _, rule in checks_page.rules()})
 _TOKENS = {"nras", "maa"}
+_SETS = ("concerns", "requires")
 _BY_KEY = {part.key: part for part in PARTS}
 
 
@@ -34,6 +35,14 @@ def test_every_part_of_accepted_evidence_holds_but_tokens_that_are_not_there():
     states = _states(accepted())
     assert {key for key, state in states.items() if state != "holds"} == _TOKENS
     assert {states[key] for key in _TOKENS} == {"open"}
+
+
+def test_the_parts_are_these(golden):
+    golden("attest/chain-parts.json", [_as_json(asdict(part)) for part in PARTS])
+
+
+def _as_json(part):
+    return {key: sorted(value) if key in _SETS else value for key, value in part.items()}
 
 
 def test_every_reason_code_concerns_a_known_part():
