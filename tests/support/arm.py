@@ -315,7 +315,9 @@ def _name_of(node: ast.expr) -> str:
 
 def _code_of_call(call: ast.Call) -> list[str]:
     """The code in a call of `Refused(status, code, …)` or `error(code, …)`."""
-    place = {"Refused": 1, "error": 0, "invalid_tags": 0}.get(_name_of(call.func))
+    place = {"Refused": 1, "StorageRefused": 1, "error": 0, "invalid_tags": 0}.get(
+        _name_of(call.func)
+    )
     if place is None or len(call.args) <= place:
         return []
     code = call.args[place]

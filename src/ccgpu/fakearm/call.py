@@ -31,8 +31,18 @@ class ArmCall:
 
     def resource_id(self, kind: str) -> str:
         """The id of the resource in the path."""
-        _, group, name = self.names[:3]
-        return resource_id(self.world.subscription, group, kind, name)
+        namespace, *words = kind.split("/")
+        named = [f"{word}/{name}" for word, name in zip(words, self.names[2:], strict=False)]
+        scope = group_id(self.world.subscription, self.names[1])
+        return f"{scope}/providers/{namespace}/{'/'.join(named)}"
+
+    def parent_id(self, kind: str) -> str:
+        """The id of what the path's resources of a nested type are part of."""
+        return self.resource_id(kind.rpartition("/")[0])
+
+    def name_of(self, kind: str) -> str:
+        """The name of the resource in the path, without those of its parents."""
+        return self.names[kind.count("/") + 1]
 
 
 Handler = Callable[[ArmCall], Response]

@@ -265,7 +265,6 @@ def _build_routes() -> Routes:
     for where, image in {
         "community": f"{compute}/communitygalleries/*/images/*",
         "shared": f"{compute}/sharedgalleries/*/images/*",
-        "private": f"{IN_GROUP}microsoft.compute/galleries/*/images/*",
     }.items():
         handlers: dict[str, tuple[Handler, frozenset[str]]] = {
             image: (partial(get_definition, where), frozenset()),

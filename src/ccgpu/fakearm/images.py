@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ccgpu.fakearm import errors
+from ccgpu.fakearm.gallery.replication import is_available, region_name
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import StoredResource, World
@@ -20,7 +21,8 @@ from ccgpu.fakearm.world import StoredResource, World
 class Image:
     """`security` is the image's SecurityType feature, `exact` the resolved version.
 
-    `excluded` holds versions that "latest" skips (`excludeFromLatest`).
+    `excluded` holds versions that "latest" skips (`excludeFromLatest`). `specialized`: the image
+    has its users already, so a VM of it has no `osProfile`. `generation` is the hypervisor's.
     """
 
     security: str
@@ -29,13 +31,15 @@ class Image:
     size_gib: int = 30
     os: str = "Linux"
     excluded: tuple[str, ...] = ()
+    specialized: bool = False
+    generation: str = "V2"
 
     @property
     def confidential(self) -> bool:
-        return self.security in (
-            "ConfidentialVmSupported",
-            "TrustedLaunchAndConfidentialVmSupported",
-            "ConfidentialVM",
+        return self.security.lower() in (  # documents spell the values in both ways
+            "confidentialvmsupported",
+            "trustedlaunchandconfidentialvmsupported",
+            "confidentialvm",
         )
 
     def resolve(self, version: str) -> "Image | None":
@@ -186,7 +190,12 @@ def _shared_image(settings: Settings, identifier: str) -> Image | None:
 def _private_image_version(world: World, identifier: str, region: str) -> Image | None:
     parts = _PRIVATE_ID.fullmatch(identifier)
     image = private_image(world, parts[1], region) if parts else None
-    return image.resolve(parts[2] or "latest") if image and parts else None
+    found = image.resolve(parts[2] or "latest") if image and parts else None
+    stored = world.find(f"{parts[1]}/versions/{found.exact}") if found and parts else None
+    if found is None or stored is None:
+        return found
+    disk = (stored.properties.get("storageProfile") or {}).get("osDiskImage") or {}
+    return replace(found, size_gib=disk.get("sizeInGB") or found.size_gib)
 
 
 def private_image(world: World, definition: str, region: str | None = None) -> Image | None:
@@ -201,16 +210,29 @@ def private_image(world: World, definition: str, region: str | None = None) -> I
         return None
     features = {one["name"]: one["value"] for one in found.properties.get("features") or ()}
     versions = [
-        one for one in world.list_children(definition) if region in (None, *_target_regions(one))
+        one
+        for one in world.list_children(definition)
+        if region is None or (region in _target_regions(one) and is_available(world, one, region))
     ]
     return Image(
         features.get("SecurityType", "Standard"),
         tuple(one.name for one in versions),
         os=found.properties.get("osType", "Linux"),
-        excluded=tuple(
-            one.name for one in versions if _publishing_profile(one).get("excludeFromLatest")
-        ),
+        excluded=tuple(one.name for one in versions if _is_excluded(one, region)),
+        specialized=found.properties.get("osState") == "Specialized",
+        generation=found.properties.get("hyperVGeneration", "V2"),
     )
+
+
+def _is_excluded(version: StoredResource, region: str | None) -> bool:
+    """Whether "latest" skips the version, everywhere or in this region."""
+    profile = _publishing_profile(version)
+    there = [
+        one
+        for one in profile.get("targetRegions") or ()
+        if region_name(one["name"]) == region and one.get("excludeFromLatest")
+    ]
+    return bool(profile.get("excludeFromLatest") or there)
 
 
 def _publishing_profile(version: StoredResource) -> Body:
@@ -219,8 +241,8 @@ def _publishing_profile(version: StoredResource) -> Body:
 
 
 def _target_regions(version: StoredResource) -> list[str]:
-    named = [str(one["name"]) for one in _publishing_profile(version).get("targetRegions") or ()]
-    return [one.replace(" ", "").lower() for one in named] or [version.location]
+    named = _publishing_profile(version).get("targetRegions") or ()
+    return [region_name(one["name"]) for one in named] or [version.location]
 
 
 def configured_image(settings: Settings, where: str, *names: str) -> Image | None:

@@ -15,11 +15,11 @@ DES = "Microsoft.Compute/diskEncryptionSets"
 VM = "Microsoft.Compute/virtualMachines"
 IMAGE = "Microsoft.Compute/images"
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
-# Users' own resources, which the fake does not accept through ARM.
-VAULT = "Microsoft.KeyVault/vaults"
 GALLERY = "Microsoft.Compute/galleries"
 GALLERY_IMAGE = f"{GALLERY}/images"
 GALLERY_VERSION = f"{GALLERY_IMAGE}/versions"
+# Users' own resources, which the fake does not accept through ARM.
+VAULT = "Microsoft.KeyVault/vaults"
 LOCK = "Microsoft.Authorization/locks"
 POLICY = "Microsoft.Authorization/policyAssignments"
 ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
@@ -51,4 +51,18 @@ API = {
     DES: DISK_API,
     VM: COMPUTE_API,
     IDENTITY: IDENTITY_API,
+    GALLERY: GALLERY_API,
+    GALLERY_IMAGE: GALLERY_API,
+    GALLERY_VERSION: GALLERY_API,
 }
+
+
+def is_nested(kind: str) -> bool:
+    """Whether resources of this type are part of another one, such as a gallery's images."""
+    return kind.count("/") > 1
+
+
+def list_path(kind: str) -> str:
+    """The path of a type's resources after `providers/`, in lower case, with `*` for names."""
+    namespace, *words = kind.lower().split("/")
+    return f"{namespace}/{'/*/'.join(words)}"

@@ -59,6 +59,8 @@ def begin(
 def provider_family(kind: str) -> str:
     if kind in (kinds.DISK, kinds.DES):
         return "disk"
+    if kind.startswith(kinds.GALLERY):
+        return "gallery"
     return "network" if kind.startswith("Microsoft.Network/") else "compute"
 
 
@@ -154,7 +156,7 @@ def operation_url(world: World, operation: Operation, host: str, *, location: bo
             f"{base}/providers/Microsoft.Network/locations/{data['location']}/{part}/"
             f"{operation.id}?{query}"
         )
-    part = "DiskOperations" if data["family"] == "disk" else "operations"
+    part = {"disk": "DiskOperations", "gallery": "capsOperations"}.get(data["family"], "operations")
     monitor = "&monitor=true" if location else ""
     principal = hashlib.sha256(world.subscription.encode()).hexdigest()
     return (

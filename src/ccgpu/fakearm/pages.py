@@ -21,11 +21,16 @@ def resource_page(
     kind: str | None,
     view: Callable[[StoredResource], Body],
     setting: str = "page_size",
+    *,
+    within: str | None = None,
 ) -> Response:
-    """One page of the resources of a kind, or of all, in the call's group or subscription."""
+    """One page of the resources of a kind, or of all, in the call's group or subscription.
+
+    `within`: only those that are part of the resource of this id.
+    """
     size = call.world.settings.value(setting)
     size = min(size, int(call.query.get("$top", size)))
-    found = _select(call, kind, size + 1)
+    found = _select(call, kind, size + 1, within)
     answer: Body = {"value": [view(one) for one in found[:size]]}
     if len(found) > size:
         address = call.request.url.partition("&$skiptoken=")[0]
@@ -33,11 +38,15 @@ def resource_page(
     return Response(200, answer)
 
 
-def _select(call: ArmCall, kind: str | None, limit: int) -> list[StoredResource]:
+def _select(
+    call: ArmCall, kind: str | None, limit: int, within: str | None
+) -> list[StoredResource]:
     """The first resources after the page before, at most `limit`."""
     inside = f"/subscriptions/{call.world.subscription}/".lower()
     if len(call.names) > 1:
         inside += f"resourcegroups/{call.names[1].lower()}/"
+    if within is not None:
+        inside = f"{within.lower()}/"
     terms, values = ["key > ?", "key < ?"], [inside, f"{inside[:-1]}0"]  # "0" follows "/"
     if after := call.query.get("$skiptoken"):
         values[0] = after

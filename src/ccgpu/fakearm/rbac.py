@@ -26,6 +26,7 @@ _PUBLISHERS = "Microsoft.Compute/locations/publishers"
 _LOCATION_ACTIONS = {
     "operations/*": "Microsoft.Compute/locations/operations",
     "diskoperations/*": "Microsoft.Compute/locations/diskOperations",
+    "capsoperations/*": "Microsoft.Compute/locations/capsOperations",
     "vmsizes": "Microsoft.Compute/locations/vmSizes",
     "publishers": _PUBLISHERS,
     "publishers/*/artifacttypes/*/offers": f"{_PUBLISHERS}/artifacttypes/offers",
@@ -48,8 +49,13 @@ def _tracked_actions() -> Actions:
     """The actions of the types in a group. Listing a subscription needs the same read action."""
     actions: Actions = {}
     for kind in kinds.API.keys() - {kinds.GROUP}:
-        actions |= _kind_actions(kind, f"{IN_GROUP}{kind.lower()}", "PUT", "PATCH", "DELETE")
-        actions["GET", f"{IN_SUBSCRIPTION}{kind.lower()}"] = f"{kind}/read"
+        path = f"{IN_GROUP}{kinds.list_path(kind)}"
+        actions |= _kind_actions(kind, path, "PUT", "PATCH", "DELETE")
+        if not kinds.is_nested(kind):
+            actions["GET", f"{IN_SUBSCRIPTION}{kind.lower()}"] = f"{kind}/read"
+    for name in ("beginGetAccess", "endGetAccess"):
+        path = f"{IN_GROUP}{kinds.DISK.lower()}/*/{name.lower()}"
+        actions["POST", path] = f"{kinds.DISK}/{name}/action"
     return actions
 
 
@@ -85,7 +91,6 @@ def _gallery_actions() -> Actions:
     for path, kind in (
         (f"{compute}/communitygalleries/*", "Microsoft.Compute/locations/communityGalleries"),
         (f"{compute}/sharedgalleries/*", "Microsoft.Compute/locations/sharedGalleries"),
-        (f"{IN_GROUP}microsoft.compute/galleries/*", "Microsoft.Compute/galleries"),
     ):
         actions["GET", f"{path}/images/*"] = f"{kind}/images/read"
         actions |= _kind_actions(f"{kind}/images/versions", f"{path}/images/*/versions")
@@ -147,7 +152,6 @@ ACTIONS: Actions = {
         f"{kinds.NSG}/defaultSecurityRules/read"
     ),
     ("GET", f"{IN_GROUP}{kinds.VAULT.lower()}/*"): f"{kinds.VAULT}/read",
-    ("GET", f"{IN_GROUP}{kinds.GALLERY.lower()}/*"): f"{kinds.GALLERY}/read",
     (
         "GET",
         f"{IN_GROUP}{kinds.VAULT.lower()}/*/providers/{kinds.ROLE_ASSIGNMENT.lower()}",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ccgpu.fakearm.gallery.replication import find_replication_problems
 from ccgpu.fakearm.guest_settings import GUEST_SCENARIOS, convert_text, find_guest_problems
 from ccgpu.fakearm.images import find_end_problems
 from ccgpu.fakearm.registration import STATES, SUBSCRIPTION_STATES
@@ -291,7 +292,7 @@ def _check_prices(values: Any) -> list[SettingProblem]:
 
 _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]] = {
     "guest": find_guest_problems,
-    "lag": _number_map_check("lists", "reads"),
+    "lag": _number_map_check("lists", "nested", "reads"),
     "durations": _number_map_check(*DEFAULTS["durations"]),
     "locks": _check_lock_levels,
     "denied": _check_denied_kinds,
@@ -302,6 +303,7 @@ _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]]
     "image_ends": find_end_problems,
     "vendors": _choice_check(*VENDOR_STATES),
     "prices": _check_prices,
+    "replication": find_replication_problems,
     "timeline": _check_timeline,
     "reported": _check_reported,
     "providers": _check_providers,

@@ -31,6 +31,9 @@ from ccgpu.fakearm import (
 )
 from ccgpu.fakearm.call import ArmCall, Route, Routes
 from ccgpu.fakearm.clock import START, VirtualClock
+from ccgpu.fakearm.gallery import routes as galleries
+from ccgpu.fakearm.gallery import versions
+from ccgpu.fakearm.gallery.nested import finish_delete as finish_nested
 from ccgpu.fakearm.keyvault.hosts import KeySets, is_known_host
 from ccgpu.fakearm.operations import Finishers
 from ccgpu.fakearm.resources import (
@@ -44,8 +47,12 @@ from ccgpu.fakearm.resources import (
     networks,
     security_groups,
     tracked,
+    uploads,
 )
 from ccgpu.fakearm.settings import Settings
+from ccgpu.fakearm.storage import pages
+from ccgpu.fakearm.storage import service as storage
+from ccgpu.fakearm.storage.hosts import is_known_host as is_blob_host
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.vm import console, machines
 from ccgpu.fakearm.vm.inside import Machine, VmInside, find_machine
@@ -70,6 +77,8 @@ ROUTES: Routes = {
     **tracked.kind_routes(disks.DISK_RULES, disks.put_disk),
     **tracked.kind_routes(disks.SET_RULES, disks.put_set),
     **tracked.kind_routes(disks.IDENTITY_RULES, disks.put_identity, delete=disks.delete_identity),
+    **uploads.ROUTES,
+    **galleries.ROUTES,
     **machines.ROUTES,
     **console.ROUTES,
     **imported.ROUTES,
@@ -88,12 +97,20 @@ def _finish_write(world: World, operation: operations.Operation, target: Any) ->
 _WRITE_FINISHERS = {kinds.VNET: networks.finish_write, kinds.NSG: security_groups.finish_write}
 
 
+def _finish_delete(world: World, operation: operations.Operation, target: Any) -> Any:
+    """End a delete. A gallery knows for a while what it had."""
+    nested = kinds.is_nested(target.kind)
+    return (finish_nested if nested else tracked.finish_delete)(world, operation, target)
+
+
 FINISHERS: Finishers = {
     "write": _finish_write,
-    "delete": tracked.finish_delete,
+    "delete": _finish_delete,
     "address": addresses.finish_write,
     "subnet.delete": networks.finish_subnet_delete,
     "group.delete": groups.finish_delete,
+    **uploads.FINISHERS,
+    **versions.FINISHERS,
     **machines.FINISHERS,
 }
 
@@ -148,6 +165,8 @@ class FakeArm:
 
     def _dispatch(self, request: Request) -> Response:
         host = request.host
+        if is_blob_host(host):
+            return storage.answer_request(self._world, request)
         if host.endswith(console.BLOB_HOSTS):
             return console.get_blob(self._world, request)
         if is_known_host(host):
@@ -220,6 +239,17 @@ class FakeArm:
             operations.finish_due(self._world, self._world.begin_request(), FINISHERS)
             yield find_machine(self._world, address)
             self._world.end_request()
+
+    def content_of(self, id_: str) -> Iterator[bytes]:
+        """The uploaded bytes of a disk, or of the image version made of it, 1 MiB at a time.
+
+        KeyError if there is no such resource, or nothing was uploaded for it.
+        """
+        found = self._world.find(id_)
+        if found is None or not found.internal_state.get("content"):
+            raise KeyError(id_)
+        state = found.internal_state
+        return pages.parts(self._store, state["content"], state["contentBytes"])
 
     def has_address(self, address: str) -> bool:
         """Whether the subscription may give out this address, or a VM of it has it now."""

@@ -102,6 +102,8 @@ DEFAULTS: dict[str, Any] = {
             "versions": ["1.0.0", "1.2.0"],
         },
     },
+    # Copies of image versions: how long one takes by region, else by "*", and where they fail.
+    "replication": {"seconds": {"*": 180.0}, "fails": []},  # own
     "page_size": 50,
     # Of ARM's own lists, of groups and of all resources (azure-sdk-for-js#18535).
     "arm_page_size": 1000,
@@ -139,6 +141,9 @@ DEFAULTS: dict[str, Any] = {
         "nat": 3.0,
         "disk": 3.0,
         "des": 5.0,
+        "disk.access": 3.0,  # own
+        "gallery": 10.0,  # own: of a gallery or definition, and of a version beside its copies
+        "gallery.delete": 20.0,  # own
         "network.delete": 10.0,
         "nic.delete": 4.0,
         "disk.delete": 3.0,

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _BUSY_SECONDS = 30.0
 _MEMORY = ":memory:"
 
@@ -49,11 +49,14 @@ CREATE TABLE guest_files (
   vm TEXT, path TEXT, mode INTEGER, data BLOB, PRIMARY KEY (vm, path)
 ) WITHOUT ROWID;
 CREATE TABLE guest_facts (vm TEXT, name TEXT, value TEXT, PRIMARY KEY (vm, name)) WITHOUT ROWID;
+CREATE TABLE pages (
+  content TEXT, number INTEGER, valid TEXT, data BLOB, PRIMARY KEY (content, number)
+);
 CREATE TABLE requests (n INTEGER PRIMARY KEY, method TEXT, path TEXT, status INTEGER);
 """
 _EMPTIED_TABLES = (
     *("resources", "refs", "operations", "allocations", "billing", "requests"),
-    *("gone", "unseen", "buckets", "guest_files", "guest_facts"),
+    *("gone", "unseen", "buckets", "guest_files", "guest_facts", "pages"),
 )
 
 

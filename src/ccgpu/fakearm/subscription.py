@@ -171,6 +171,9 @@ ROUTES: Routes = {
     ("GET", f"{_COMPUTE}/diskoperations/*"): Route(
         poll_compute, kinds.DISK_API, _SIGNATURE_OPTIONS | {"p", "monitor"}
     ),
+    ("GET", f"{_COMPUTE}/capsoperations/*"): Route(
+        poll_compute, kinds.GALLERY_API, _SIGNATURE_OPTIONS | {"p", "monitor"}
+    ),
     ("GET", f"{_NETWORK}/operations/*"): Route(
         poll_operation, kinds.NETWORK_API, _SIGNATURE_OPTIONS
     ),

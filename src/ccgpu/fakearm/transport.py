@@ -66,7 +66,7 @@ class _Adapter(BaseAdapter):
         self._service = service
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        body = _read(request.body)
         answer = self._service.send(
             Request(str(request.method), str(request.url), request.headers, body)
         )
@@ -78,7 +78,8 @@ class _Adapter(BaseAdapter):
         content = encode_body(answer)
         if content:
             response.headers.setdefault("Content-Type", "application/json; charset=utf-8")
-        response.headers["Content-Length"] = str(len(content))
+        if request.method != "HEAD":  # which tells of a body that it does not have
+            response.headers["Content-Length"] = str(len(content))
         response.raw = HTTPResponse(
             io.BytesIO(content), preload_content=False, status=answer.status
         )
@@ -86,6 +87,14 @@ class _Adapter(BaseAdapter):
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _read(body: Any) -> bytes:
+    """The body of a request: text, bytes, or a stream."""
+    if hasattr(body, "read"):
+        body = body.read()
+    given: bytes = body.encode() if isinstance(body, str) else body or b""
+    return given
 
 
 def encode_body(answer: Response) -> bytes:

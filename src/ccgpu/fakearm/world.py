@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.fakearm.settings import Settings
+from ccgpu.fakearm.storage import pages
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.wire import Body
 
@@ -201,6 +202,8 @@ class World:
             self.store.run("DELETE FROM guest_files WHERE vm = ?", vm_id)
             self.store.run("DELETE FROM guest_facts WHERE vm = ?", vm_id)
         self.stop_billing(resource)
+        if content := resource.internal_state.get("content"):
+            pages.release(self.store, content)
 
     def _record_deleted(self, resource: StoredResource) -> None:
         """Record the deletion: lists that lag behind still have the resource."""

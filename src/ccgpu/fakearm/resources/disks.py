@@ -3,12 +3,13 @@
 from ccgpu.fakearm import compute_errors, errors, kinds, operations
 from ccgpu.fakearm.call import ArmCall, accepted_response, require_group
 from ccgpu.fakearm.clock import arm_time
-from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.resources import tracked, uploads
 from ccgpu.fakearm.wire import Body, Response
 from ccgpu.fakearm.world import StoredResource, World
 
 
-def _refuse_disk_delete(_: World, disk: StoredResource) -> None:
+def _refuse_disk_delete(world: World, disk: StoredResource) -> None:
+    uploads.refuse_in_use(world, disk)
     vm = disk.body.get("managedBy")
     if vm:
         raise compute_errors.operation_not_allowed(f"Disk {disk.name} is attached to VM {vm}.")
@@ -27,8 +28,10 @@ def put_disk(call: ArmCall) -> Response:
         )
     old = wanted.existing
     kept = {key: old.properties[key] for key in _PRESERVED if key in old.properties} if old else {}
-    properties = {**wanted.properties, **_new_disk_properties(call.world), **kept}
+    awaiting, state = uploads.new_properties(call.world, wanted)
+    properties = {**wanted.properties, **_new_disk_properties(call.world), **kept, **awaiting}
     disk = tracked.build_resource(call.world, kinds.DISK, wanted, properties, "Updating")
+    disk.internal_state = {**disk.internal_state, **state}
     disk.body.setdefault("sku", {"name": "Standard_LRS", "tier": "Standard"})
     if old and "managedBy" in old.body:
         disk.body["managedBy"] = old.body["managedBy"]

@@ -178,6 +178,8 @@ def _expanded_fields(call: ArmCall) -> frozenset[str]:
 
 def _generic_body(one: StoredResource, shown: AbstractSet[str], more: frozenset[str]) -> Body:
     body = {key: one.body[key] for key in _GENERIC_FIELDS if key in shown and key in one.body}
+    if kinds.is_nested(one.kind):  # named with its parents
+        body["name"] = "/".join(one.id.partition("/providers/")[2].split("/")[2::2])
     if "createdTime" in more:
         body["createdTime"] = arm_time(one.created)
     if "provisioningState" in more:

@@ -1,9 +1,7 @@
-"""Resources that the fake only reads: key vaults, image galleries, locks, policy assignments.
+"""Resources that are stored as given when `seeding` adds them.
 
-Only `seeding` adds them. ARM's own PUT of them is not simulated.
+ARM's own PUT of key vaults and policy assignments is not simulated.
 """
-
-from functools import partial
 
 from ccgpu.fakearm import kinds
 from ccgpu.fakearm.call import IN_GROUP, ArmCall, Route, Routes
@@ -23,11 +21,8 @@ def store_imported(world: World, id_: str, kind: str, given: Body) -> None:
     world.save(StoredResource(id_, kind, body, old.created if old else world.now))
 
 
-def get_imported(kind: str, call: ArmCall) -> Response:
-    return Response(200, tracked.require(call, kind).body)
+def get_vault(call: ArmCall) -> Response:
+    return Response(200, tracked.require(call, kinds.VAULT).body)
 
 
-ROUTES: Routes = {
-    ("GET", f"{IN_GROUP}{kind.lower()}/*"): Route(partial(get_imported, kind), api)
-    for kind, api in ((kinds.VAULT, kinds.VAULT_API), (kinds.GALLERY, kinds.GALLERY_API))
-}
+ROUTES: Routes = {("GET", f"{IN_GROUP}{kinds.VAULT.lower()}/*"): Route(get_vault, kinds.VAULT_API)}

@@ -98,7 +98,10 @@ def _places() -> list[str]:
     return [
         IN_SUBSCRIPTION,
         IN_GROUP,
-        *(f"{IN_GROUP}{kind.lower()}/*/providers/" for kind in kinds.API.keys() - {kinds.GROUP}),
+        *(
+            f"{IN_GROUP}{kinds.list_path(kind)}/*/providers/"
+            for kind in kinds.API.keys() - {kinds.GROUP}
+        ),
     ]
 
 

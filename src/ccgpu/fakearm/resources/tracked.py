@@ -52,11 +52,13 @@ class KindRules:
 
 
 def kind_routes(rules: KindRules, put: Handler, **other: Handler) -> Routes:
-    """The routes of a type. `other` replaces a common handler: get, patch, delete."""
-    api = kinds.API[rules.kind]
-    one = f"{IN_GROUP}{rules.kind.lower()}/*"
-    here, everywhere = f"{IN_GROUP}{rules.kind.lower()}", f"{IN_SUBSCRIPTION}{rules.kind.lower()}"
-    lister = Route(partial(list_, rules), api, frozenset({"$skiptoken"}))
+    """The routes of a type. `other` replaces a common handler: get, patch, delete, list."""
+    api, path = kinds.API[rules.kind], kinds.list_path(rules.kind)
+    one, here = f"{IN_GROUP}{path}/*", f"{IN_GROUP}{path}"
+    lister = Route(other.get("list", partial(list_, rules)), api, frozenset({"$skiptoken"}))
+    everywhere = (
+        {} if kinds.is_nested(rules.kind) else {("GET", f"{IN_SUBSCRIPTION}{path}"): lister}
+    )
     return {
         ("PUT", one): Route(put, api),
         ("GET", one): Route(other.get("get", partial(get, rules)), api, rules.get_options),
@@ -65,7 +67,7 @@ def kind_routes(rules: KindRules, put: Handler, **other: Handler) -> Routes:
             other.get("delete", partial(delete, rules)), api, rules.delete_options
         ),
         ("GET", here): lister,
-        ("GET", everywhere): lister,
+        **everywhere,
     }
 
 
@@ -74,8 +76,20 @@ def require(call: ArmCall, kind: str) -> StoredResource:
     require_group(call)
     found = call.world.find(call.resource_id(kind))
     if found is None:
-        raise not_found_error(kind, call.names[2], call.names[1])
+        namespace, word, name = call.resource_id(kind).partition("/providers/")[2].split("/", 2)
+        raise not_found_error(f"{namespace}/{word}", name, call.names[1])
     return found
+
+
+def require_parent(call: ArmCall, kind: str, *, write: bool = False) -> StoredResource:
+    """What the path's resources of a nested type are part of. A write needs it settled."""
+    require_group(call, write=write)
+    parent = call.world.find(call.parent_id(kind))
+    if parent is None:
+        raise errors.parent_not_found("/".join(call.names[2 : kind.count("/") + 1]))
+    if write and parent.state == "Deleting":
+        raise compute_errors.concurrent_request()
+    return parent
 
 
 def not_found_error(kind: str, name: str, group: str) -> errors.Refused:
@@ -96,7 +110,8 @@ def get(rules: KindRules, call: ArmCall) -> Response:
 def list_(rules: KindRules, call: ArmCall) -> Response:
     if len(call.names) > 1:
         require_group(call)
-    return resource_page(call, rules.kind, partial(rules.view, call.world))
+    within = require_parent(call, rules.kind).id if kinds.is_nested(rules.kind) else None
+    return resource_page(call, rules.kind, partial(rules.view, call.world), within=within)
 
 
 def patch(rules: KindRules, call: ArmCall) -> Response:
@@ -213,6 +228,7 @@ _NAME_PATTERNS = {
     kinds.VNET: (re.compile(_NAME_PATTERN % 62 + r"(?<=..)"), 64),
     kinds.DISK: (re.compile(_NAME_PATTERN % 78), 80),
 }
+_CHECKED_BEFORE = (kinds.VM, kinds.GALLERY, kinds.GALLERY_IMAGE, kinds.GALLERY_VERSION)
 _USUAL_NAME = (re.compile(_NAME_PATTERN % 78), 80)
 _NAME_RULE = (
     "The name can be up to {} characters long. It must begin with a word character, and it must "
@@ -224,9 +240,9 @@ def validate_put(call: ArmCall, kind: str) -> PutRequest:
     """The checks of every PUT: group, name, location, tags, preconditions."""
     require_group(call, write=True)
     body = call.body()
-    name = call.names[2]
+    name = call.name_of(kind)
     pattern, longest = _NAME_PATTERNS.get(kind, _USUAL_NAME)
-    if kind != kinds.VM and not pattern.fullmatch(name):
+    if kind not in _CHECKED_BEFORE and not pattern.fullmatch(name):
         raise errors.invalid_name(name, _NAME_RULE.format(longest))
     id_ = call.resource_id(kind)
     existing = call.world.find(id_)

@@ -1,0 +1,1 @@
+"""Image galleries (Azure Compute Gallery): galleries, image definitions and image versions."""
