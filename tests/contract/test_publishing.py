@@ -1,25 +1,18 @@
 """The pinned SDK publishes an image in the simulated subscription, from the disk to a VM of it."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
+from ccgpu.fakearm import FakeArm
 from support.arm import Client
-from support.publishing import (
-    DISK,
-    MIB,
-    SIZE,
-    VERSION,
-    Publisher,
-    footer,
-)
+from support.publishing import DISK, MIB, SIZE, VERSION, Publisher, footer
 
 
-@pytest.fixture
-def sdk():
-    return Publisher()
-
-
-def test_an_image_is_uploaded_published_booted_and_removed(sdk):
+def test_an_image_is_uploaded_published_booted_and_removed(tmp_path):
+    sdk = Publisher(FakeArm(tmp_path / "azure"))
     parts = {0: b"a" * 512, 4 * MIB - 512: b"b" * 1024, SIZE: footer()}
     sdk.upload(parts)
     disk = sdk.compute.disks.get("g", "disk")
@@ -54,4 +47,8 @@ def test_an_image_is_uploaded_published_booted_and_removed(sdk):
     sdk.compute.gallery_images.begin_delete("g", "gal", "img").result()
     sdk.compute.galleries.begin_delete("g", "gal").result()
     assert list(sdk.compute.galleries.list()) == []
-    assert sdk.arm._store.row("SELECT count(*) FROM pages")[0] == 0
+    with pytest.raises(KeyError):
+        sdk.arm.content_of(VERSION)
+    sdk.arm.close()
+    with closing(sqlite3.connect(tmp_path / "azure")) as state:  # its bytes are not kept
+        assert state.execute("SELECT count(*) FROM pages").fetchone() == (0,)

@@ -18,6 +18,13 @@ def error(status: int, code: str, message: str = "so it is", **headers: str) -> 
     return Response(status, {"error": {"code": code, "message": message}}, named)
 
 
+def storage_error(status: int, code: str, message: str = "so it is") -> Response:
+    """Azure Storage's error."""
+    text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    headers = {"Content-Type": "application/xml", "x-ms-error-code": code}
+    return Response(status, f'<?xml version="1.0" encoding="utf-8"?>{text}', headers)
+
+
 def failed_operation(code: str, message: str = "so it is") -> Response:
     """The status of an operation that failed."""
     return Response(200, {"status": "Failed", "error": {"code": code, "message": message}})
@@ -84,6 +91,11 @@ def is_poll(request: Request) -> bool:
     return request.method == "GET" and (
         "/operations/" in request.path or "/operationresults/" in request.path.casefold()
     )
+
+
+def is_page_write(request: Request) -> bool:
+    """Every Put Page to a blob."""
+    return is_put(request) and request.query.get("comp") == "page"
 
 
 def request_to(method: str, part: str) -> RequestFilter:

@@ -37,7 +37,7 @@ class Publisher:
         self.arm = arm or FakeArm()
         more: dict[str, Any] = {"transport": WaitingTransport(self.arm), "retry_total": 0}
         account = (FakeCredential(), FAKE_SUBSCRIPTION)
-        self.compute = ComputeManagementClient(*account, **more)
+        self.compute: Any = ComputeManagementClient(*account, **more)
         groups = ResourceManagementClient(*account, **more).resource_groups
         groups.create_or_update("g", {"location": REGION})
 

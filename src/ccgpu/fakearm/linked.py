@@ -71,6 +71,8 @@ def _actions_for_key(key: str, value: Any, call: ArmCall) -> Iterator[LinkedActi
         for one in _objects_in(value):
             scope = _inline_scope(one, kind, call)
             yield from (LinkedAction(f"{kind}/{verb}", scope) for verb in verbs)
+    elif key == "source" and "/galleries/" in call.request.path.lower():
+        yield from (LinkedAction(f"{kinds.DISK}/read", id_) for id_ in _ids(key, value))
     elif key == "imageReference":
         for id_ in _ids(key, value):
             versioned = "/versions/" in id_.lower()

@@ -2,7 +2,7 @@
 
 The simulated ARM knows only Azure's hosts. A client on loopback follows the addresses in its
 answers, so they must lead back here: `Location`, `Azure-AsyncOperation`, `nextLink`, and the
-addresses of serial logs, whose host becomes the beginning of the path.
+addresses of serial logs and of disks, whose host becomes the beginning of the path.
 """
 
 import re
@@ -15,7 +15,10 @@ _BLOBS = "/blobs/"
 _BLOB_ADDRESS = re.compile(r"https://([a-z0-9.-]+\.blob\.storage\.azure\.net)/")
 _SLASHES = re.compile("//+")
 _HEADERS = frozenset(("location", "azure-asyncoperation"))
-_FIELDS = frozenset(("nextLink", "serialConsoleLogBlobUri", "consoleScreenshotBlobUri"))
+_FIELDS = frozenset(
+    ("nextLink", "serialConsoleLogBlobUri", "consoleScreenshotBlobUri", "accessSAS")
+)
+_NESTED = ("properties", "output")  # where an operation has what it gives
 
 
 def to_azure(request: Request) -> Request:
@@ -42,9 +45,15 @@ def to_loopback(answer: Response, host: str) -> Response:
 
 
 def _moved_fields(body: Any, host: str) -> Any:
-    if not isinstance(body, dict) or not _FIELDS & body.keys():
+    if not isinstance(body, dict) or not _FIELDS.union(_NESTED) & body.keys():
         return body
-    return {key: _moved(value, host) if key in _FIELDS else value for key, value in body.items()}
+    return {key: _moved_field(key, value, host) for key, value in body.items()}
+
+
+def _moved_field(key: str, value: Any, host: str) -> Any:
+    if key in _NESTED:
+        return _moved_fields(value, host)
+    return _moved(value, host) if key in _FIELDS else value
 
 
 def _moved(address: str, host: str) -> str:

@@ -92,7 +92,7 @@ class _LoopbackHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json; charset=utf-8")
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if answer.status != HTTPStatus.NO_CONTENT:
+        if answer.status != HTTPStatus.NO_CONTENT and "content-length" not in lower:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":

@@ -38,9 +38,7 @@ def put(call: ArmCall) -> Response:
     return begin_write(call, kinds.GALLERY, wanted, properties)
 
 
-def begin_write(
-    call: ArmCall, kind: str, wanted: tracked.PutRequest, properties: Body
-) -> Response:
+def begin_write(call: ArmCall, kind: str, wanted: tracked.PutRequest, properties: Body) -> Response:
     """Store a gallery or definition whose write ends a little later."""
     state = "Updating" if wanted.existing else "Creating"
     made = tracked.build_resource(call.world, kind, wanted, properties, state)

@@ -14,6 +14,7 @@ from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.gallery import galleries, publishing, refusals, replication
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.resources.uploads import refuse_while_copied
 from ccgpu.fakearm.wire import Body, FakeGap, Response
 from ccgpu.fakearm.world import Reference, StoredResource, World
 
@@ -115,6 +116,7 @@ def _storage_of(
     state = disk.properties["diskState"]
     if state in ("ReadyToUpload", "ActiveUpload") or not disk.settled:
         raise refusals.source_not_ready(disk.id, state)
+    refuse_while_copied(world, disk)
     its, of = disk.properties, definition.properties
     for key, what in (("hyperVGeneration", "Hypervisor generation"), ("osType", "OS type")):
         if its.get(key, "V1" if key == "hyperVGeneration" else "None") != of[key]:

@@ -9,7 +9,7 @@ from ccgpu.fakearm.world import StoredResource, World
 
 
 def _refuse_disk_delete(world: World, disk: StoredResource) -> None:
-    uploads.refuse_in_use(world, disk)
+    uploads.refuse_delete(world, disk)
     vm = disk.body.get("managedBy")
     if vm:
         raise compute_errors.operation_not_allowed(f"Disk {disk.name} is attached to VM {vm}.")

@@ -23,6 +23,7 @@ from ccgpu.fakearm.filters import filters_by_tag
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.pages import resource_page
 from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.resources.uploads import has_access
 from ccgpu.fakearm.wire import Body, FakeGap, Response
 from ccgpu.fakearm.world import StoredResource, World
 
@@ -115,10 +116,11 @@ def finish_delete(world: World, _: Operation, group: StoredResource) -> Body | N
 
 
 def _kept_keys(world: World, inside: list[StoredResource], group: StoredResource) -> set[str]:
-    """The resources that a setting or an outside reference keeps, and all that these reference."""
+    """What a setting, an access to a disk or an outside reference keeps, and all they reference."""
     holders = {one.key: _referring_resources(world, one) for one in inside}
     mine, survivors = f"{group.key}/", world.settings.value("survivors")
     more = {id_.lower() for id_ in survivors} & holders.keys()
+    more |= {one.key for one in inside if one.kind == kinds.DISK and has_access(one)}
     more |= {key for key, by in holders.items() if any(not one.startswith(mine) for one in by)}
     kept: set[str] = set()
     while more - kept:

@@ -87,7 +87,7 @@ def require_parent(call: ArmCall, kind: str, *, write: bool = False) -> StoredRe
     parent = call.world.find(call.parent_id(kind))
     if parent is None:
         raise errors.parent_not_found("/".join(call.names[2 : kind.count("/") + 1]))
-    if write and parent.state == "Deleting":
+    if write and not parent.settled:
         raise compute_errors.concurrent_request()
     return parent
 

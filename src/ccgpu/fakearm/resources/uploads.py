@@ -21,18 +21,37 @@ _BEFORE = ("ReadyToUpload", "ActiveUpload")
 _SIZE = "creationData.uploadSizeBytes"
 
 
-def is_awaiting_upload(disk: StoredResource) -> bool:
-    """Whether the disk's bytes are not there yet: nothing but the upload can use it."""
-    return disk.properties.get("diskState") in _BEFORE
+def has_access(disk: StoredResource) -> bool:
+    """Whether an access to the disk's bytes was given out, and not ended."""
+    return disk.properties.get("diskState") in ("ActiveUpload", "ActiveSAS")
 
 
-def refuse_in_use(world: World, disk: StoredResource) -> None:
+def refuse_attach(disk: StoredResource) -> None:
+    """Refuse to give a VM a disk that waits for its upload, or to which there is access."""
+    _refuse_access(disk, "attaching")
+    if disk.properties.get("diskState") == "ReadyToUpload":
+        raise compute_errors.operation_not_allowed(
+            f"Cannot attach disk '{disk.name}' because its state is ReadyToUpload: it waits for "
+            "its upload."
+        )
+
+
+def refuse_delete(world: World, disk: StoredResource) -> None:
     """Refuse to delete a disk with outstanding access, or one that an image is being made of."""
-    if disk.properties.get("diskState") in ("ActiveUpload", "ActiveSAS"):
+    _refuse_access(disk, "deleting")
+    refuse_while_copied(world, disk)
+
+
+def _refuse_access(disk: StoredResource, doing: str) -> None:
+    if has_access(disk):
         raise compute_errors.operation_not_allowed(
             f"There is an active shared access signature outstanding for disk {disk.name}. Call "
-            "EndGetAccess before deleting the disk."
+            f"EndGetAccess before {doing} the disk."
         )
+
+
+def refuse_while_copied(world: World, disk: StoredResource) -> None:
+    """Refuse what an image version prevents that is being made of the disk."""
     if world.references_to(disk.id, "image-source"):
         raise errors.Refused(
             409,

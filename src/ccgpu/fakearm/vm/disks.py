@@ -2,6 +2,7 @@
 
 from ccgpu.fakearm import compute_errors, errors, kinds
 from ccgpu.fakearm.call import resource_id
+from ccgpu.fakearm.resources import uploads
 from ccgpu.fakearm.resources.disks import detach, make_disk
 from ccgpu.fakearm.skus import VmSize
 from ccgpu.fakearm.vm.rules import required_value
@@ -53,6 +54,7 @@ def _find_attachable(world: World, disk: Body) -> StoredResource:
             f"Cannot attach data disk '{found.name}' because the disk is currently attached to VM "
             f"'{found.body['managedBy']}'."
         )
+    uploads.refuse_attach(found)
     return found
 
 
