@@ -1,6 +1,7 @@
 """Faults of the simulated subscription: responses to the n-th request of a kind."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ def failed_operation(code: str, message: str = "so it is") -> Response:
     return Response(200, {"status": "Failed", "error": {"code": code, "message": message}})
 
 
+_OPERATION = re.compile(r"/(?:disk|caps)?operation(?:s|results)/", re.IGNORECASE)
 RESET = requests.ConnectionError("Connection reset by peer")
 TIMEOUT = requests.ReadTimeout("Read timed out")
 THROTTLED = error(429, "TooManyRequests", Retry_After="7")
@@ -88,9 +90,7 @@ def is_put(request: Request) -> bool:
 
 def is_poll(request: Request) -> bool:
     """Every poll of an operation."""
-    return request.method == "GET" and (
-        "/operations/" in request.path or "/operationresults/" in request.path.casefold()
-    )
+    return request.method == "GET" and bool(_OPERATION.search(request.path))
 
 
 def is_page_write(request: Request) -> bool:

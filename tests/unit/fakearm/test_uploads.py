@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 import requests
-from azure.core.exceptions import HttpResponseError
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceModifiedError
 
 from ccgpu.fakearm import FakeGap, Request
 from ccgpu.fakearm.storage.checksums import crc64_of
@@ -151,7 +152,10 @@ def test_pages_are_written_cleared_listed_and_read(blob):
     read = blob.download_blob(64 * 1024 - 1024, 2560, validate_content=True).readall()
     assert read == b"a" * 1024 + bytes(512) + b"a" * 512 + bytes(512)
     assert blob.download_blob(SIZE).readall() == bytes(512)
-    blob.clear_page(0, SIZE + 512)
+    before = blob.get_blob_properties().etag
+    blob.clear_page(0, SIZE + 512, etag=before, match_condition=MatchConditions.IfNotModified)
+    with pytest.raises(ResourceModifiedError):  # as a download in parts would see it
+        blob.download_blob(0, 512, etag=before, match_condition=MatchConditions.IfNotModified)
     assert list(blob.list_page_ranges()) == []
 
 

@@ -65,6 +65,14 @@ def wrong_permission() -> StorageRefused:
     )
 
 
+def condition_not_met(status: int) -> StorageRefused:
+    return StorageRefused(
+        status,
+        "ConditionNotMet",
+        "The condition specified using HTTP conditional header(s) is not met.",
+    )
+
+
 def bad_header() -> StorageRefused:
     return StorageRefused(
         400,

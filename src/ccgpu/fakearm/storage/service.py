@@ -21,7 +21,8 @@ _MOST_WRITTEN = 4 * 1024 * 1024
 _MOST_READ = 64 * 1024 * 1024  # in one answer; own
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _SIGNED = frozenset({"sv", "sr", "si", "sig"})
-_CONDITIONS = ("if-", "x-ms-if-", "x-ms-lease", "x-ms-encryption", "x-ms-copy", "x-ms-snapshot")
+_UNKNOWN = ("if-", "x-ms-if-", "x-ms-lease", "x-ms-encryption", "x-ms-copy", "x-ms-snapshot")
+_CONDITIONS = frozenset({"if-match", "if-none-match"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,14 @@ def answer_request(world: World, request: Request) -> Response:
     if request.headers.get("Authorization"):
         raise FakeGap("a token was sent to a storage host")
     for name in request.headers:
-        if name.lower().startswith(_CONDITIONS):
+        if name.lower().startswith(_UNKNOWN) and name.lower() not in _CONDITIONS:
             raise FakeGap(f"the header {name} of a page blob")
     id_ = world.new_guid()
     try:
         answer = _dispatch(world, request)
     except StorageRefused as refusal:
         answer = refusal.response(id_, utc_time(world.now))
-        if request.method == "HEAD":
+        if request.method == "HEAD" or answer.status == 304:
             answer = Response(answer.status, None, answer.headers)
     version = request.headers.get("x-ms-version", "")
     headers = {"x-ms-request-id": id_, "x-ms-version": version, "Server": "Windows-Azure-Blob/1.0"}
@@ -78,9 +79,8 @@ def _dispatch(world: World, request: Request) -> Response:
     comp, unknown = query.get("comp"), query.keys() - _SIGNED - {"comp", "timeout"}
     if unknown:
         raise FakeGap(f"query option {sorted(unknown)} of a page blob")
-    if (request.method, comp) == ("PUT", "page"):
-        return _put_page(BlobCall(world, request, _signed_disk(world, request, "Write")))
     handlers: dict[tuple[str, str | None], Any] = {
+        ("PUT", "page"): _put_page,
         ("GET", None): _get_blob,
         ("HEAD", None): _get_properties,
         ("GET", "pagelist"): _get_ranges,
@@ -88,8 +88,20 @@ def _dispatch(world: World, request: Request) -> Response:
     handler = handlers.get((request.method, comp))
     if handler is None:
         raise FakeGap(f"{request.method} comp={comp} of a page blob")
-    answer: Response = handler(BlobCall(world, request, _signed_disk(world, request, "Read")))
+    level = "Write" if request.method == "PUT" else "Read"
+    call = BlobCall(world, request, _signed_disk(world, request, level))
+    _check_conditions(call)
+    answer: Response = handler(call)
     return answer
+
+
+def _check_conditions(call: BlobCall) -> None:
+    """If-Match and If-None-Match: RFC 9110, section 13."""
+    etag, headers = _etag(call), call.request.headers
+    if headers.get("If-Match") not in (None, "*", etag):
+        raise refusals.condition_not_met(412)
+    if headers.get("If-None-Match") in ("*", etag):
+        raise refusals.condition_not_met(412 if call.request.method == "PUT" else 304)
 
 
 def _signed_disk(world: World, request: Request, level: str) -> StoredResource:
@@ -123,6 +135,7 @@ def _put_page(call: BlobCall) -> Response:
         raise refusals.bad_page_range()
     if how == "clear":
         pages.clear(call.world.store, call.content, start, end)
+        _touch(call)
         return Response(201, None, _blob_headers(call))
     if end - start > _MOST_WRITTEN or len(data) > _MOST_WRITTEN:
         raise refusals.too_large()
@@ -137,16 +150,21 @@ def _put_page(call: BlobCall) -> Response:
 
 
 def _touch(call: BlobCall) -> None:
-    call.disk.internal_state["writtenAt"] = call.world.now
+    state = call.disk.internal_state
+    state |= {"writtenAt": call.world.now, "writes": state.get("writes", 0) + 1}
     call.world.save(call.disk)
+
+
+def _etag(call: BlobCall) -> str:
+    """It changes with each write."""
+    return f'"0x8D{call.disk.internal_state.get("writes", 0):013X}"'
 
 
 def _blob_headers(call: BlobCall) -> dict[str, str]:
     """The headers of each answer that is no error."""
-    state = call.disk.internal_state
-    at = state.get("writtenAt", call.disk.created)
+    at = call.disk.internal_state.get("writtenAt", call.disk.created)
     return {
-        "ETag": f'"0x8D{int(at * 1000):013X}"',
+        "ETag": _etag(call),
         "Last-Modified": formatdate(at, usegmt=True),
         "x-ms-blob-sequence-number": "0",
     }
