@@ -147,10 +147,15 @@ def test_vms_are_made_where_the_version_was_copied_and_outlive_it(sdk, az):
     az.network()
     given = vm_body(image={"id": IMAGE})
     assert az.refusal("PUT", vm_path(), given) == (404, "GalleryImageNotFound")
+    az.arm.settings.set("replication", "seconds", value={"*": 0, AWAY: 900})
     az.ok("PUT", VERSION, version_body())
     refused = az.refusal("PUT", vm_path(), given)
     assert refused == (404, "GalleryImageNotFound")  # it is being made
     az.arm.advance(600)
+    az.ok("PUT", VERSION, version_body(REGION, AWAY))
+    refused = az.refusal("PUT", vm_path(), given | {"location": AWAY})
+    assert refused == (404, "GalleryImageNotFound")  # it is not there yet
+    az.arm.advance(1000)
     sdk.publish("2.0.0", publishingProfile={"excludeFromLatest": True})
     az.complete("PUT", vm_path(), given)
     reference = az.get(vm_path())["properties"]["storageProfile"]["imageReference"]
@@ -201,6 +206,7 @@ def test_lists_are_of_their_parent_and_names_have_their_parents(sdk, az):
     sdk.publish("1.0.0")
     sdk.publish("1.0.1")
     sdk.define("other", identifier={"publisher": "a", "offer": "b", "sku": "c"})
+    az.complete("PUT", VERSION.replace("img", "other"), version_body())
     compute = sdk.compute
     listed = compute.gallery_image_versions.list_by_gallery_image("g", "gal", "img")
     assert [one.name for one in listed] == ["1.0.0", "1.0.1"]
