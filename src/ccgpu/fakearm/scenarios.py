@@ -84,6 +84,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "Canonical:ubuntu-24_04-lts:cvm:24.04.202609150": "2027-06-30T00:00:00+00:00"
         }
     },
+    "replication-fails": {"replication": {"fails": ["westeurope"]}},
     "prices-down": {"prices": {"service": "down"}},
     "never-boots": {"durations": {"vm.boot": 1e9}},
     "slow": {"durations": {"vm.create": 2400, "vm.boot": 600, "vm.delete": 900}},
