@@ -117,7 +117,10 @@ SEED_KINDS: dict[str, SeedKind] = {
     ),
     kinds.SUBNET: SeedKind(SUBNET_FIELDS, networks.put_subnet, foreign=True, located=False),
     kinds.DISK: SeedKind(
-        _field_names(_DISK_FIELDS), disks.put_disk, ("creationData.createOption",)
+        _field_names(_DISK_FIELDS),
+        disks.put_disk,
+        ("creationData.createOption",),
+        values=(("diskState", ("Unattached", "ReadyToUpload")),),
     ),
     kinds.GALLERY: SeedKind(
         _field_names("description identifier sharingProfile sharingStatus softDeletePolicy"),
@@ -174,4 +177,5 @@ KEPT_PROPERTIES = {
     kinds.PUBLIC_IP: ("ipAddress",),
     kinds.IDENTITY: ("tenantId", "principalId", "clientId"),
     kinds.VNET: ("resourceGuid",),
+    kinds.DISK: ("diskState",),
 }

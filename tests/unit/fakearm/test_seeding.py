@@ -20,6 +20,7 @@ from support.arm import (
     vm_path,
     vnet_body,
 )
+from support.publishing import upload_body
 
 OTHER = "11111111-2222-4333-8444-555555555555"
 DES = "Microsoft.Compute/diskEncryptionSets"
@@ -479,3 +480,13 @@ def test_locks_and_policies_are_not_listed(az):
         policy(SCOPE, "Allowed locations", listOfAllowedLocations=[]),
     )
     assert az.get(f"{SCOPE}/resources")["value"] == []
+
+
+def test_an_uploaded_disk_that_is_added_need_not_be_uploaded_again(az):
+    given = {"id": resource_path("Microsoft.Compute/disks", "disk"), **upload_body()}
+    given["properties"]["diskState"] = "Unattached"
+    add(az, given)
+    assert az.get(given["id"])["properties"]["diskState"] == "Unattached"
+    given["properties"]["diskState"] = "ActiveUpload"
+    (problem,) = az.arm.add([given]).problems
+    assert problem.path == ("properties", "diskState")
