@@ -136,7 +136,7 @@ def test_copies_take_their_time_and_one_that_failed_is_tried_again(sdk, az):
     assert replication(sdk) == expected
     with pytest.raises(HttpResponseError) as caught:
         sdk.publish("1.0.0", REGION, AWAY)
-    assert caught.value.error.code == "ReplicationJobsNotCompleted"
+    assert caught.value.error.code == "CrpPirReplicationJobsNotCompleted"
     assert caught.value.error.message.endswith(f"at region: '{AWAY}'.")
     az.arm.settings.set("replication", "fails", value=[])
     sdk.publish("1.0.0", REGION, AWAY)

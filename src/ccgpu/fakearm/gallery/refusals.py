@@ -149,7 +149,7 @@ def regions_twice() -> Refused:
 def replication_incomplete(regions: Sequence[str]) -> Body:
     """How the operation of a version ends that did not reach all of its regions."""
     return errors.error(
-        "ReplicationJobsNotCompleted",
+        "CrpPirReplicationJobsNotCompleted",
         "Replication to all the target regions not completed. The replication job has not "
         f"completed at region: '{', '.join(regions)}'.",
     )

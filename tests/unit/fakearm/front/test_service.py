@@ -8,6 +8,7 @@ from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, Request
 from ccgpu.fakearm.front import LoopbackAzure, RealTime
 from ccgpu.fakeguest import guests
 from support.arm import Client, nsg_body, resource_path, vm_body, vm_path
+from support.publishing import DISK, upload_body
 
 HOST = "localhost:7443"
 NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
@@ -114,6 +115,22 @@ def test_the_serial_log_is_read_here_and_without_a_token(local):
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain")
     assert "Linux" in answer.body
     assert local.send("GET", where).status == 501  # a token would leak
+
+
+def test_a_disk_is_uploaded_to_here(local):
+    local.az.group()
+    local.az.complete("PUT", DISK, upload_body())
+    grant = {"access": "Write", "durationInSeconds": 60}
+    accepted = local.send("POST", f"{DISK}/beginGetAccess?api-version=2023-04-02", grant)
+    local.arm.advance(60)
+    where = local.send("GET", accepted.headers["Location"]).body["accessSAS"]
+    assert where.startswith(f"https://{HOST}/blobs/md-impexp-")
+    told = local.send("GET", accepted.headers["Azure-AsyncOperation"]).body
+    assert told["properties"]["output"]["accessSAS"] == where
+    headers = {"x-ms-page-write": "update", "x-ms-range": "bytes=0-511"}
+    sent = Request("PUT", f"{where}&comp=page", headers, b"a" * 512)
+    assert local.azure.send(sent).status == 201
+    assert local.azure.send(Request("GET", where, {"Range": "bytes=0-511"})).body == b"a" * 512
 
 
 def test_empty_parts_of_a_path_are_left_out(local):
