@@ -68,6 +68,23 @@ def test_a_secure_upload_needs_a_security_type_and_is_not_simulated(az):
         az.send("PUT", DISK, given)
 
 
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"networkAccessPolicy": "DenyAll"}, "DenyAll"),
+        ({"dataAccessAuthMode": "AzureActiveDirectory"}, "AzureActiveDirectory"),
+        ({"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}, "not uploaded"),
+    ],
+)
+def test_access_for_some_clients_only_and_to_other_disks_is_a_gap(az, changes, what):
+    az.group()
+    az.complete("PUT", DISK, upload_body(**changes))
+    level = "Read" if "creationData" in changes else "Write"
+    given = {"access": level, "durationInSeconds": 60}
+    with pytest.raises(FakeGap, match=what):
+        az.send("POST", f"{DISK}/beginGetAccess", given)
+
+
 def test_a_disk_goes_from_ready_to_upload_to_unattached(sdk):
     sdk.empty_disk()
     assert state(sdk) == "ReadyToUpload"

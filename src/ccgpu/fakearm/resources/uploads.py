@@ -18,6 +18,12 @@ _MIB, _GIB = 1024**2, 1024**3
 _LEAST, _MOST = 20 * _MIB + vhd.FOOTER, 32 * 1024 * _GIB + vhd.FOOTER  # SDK, CreationData
 _LONGEST = 60 * 24 * 3600  # seconds; Microsoft Learn, managed disks: a SAS lasts at most 60 days
 _BEFORE = ("ReadyToUpload", "ActiveUpload")
+# A disk with other values gives access to some clients only.
+_OPEN = {
+    "networkAccessPolicy": "AllowAll",
+    "publicNetworkAccess": "Enabled",
+    "dataAccessAuthMode": "None",
+}
 _SIZE = "creationData.uploadSizeBytes"
 
 
@@ -65,8 +71,11 @@ def new_properties(world: World, wanted: tracked.PutRequest) -> tuple[Body, Body
     """The properties and the internal state of a disk that waits for its upload; else nothing."""
     given: Any = wanted.properties["creationData"]
     option, old = given.get("createOption"), wanted.existing
+    security = (wanted.properties.get("securityProfile") or {}).get("securityType")
+    if option == "Upload" and str(security).startswith("ConfidentialVM"):
+        raise FakeGap("the upload of a confidential VM's disk")
     if option == "UploadPreparedSecure":
-        if not (wanted.properties.get("securityProfile") or {}).get("securityType"):
+        if not security:
             raise errors.invalid_parameter(
                 "disk.securityProfile.securityType",
                 "Required parameter 'disk.securityProfile.securityType' is missing (null).",
@@ -123,8 +132,9 @@ def begin_access(call: ArmCall) -> Response:
         raise compute_errors.operation_not_allowed(
             f"{level} access to disk {disk.name} cannot be granted while its state is {state}."
         )
-    if "content" not in disk.internal_state:
-        raise FakeGap("access to a disk whose bytes were not uploaded")
+    limits = {key: disk.properties.get(key, usual) for key, usual in _OPEN.items()}
+    if "content" not in disk.internal_state or limits != _OPEN:
+        raise FakeGap(f"access to a disk that was not uploaded, or with {limits}")
     lasts = call.world.duration("disk.access")
     operation = operations.begin(
         call.world, "disk.grant", disk, lasts, level=level, access_seconds=seconds
