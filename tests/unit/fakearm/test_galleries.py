@@ -238,11 +238,14 @@ def test_locks_policies_and_rights_hold_for_images_too(sdk, az):
 
 
 def test_what_a_gallery_can_do_besides_is_a_gap(sdk, az):
-    del sdk
+    security = [{"name": "SecurityType", "value": "ConfidentialVM"}]
+    identifier = {"publisher": "a", "offer": "b", "sku": "c"}
+    sdk.define("stateful", features=security, identifier=identifier)
     for path, body in (
         (GALLERY, {"location": REGION, "properties": {"softDeletePolicy": {}}}),
         (VERSION, version_body(storageProfile={"source": {"id": VERSION}})),
         (VERSION, version_body(securityProfile={"uefiSettings": {}})),
+        (VERSION.replace("img", "stateful"), version_body()),
     ):
         with pytest.raises(FakeGap):
             az.send("PUT", path, body)

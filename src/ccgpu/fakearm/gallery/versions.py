@@ -108,6 +108,9 @@ def _storage_of(
 ) -> tuple[Body, StoredResource]:
     """The storage profile of a new version, and the disk that it is made of."""
     id_ = _source_of(wanted.properties)
+    for one in definition.properties.get("features") or ():
+        if str(one["value"]).lower() in ("trustedlaunch", "confidentialvm"):
+            raise FakeGap("an image version with the guest state of a VM")
     if f"/{kinds.DISK}/".lower() not in id_.lower():
         raise refusals.source_not_a_disk(id_)
     disk = world.find(id_)
