@@ -13,6 +13,7 @@ from math import inf
 from typing import Generic, TypeVar
 
 from ccgpu.azure.arm import Pending
+from ccgpu.azure.looks import Looks, shows_write_ended
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
@@ -89,7 +90,8 @@ def _follow_write(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
 ) -> Task[Body]:
     """Poll an accepted write to its end, and return the settled resource."""
-    denied = yield from _poll_operation(run, kind, id_, pending, doing)
+    looks = Looks(run, kind, id_, doing, shows_write_ended)
+    denied = yield from _poll_operation(run, kind, id_, pending, doing, looks)
     view = kind is Kind.VM
     with _preferring_cause(denied):
         body = yield from wait_until_settled(run, kind, id_, doing, expected=True, view=view)
@@ -123,10 +125,11 @@ def delete_and_wait(
     """
     denied: Denied | None = None
     gone = partial(_wait_until_gone, run, kind, id_, doing, still)
+    looks = Looks(run, kind, id_, doing, lambda body: body is None or not still(body))
     for attempt in range(MAX_DELETE_ATTEMPTS, 0, -1):
         pending = yield from send_with_retry(run, start, doing)
         try:
-            denied = (yield from _poll_operation(run, kind, id_, pending, doing)) or denied
+            denied = (yield from _poll_operation(run, kind, id_, pending, doing, looks)) or denied
         except AzureRefused as err:  # the accepted delete has failed; another may succeed
             if attempt == 1:
                 raise
@@ -214,16 +217,19 @@ def wait_until_settled(
 
 
 def _poll_operation(
-    run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
+    run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str, looks: Looks
 ) -> Task[Denied | None]:
     """Poll an operation to its end, or until its status cannot be read.
+
+    Between the polls the resource is looked at, which can bring the next poll forward.
 
     In the latter case the caller reads the resource itself. Returns the `Denied` error if the
     caller has no permission to read the status.
     """
     polls = unreadable = 0
     while pending is not None:
-        after = run.deadline.require(poll_delay(polls, pending.after), doing)
+        left = yield from looks.wait(poll_delay(polls, pending.after))
+        after = run.deadline.require(left, doing)
         poll = partial(run.cloud.arm.poll, doing, pending)
         try:
             pending = yield Call(poll, after)

@@ -10,9 +10,9 @@ from email.utils import parsedate_to_datetime
 
 # ARM allows 15 status polls a minute (compute-throttling-limits); one in 5 s stays below that.
 MIN_POLL_DELAY = 5.0
-# For a poll without `Retry-After`. Recorded VM operations ask for 30 s and more, network operations
-# for 1 to 3 s; a growing delay suits both.
-MAX_POLL_DELAY = 30.0
+# For a poll without `Retry-After`, and for each further one; a growing delay suits short operations
+# too.
+MAX_POLL_DELAY = 10.0
 _FIRST_RETRY_DELAY = 2.0
 _MAX_RETRY_DELAY = 60.0
 
