@@ -36,15 +36,17 @@ NOT_FOUND_CODES = frozenset(
 
 
 def send_with_retry(
-    run: Run, request: Callable[[], T], doing: str, *, lag: bool = False
+    run: Run, request: Callable[[], T], doing: str, *, lag: bool = False, after: float = 0.0
 ) -> Task[T]:
     """Send `request`, retry transient errors after a pause, and return the answer.
+
+    `after`: seconds to wait before the first attempt.
 
     `lag`: the request refers to resources just created, so "not found" is retried too, as long as
     regional replicas of ARM may disagree.
     """
     first: float | None = None
-    attempt, after = 0, 0.0
+    attempt = 0
     while True:
         try:
             answer: T = yield Call(request, after)
@@ -156,15 +158,17 @@ def _wait_until_gone(
     That happens if the response to the DELETE came from a proxy, not from Azure.
     """
     get = partial(run.cloud.arm.get, kind, id_)
-    polls, since = 0, run.cloud.now()
-    while (body := (yield from send_with_retry(run, get, doing))) is not None and still(body):
+    polls, after, since = 0, 0.0, run.cloud.now()
+    while True:
+        body = yield from send_with_retry(run, get, doing, after=after)
+        if body is None or not still(body):
+            return True
         if state_of(body) == "Deleting":
             since = run.cloud.now()
         elif run.cloud.now() - since >= patience:
             return False
-        yield Call(_no_request, run.deadline.require(poll_delay(polls, None), doing))
+        after = run.deadline.require(poll_delay(polls, None), doing)
         polls += 1
-    return True
 
 
 @contextmanager
@@ -196,9 +200,9 @@ def wait_until_settled(
         AzureRefused: It is `expected`, and has ended as `Failed` or `Canceled`.
     """
     read = partial(run.cloud.arm.get, kind, id_, view=view)
-    since, polls = run.cloud.now(), 0
+    since, polls, after = run.cloud.now(), 0, 0.0
     while True:
-        body = yield from send_with_retry(run, read, doing)
+        body = yield from send_with_retry(run, read, doing, after=after)
         if body is None:
             if not expected:
                 return None
@@ -212,7 +216,7 @@ def wait_until_settled(
             return body
         else:
             run.tell("wait", state.lower(), id_, kind)
-        yield Call(_no_request, run.deadline.require(poll_delay(polls, None), doing))
+        after = run.deadline.require(poll_delay(polls, None), doing)
         polls += 1
 
 
@@ -228,8 +232,10 @@ def _poll_operation(
     """
     polls = unreadable = 0
     while pending is not None:
-        left = yield from looks.wait(poll_delay(polls, pending.after))
-        after = run.deadline.require(left, doing)
+        after = poll_delay(polls, pending.after)
+        if not unreadable or pending.after is None:  # an earlier poll would be refused again
+            after = yield from looks.wait(after)
+        after = run.deadline.require(after, doing)
         poll = partial(run.cloud.arm.poll, doing, pending)
         try:
             pending = yield Call(poll, after)
