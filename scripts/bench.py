@@ -41,6 +41,7 @@ def _rows(home: Path) -> Iterator[Row]:
     yield from bench_startup.rows(home)
     yield from read_rows(_run("bench_cpu.py", home))
     yield from read_rows(_run("bench_requests.py", home))
+    yield from read_rows(_run("bench_polls.py", home))
     usage = usage_of([_CCGPU, "create", "bench", *_VM], home)
     # Linux counts in KiB, macOS in bytes.
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / _MEBIBYTE

@@ -1,4 +1,4 @@
-"""Counts the requests of commands, and measures a create's duration in virtual time.
+"""Counts the requests of commands.
 
 Run by `dev.py bench` in the project's environment; prints its rows. With `FILE COUNT` it only makes
 a simulated subscription with so many deployments.
@@ -17,14 +17,12 @@ from ccgpu.workflows.extend import extend
 from ccgpu.workflows.list_deployments import list_deployments
 from support.cloud import Machine, make_spec
 from support.counts import sent_by, without_polls
-from support.latency import LatentExecutor
 
-_LATENCY = 0.1
 _MANY = 100
 
 
 def main() -> None:
-    """Count, and measure."""
+    """Count."""
     with tempfile.TemporaryDirectory() as folder:
         if sys.argv[1:]:
             _fill(FakeArm(sys.argv[1]), Path(folder), int(sys.argv[2]))
@@ -33,11 +31,6 @@ def main() -> None:
             [
                 *_counts(Path(folder) / "one"),
                 Row("ARM requests of a list of 100 deployments", _list(Path(folder) / "many"), 10),
-                Row(
-                    "virtual seconds of a create over the VM's own, 100 ms a request",
-                    _overhead(Path(folder) / "slow"),
-                    8,
-                ),
             ]
         )
 
@@ -50,7 +43,7 @@ def _counts(state: Path) -> list[Row]:
     extended = sent_by(machine.arm, lambda: extend(machine.cloud, "demo", timedelta(hours=3)))
     creating = len(without_polls(created))
     return [
-        Row("ARM requests of a create from nothing, without polls", creating, 24),
+        Row("ARM requests of a create from nothing, without polls", creating, 18),
         Row("ARM requests of a create that finds nothing to do", len(again), 8),
         Row("ARM requests of extend, with the polls of the VM's update", len(extended), 12),
     ]
@@ -70,18 +63,6 @@ def _fill(arm: FakeArm, state: Path, count: int) -> Machine:
         machine.create(make_spec(name=f"vm{number}"), wait=False)
     arm.advance(3600)
     return machine
-
-
-def _overhead(state: Path) -> float:
-    """Seconds of a create besides those in which Azure creates the VM and the guest boots."""
-    arm = FakeArm()
-    machine = Machine(arm, state, pool=LatentExecutor(arm, _LATENCY))
-    began = arm.clock.now()
-    machine.create()
-    taken = arm.clock.now() - began
-    for own in ("vm.create.encrypted", "vm.boot"):
-        taken -= arm.settings.get("durations", own)
-    return taken
 
 
 if __name__ == "__main__":

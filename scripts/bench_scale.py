@@ -1,7 +1,8 @@
-"""Measures `list`, `gc` and `show` beside many deployments, on virtual time.
+"""Measures commands beside many deployments, on virtual time, and a state that is used for long.
 
 Run by `dev.py bench scale` in the project's environment. Growth is the CPU time beside 1,000
-deployments divided by that beside 100.
+deployments divided by that beside 100. A state file grows until it keeps as much of the past as it
+ever does (`fakearm/history.py`).
 """
 
 import sys
@@ -24,6 +25,8 @@ from support.many import copy_deployment
 _LATENCY = 0.2
 _HOUR = 3600
 _EXPIRED = 20
+_CYCLES, _LAST = 400, 50
+_STATE_ONLY = {"os_disk": {"encryption": "state-only"}}  # fewer polls
 
 
 def main() -> None:
@@ -40,7 +43,26 @@ def main() -> None:
     for name in ("list", "show", "dry run of gc", "gc"):
         growth = many[name]["cpu seconds"] / max(few[name]["cpu seconds"], 0.01)
         rows.append(Row(f"growth from 100 to 1,000 deployments: {name}", growth, 15))
+    growth = many["create"]["cpu seconds"] / few["create"]["cpu seconds"]
+    rows.append(Row("growth from 100 to 1,000 deployments: create", growth, 3))
+    what = f"kB by which a state file grows in each of the last {_LAST} of {_CYCLES} creates"
+    rows.append(Row(f"{what} and deletes", _measure_state(), 1))
     tell(rows)
+
+
+def _measure_state() -> float:
+    """Bytes / 1,000 for each create and delete, once the file is as large as it should get."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "fake.db"
+        machine = Machine(FakeArm(str(file)), Path(folder) / "state")
+        sizes = []
+        for _ in range(_CYCLES):
+            machine.create(make_spec(**_STATE_ONLY))
+            machine.delete()
+            machine.arm.advance(_HOUR)
+            sizes.append(sum(one.stat().st_size for one in Path(folder).glob("fake.db*")))
+        machine.arm.close()
+    return (sizes[-1] - sizes[-1 - _LAST]) / _LAST / 1000
 
 
 def _measure_beside(count: int) -> dict[str, dict[str, float]]:
@@ -59,6 +81,7 @@ def _figures(folder: Path, count: int) -> dict[str, dict[str, float]]:
     arm.advance(3 * _HOUR)
     return {
         "list": _measure(arm, lambda: list_deployments(machine.cloud)),
+        "create": _measure(arm, lambda: machine.create(make_spec(name="new", **_STATE_ONLY))),
         "show": _measure(arm, lambda: show(machine.cloud, "vmx")),
         "dry run of gc": _measure(arm, lambda: collect(machine.cloud, yes=False)),
         "gc": _measure(arm, lambda: collect(machine.cloud, yes=True)),

@@ -13,6 +13,7 @@ from math import inf
 from typing import Generic, TypeVar
 
 from ccgpu.azure.arm import Pending
+from ccgpu.azure.looks import Looks, shows_write_ended
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
@@ -35,15 +36,17 @@ NOT_FOUND_CODES = frozenset(
 
 
 def send_with_retry(
-    run: Run, request: Callable[[], T], doing: str, *, lag: bool = False
+    run: Run, request: Callable[[], T], doing: str, *, lag: bool = False, after: float = 0.0
 ) -> Task[T]:
     """Send `request`, retry transient errors after a pause, and return the answer.
+
+    `after`: seconds to wait before the first attempt.
 
     `lag`: the request refers to resources just created, so "not found" is retried too, as long as
     regional replicas of ARM may disagree.
     """
     first: float | None = None
-    attempt, after = 0, 0.0
+    attempt = 0
     while True:
         try:
             answer: T = yield Call(request, after)
@@ -89,7 +92,8 @@ def _follow_write(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
 ) -> Task[Body]:
     """Poll an accepted write to its end, and return the settled resource."""
-    denied = yield from _poll_operation(run, kind, id_, pending, doing)
+    looks = Looks(run, kind, id_, doing, shows_write_ended)
+    denied = yield from _poll_operation(run, kind, id_, pending, doing, looks)
     view = kind is Kind.VM
     with _preferring_cause(denied):
         body = yield from wait_until_settled(run, kind, id_, doing, expected=True, view=view)
@@ -123,10 +127,11 @@ def delete_and_wait(
     """
     denied: Denied | None = None
     gone = partial(_wait_until_gone, run, kind, id_, doing, still)
+    looks = Looks(run, kind, id_, doing, lambda body: body is None or not still(body))
     for attempt in range(MAX_DELETE_ATTEMPTS, 0, -1):
         pending = yield from send_with_retry(run, start, doing)
         try:
-            denied = (yield from _poll_operation(run, kind, id_, pending, doing)) or denied
+            denied = (yield from _poll_operation(run, kind, id_, pending, doing, looks)) or denied
         except AzureRefused as err:  # the accepted delete has failed; another may succeed
             if attempt == 1:
                 raise
@@ -153,15 +158,17 @@ def _wait_until_gone(
     That happens if the response to the DELETE came from a proxy, not from Azure.
     """
     get = partial(run.cloud.arm.get, kind, id_)
-    polls, since = 0, run.cloud.now()
-    while (body := (yield from send_with_retry(run, get, doing))) is not None and still(body):
+    polls, after, since = 0, 0.0, run.cloud.now()
+    while True:
+        body = yield from send_with_retry(run, get, doing, after=after)
+        if body is None or not still(body):
+            return True
         if state_of(body) == "Deleting":
             since = run.cloud.now()
         elif run.cloud.now() - since >= patience:
             return False
-        yield Call(_no_request, run.deadline.require(poll_delay(polls, None), doing))
+        after = run.deadline.require(poll_delay(polls, None), doing)
         polls += 1
-    return True
 
 
 @contextmanager
@@ -193,9 +200,9 @@ def wait_until_settled(
         AzureRefused: It is `expected`, and has ended as `Failed` or `Canceled`.
     """
     read = partial(run.cloud.arm.get, kind, id_, view=view)
-    since, polls = run.cloud.now(), 0
+    since, polls, after = run.cloud.now(), 0, 0.0
     while True:
-        body = yield from send_with_retry(run, read, doing)
+        body = yield from send_with_retry(run, read, doing, after=after)
         if body is None:
             if not expected:
                 return None
@@ -209,21 +216,26 @@ def wait_until_settled(
             return body
         else:
             run.tell("wait", state.lower(), id_, kind)
-        yield Call(_no_request, run.deadline.require(poll_delay(polls, None), doing))
+        after = run.deadline.require(poll_delay(polls, None), doing)
         polls += 1
 
 
 def _poll_operation(
-    run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
+    run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str, looks: Looks
 ) -> Task[Denied | None]:
     """Poll an operation to its end, or until its status cannot be read.
+
+    Between the polls the resource is looked at, which can bring the next poll forward.
 
     In the latter case the caller reads the resource itself. Returns the `Denied` error if the
     caller has no permission to read the status.
     """
     polls = unreadable = 0
     while pending is not None:
-        after = run.deadline.require(poll_delay(polls, pending.after), doing)
+        after = poll_delay(polls, pending.after)
+        if not unreadable or pending.after is None:  # an earlier poll would be refused again
+            after = yield from looks.wait(after)
+        after = run.deadline.require(after, doing)
         poll = partial(run.cloud.arm.poll, doing, pending)
         try:
             pending = yield Call(poll, after)

@@ -104,6 +104,8 @@ DEFAULTS: dict[str, Any] = {
     },
     # Copies of image versions: how long one takes by region, else by "*", and where they fail.
     "replication": {"seconds": {"*": 180.0}, "fails": []},  # own
+    # Of VMs (azure-sdk-for-node#4769, azure-powershell#3227, libcloud#1824), and of what else is
+    # listed by a provider.
     "page_size": 50,
     # Of ARM's own lists, of groups and of all resources (azure-sdk-for-js#18535).
     "arm_page_size": 1000,

@@ -10,9 +10,10 @@ from email.utils import parsedate_to_datetime
 
 # ARM allows 15 status polls a minute (compute-throttling-limits); one in 5 s stays below that.
 MIN_POLL_DELAY = 5.0
-# For a poll without `Retry-After`. Recorded VM operations ask for 30 s and more, network operations
-# for 1 to 3 s; a growing delay suits both.
-MAX_POLL_DELAY = 30.0
+# For a poll without `Retry-After`, and for a read of a VM that is awaited: 8 a minute, of 12 that
+# are refilled for each VM (compute-throttling-limits, "low-cost Get").
+MAX_POLL_DELAY = 7.5
+_MAX_REREAD_DELAY = 30.0
 _FIRST_RETRY_DELAY = 2.0
 _MAX_RETRY_DELAY = 60.0
 
@@ -32,7 +33,12 @@ def poll_delay(polls: int, after: float | None) -> float:
     """Seconds before the next poll: the service's `Retry-After`, else growing with `polls`."""
     if after is not None:
         return max(after, 1.0)
-    growing: float = min(MIN_POLL_DELAY * 1.5 ** min(polls, 10), MAX_POLL_DELAY)
+    return min(reread_delay(polls), MAX_POLL_DELAY)
+
+
+def reread_delay(reads: int) -> float:
+    """Seconds before another read of what a replica of ARM may not show yet, growing to 30 s."""
+    growing: float = min(MIN_POLL_DELAY * 1.5 ** min(reads, 10), _MAX_REREAD_DELAY)
     return growing
 
 

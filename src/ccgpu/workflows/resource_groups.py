@@ -34,8 +34,8 @@ from ccgpu.domain.resource import (
     tags_of,
 )
 from ccgpu.errors import CcgpuError, Denied
-from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.net.retry import reread_delay
+from ccgpu.scheduling.scheduler import Call, Task, together
 
 # Consecutive 404s after which a listed resource counts as gone: a replica of ARM may lag behind.
 _READS_UNTIL_GONE = 3
@@ -77,13 +77,15 @@ def find_foreign_contents(
     listing = partial(run.cloud.queries.inside, name_of(group))
     listed = (yield from send_with_retry(run, listing, f"listing what is in {group}")) or ()
     recorded = _ids_in_other_journals(run, group, deployment)
-    results: dict[ResourceId, tuple[bool, str | None]] = {}  # whether each exists, and its owner
+    holders: dict[ResourceId, ResourceId] = {}
     for id_ in (*listed, *recorded):
-        at = key(holder_of(id_))
-        if key(id_) not in own_ids and at not in own_ids and at not in results:
-            results[at] = yield from _read_owner(
-                run, holder_of(id_), 1 if at in gone else _READS_UNTIL_GONE
-            )
+        if key(id_) not in own_ids and key(holder_of(id_)) not in own_ids:
+            holders.setdefault(key(holder_of(id_)), holder_of(id_))
+    read = yield from together(
+        _read_owner(run, holder, 1 if at in gone else _READS_UNTIL_GONE)
+        for at, holder in holders.items()
+    )
+    results = dict(zip(holders, read, strict=True))  # whether each exists, and its owner
     ids = {key(holder_of(id_)): id_ for id_ in (*recorded, *listed)}
     names = sorted(name_of(ids[at]) for at, (exists, _) in results.items() if exists)
     owners = {owner for exists, owner in results.values() if exists} - {None, deployment}
@@ -104,9 +106,7 @@ def _read_owner(run: Run, id_: ResourceId, reads: int) -> Task[tuple[bool, str |
         if body is not None:
             return True, tag(body, DEPLOYMENT)
         if attempt < reads - 1:
-            yield Call(
-                lambda: None, run.deadline.require(poll_delay(attempt, None), f"reading {id_}")
-            )
+            yield Call(lambda: None, run.deadline.require(reread_delay(attempt), f"reading {id_}"))
     return False, None
 
 

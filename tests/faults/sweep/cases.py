@@ -65,16 +65,18 @@ def single_faults(folder: Path) -> Iterator[Trial]:
     """Each request of each fault-free run with each kind that applies, once and permanently.
 
     Of equal requests, such as the polls of one operation, the first two are tested; permanent
-    faults start at the first. A kind that our code treats like another is tested in `create` only,
-    at the first request; elsewhere the other represents it.
+    faults start at the first. Of the reads that await a resource only the first one is. A kind that
+    our code treats like another is tested in `create` only, at the first request; elsewhere the
+    other represents it.
     """
     for name, scenario in SCENARIOS.items():
         seen: set[tuple[str, str]] = set()
-        for number, request in _select_requests(scenario, record_requests(scenario, folder / name)):
-            kinds: list[FaultKind | LocalFault] = [k for k in KINDS.values() if k.applies(request)]
-            kinds += [k for k in LOCAL_FAULTS.values() if k.where != "disk"]
-            yield from _cases_at(scenario, number, kinds, again=request_key(request) in seen)
-            seen.add(request_key(request))
+        for number, one in _select_requests(scenario, _record(scenario, folder / name)):
+            kinds: list[FaultKind | LocalFault]
+            kinds = [kind for kind in KINDS.values() if kind.applies(one.request)]
+            kinds += [kind for kind in LOCAL_FAULTS.values() if kind.where != "disk"]
+            yield from _cases_at(scenario, number, kinds, again=one.key in seen)
+            seen.add(one.key)
         for number in range(_count_disk_steps(scenario, folder / name)):
             yield from _cases_at(scenario, number, [LOCAL_FAULTS["disk-full"]])
         yield from _interference_cases(scenario, folder / name)
@@ -155,17 +157,39 @@ def random_pairs(folder: Path, count: int, seed: int) -> Iterator[Trial]:
 
 def record_requests(scenario: Scenario, folder: Path) -> list[Request]:
     """The requests of the scenario without a fault."""
+    return [one.request for one in _record(scenario, folder)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A request. awaits: it reads a resource again after a pause, so it awaits its state."""
+
+    request: Request
+    awaits: bool
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes requests equal."""
+        method, path = request_key(self.request)
+        return (f"{method} awaited" if self.awaits else method), path
+
+
+def _record(scenario: Scenario, folder: Path) -> list[_Recorded]:
     machine, _ = prepare(scenario, folder, in_file=False)
     return _watch_requests(scenario, machine, lambda _: None)
 
 
 def _watch_requests(
     scenario: Scenario, machine: Machine, look: Callable[[Request], None]
-) -> list[Request]:
-    seen: list[Request] = []
+) -> list[_Recorded]:
+    seen: list[_Recorded] = []
+    before = machine.arm.clock.now()
 
     def see(request: Request) -> None:
-        seen.append(request)
+        nonlocal before
+        paused, before = machine.arm.clock.now() > before, machine.arm.clock.now()
+        awaits = paused and request.method == "GET" and not faults.is_poll(request)
+        seen.append(_Recorded(request, awaits))
         look(request)
 
     machine.arm.faults.append(see)
@@ -174,15 +198,18 @@ def _watch_requests(
     return seen
 
 
-def _select_requests(scenario: Scenario, requests: list[Request]) -> Iterator[tuple[int, Request]]:
+def _select_requests(
+    scenario: Scenario, requests: list[_Recorded]
+) -> Iterator[tuple[int, _Recorded]]:
     """The requests with their numbers, without the third and later of equal ones."""
     seen: Counter[tuple[str, str]] = Counter()
     begun = not scenario.start_at
-    for number, request in enumerate(requests):
+    for number, recorded in enumerate(requests):
+        request = recorded.request
         if request.method == scenario.stop_at:
             return
         begun = begun or request.method == scenario.start_at
-        seen[request_key(request)] += 1
+        seen[recorded.key] += 1
         chosen = request.method in (scenario.methods or (request.method,))
-        if begun and chosen and seen[request_key(request)] <= 2:
-            yield number, request
+        if begun and chosen and seen[recorded.key] <= (1 if recorded.awaits else 2):
+            yield number, recorded

@@ -4,7 +4,7 @@ The VM itself writes the log. A confidential VM has no screenshot.
 """
 
 import hashlib
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ccgpu.fakearm import compute_errors, errors, kinds
 from ccgpu.fakearm.call import IN_GROUP, ArmCall, Route, Routes
@@ -15,6 +15,7 @@ from ccgpu.fakearm.wire import FakeGap, Request, Response
 from ccgpu.fakearm.world import StoredResource, World
 
 BLOB_HOSTS = ".blob.storage.azure.net"
+_LOG = "serialconsole.log"
 _MINUTES = range(1, 1441)  # compute API, RetrieveBootDiagnosticsData; 120 when absent
 
 
@@ -31,7 +32,7 @@ def retrieve_boot_diagnostics(call: ArmCall) -> Response:
             f"Boot diagnostics is not enabled for VM '{vm.name}'."
         )
     until = call.world.now + minutes * 60
-    answer = {"serialConsoleLogBlobUri": _blob_url(vm, "serialconsole.log", until)}
+    answer = {"serialConsoleLogBlobUri": _blob_url(vm, _LOG, until)}
     if value_at(vm.properties, "securityProfile", "securityType") != "ConfidentialVM":
         answer["consoleScreenshotBlobUri"] = _blob_url(vm, "screenshot.bmp", until)
     return Response(200, answer)
@@ -54,12 +55,20 @@ def get_blob(world: World, request: Request) -> Response:
     if request.method != "GET":
         raise FakeGap(f"{request.method} of a blob")
     query = dict(parse_qsl(urlsplit(request.url).query))
-    for vm in world.list_kind(kinds.VM):
-        if request.url == _blob_url(vm, "serialconsole.log", float(query.get("se", "0"))):
+    for vm in _named(world, urlsplit(request.url).path.rpartition("/")[2]):
+        if request.url == _blob_url(vm, _LOG, float(query.get("se", "0"))):
             if world.now >= float(query["se"]):
                 return _text_response(403, "AuthenticationFailed: the signature has expired\n")
             return _text_response(200, inside.serial_log(world, vm))
     return _text_response(404, "BlobNotFound\n")
+
+
+def _named(world: World, blob: str) -> list[StoredResource]:
+    """The VMs whose name the blob's begins with: `NAME.VMID.serialconsole.log`."""
+    name = unquote(blob).removesuffix(f".{_LOG}").rpartition(".")[0]
+    end = f"/{kinds.VM.partition('/')[2]}/{name}".lower()
+    where = "kind = ? AND substr(key, -length(?)) = ?"
+    return world.select("resources", where, (kinds.VM, end, end), -1)
 
 
 def _text_response(status: int, text: str) -> Response:

@@ -28,7 +28,11 @@ from ccgpu.errors import (
     QuotaExceeded,
 )
 from ccgpu.workflows.capacity import other_regions
-from ccgpu.workflows.create.prerequisites import Regions, require_providers
+from ccgpu.workflows.create.prerequisites import (
+    Regions,
+    provider_requests,
+    require_registered,
+)
 from ccgpu.workflows.create.references import read_references, require_same_region
 from ccgpu.workflows.create.refusals import PREFLIGHT, Refusal, combined_refusal
 
@@ -71,7 +75,8 @@ def find_candidates(
 ) -> Iterator[Candidate]:
     """The possible placements, in the user's order.
 
-    1. Check that the providers are registered and that the regions exist.
+    1. Check that the providers are registered and that the regions exist. What is read about the
+       first region is read at the same time.
     2. Read the resources that the spec refers to.
     3. For each region: compare it with theirs, then check size and quota, and look up the image.
        If the spec names no zone, Azure chooses one; after that, each zone is a candidate.
@@ -87,14 +92,18 @@ def find_candidates(
     Raises:
         CcgpuError: No region can host the VM; one error with the reasons of all regions.
     """
-    regions = Regions(run, spec.size, require_providers(run))
+    about = partial(_region_requests, run, spec, skip_preflight=skip_preflight)
+    first = {region: about(region) for region in spec.regions[:1]}
+    read: Answers[Any] = send_together(run, _merged(provider_requests(run), *first.values()))
+    regions = Regions(run, spec.size, require_registered(run, read))
     regions.require(spec.regions)
     bound = read_references(run, spec)
     any_suitable = False
     for region in _regions_to_try(run, spec):
         try:
             require_same_region(region, bound)
-            answers = _read_region(run, spec, region, skip_preflight=skip_preflight)
+            told = read if region in first else send_together(run, about(region))
+            answers = _RegionAnswers(region, told)
             needs: tuple[QuotaNeed, ...] = ()
             if not skip_preflight:
                 needs = answers.quota_needs(spec, regions, region == replaced_vm_region)
@@ -116,8 +125,14 @@ def _regions_to_try(run: Run, spec: VmSpec) -> Iterator[str]:
         yield from other_regions(run, spec)
 
 
-def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -> "_RegionAnswers":
-    """Send all requests about one region concurrently."""
+def _merged(*requests: Mapping[str, Callable[[], Any]]) -> dict[str, Callable[[], Any]]:
+    return {doing: request for some in requests for doing, request in some.items()}
+
+
+def _region_requests(
+    run: Run, spec: VmSpec, region: str, *, skip_preflight: bool
+) -> dict[str, Callable[[], Any]]:
+    """The requests about one region, which are sent concurrently."""
     queries = run.cloud.queries
     requests: dict[str, Callable[[], Any]] = {
         _OFFER.format(region): partial(queries.offers, spec.size, region),
@@ -125,8 +140,8 @@ def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -
         _IMAGE.format(region): partial(queries.image, region, spec.image_reference),
     }
     if skip_preflight:
-        requests = {doing: requests[doing] for doing in [_IMAGE.format(region)]}
-    return _RegionAnswers(region, send_together(run, requests))
+        return {doing: requests[doing] for doing in [_IMAGE.format(region)]}
+    return requests
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,10 @@ def preview_during(
 
 def read_actual(request: CreateRequest) -> Actual:
     """The existing resources that the spec is compared with, once they are settled."""
-    return read_deployment_settled(request.run, request.names, len(request.spec.data_disks))
+    cloud, disks = request.run.cloud, len(request.spec.data_disks)
+    journal = cloud.journals.peek(cloud.subscription, request.spec.name)
+    begun = journal is not None and bool(journal.records)
+    return read_deployment_settled(request.run, request.names, disks, begun=begun)
 
 
 def possible_placements(

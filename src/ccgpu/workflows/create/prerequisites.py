@@ -4,17 +4,20 @@ Both are read once per create, with one request for each provider. A caller who 
 providers is not stopped: if one is not registered, ARM refuses the first PUT, with the same hint.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
+from typing import Any
 
-from ccgpu.azure.long_running import send_alone, send_together
+from ccgpu.azure.long_running import Answers, send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain import providers
 from ccgpu.domain.capacity import SizeOffers
 from ccgpu.domain.providers import Provider
 from ccgpu.errors import AzureRefused, Denied, InvalidFile, Problem
+
+_READING = {name: f"reading whether {name} is registered" for name in providers.NEEDED}
 
 
 @dataclass(slots=True)
@@ -61,8 +64,21 @@ class Regions:
 
 
 def require_providers(run: Run) -> frozenset[str]:
-    """The regions that have VMs; raises `AzureRefused` if a provider is not registered."""
-    registrations = _read_providers(run)
+    """`require_registered`, by requests of its own."""
+    return require_registered(run, send_together(run, provider_requests(run)))
+
+
+def provider_requests(run: Run) -> dict[str, Callable[[], Provider | None]]:
+    """The requests whose answers `require_registered` takes, by their descriptions."""
+    return {doing: partial(_read_provider, run, name) for name, doing in _READING.items()}
+
+
+def require_registered(run: Run, answers: Answers[Any]) -> frozenset[str]:
+    """The regions that have VMs; raises `AzureRefused` if a provider is not registered.
+
+    A provider that the caller may not read is passed over.
+    """
+    registrations = [one for doing in _READING.values() if (one := answers[doing]) is not None]
     missing = [one.namespace for one in registrations if not one.usable]
     if missing:
         named = " and ".join(missing)
@@ -73,16 +89,6 @@ def require_providers(run: Run) -> frozenset[str]:
             hint=providers.register_hint(missing, run.cloud.subscription),
         )
     return frozenset(region for one in registrations for region in one.vm_regions)
-
-
-def _read_providers(run: Run) -> list[Provider]:
-    """The providers that ccgpu needs, without those that the caller may not read."""
-    requests = {
-        f"reading whether {name} is registered": partial(_read_provider, run, name)
-        for name in providers.NEEDED
-    }
-    answers = send_together(run, requests)
-    return [one for doing in requests if (one := answers[doing]) is not None]
 
 
 def _read_provider(run: Run, namespace: str) -> Provider | None:

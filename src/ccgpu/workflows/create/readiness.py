@@ -9,7 +9,7 @@ from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.domain.status import AT_REST, State, reported_since, vm_state
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Task
 
 # Seconds after which a VM agent that has not reported is not expected to report any more.
 GRACE = 600.0
@@ -43,12 +43,12 @@ def wait_for(
         GuestNotReady: The VM has failed, or `grace` has passed.
         TimedOut: The command's time limit has passed.
     """
-    began, polls = run.cloud.now(), 0
+    began, polls, after = run.cloud.now(), 0, 0.0
     doing = f"waiting for {vm} to be {wanted}"
     hint = _show_hint(name_of(vm))
     read = partial(run.cloud.arm.get, Kind.VM, vm, view=True)
     while True:
-        body = known if known and not polls else (yield from send_with_retry(run, read, doing))
+        body, known = known or (yield from send_with_retry(run, read, doing, after=after)), None
         if body is None:
             raise NotFound(f"{doing}: there is no such VM", code="ResourceNotFound")
         state = _state_since(body, since)
@@ -65,7 +65,7 @@ def wait_for(
                 hint=f"`ccgpu logs {name_of(vm)} --serial` shows the console; {hint}",
             )
         run.tell("wait", state, vm, Kind.VM)
-        yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
+        after = run.deadline.require(poll_delay(polls, None), doing)
         polls += 1
 
 

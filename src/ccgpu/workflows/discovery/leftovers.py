@@ -35,7 +35,7 @@ from ccgpu.errors import (
     RemovalDenied,
     UsageProblem,
 )
-from ccgpu.net.retry import poll_delay
+from ccgpu.net.retry import reread_delay
 from ccgpu.scheduling.scheduler import Call, Task, together
 from ccgpu.workflows.discovery.dependents import (
     find_dependents,
@@ -117,7 +117,7 @@ class _LeftoverReader:
         for attempt in range(1, _READS_OF_NEW if is_new else _READS):
             if body is not None:
                 break
-            body = yield Call(get, poll_delay(attempt, None) if is_new else 0.0)
+            body = yield Call(get, reread_delay(attempt) if is_new else 0.0)
         return body
 
     def _check_dependents(self, id_: ResourceId, vm: Body) -> Task[None]:

@@ -24,7 +24,7 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.domain.vm_view import managed_disk_ids, network_interface_ids
 from ccgpu.errors import CcgpuError
-from ccgpu.net.retry import poll_delay
+from ccgpu.net.retry import reread_delay
 from ccgpu.scheduling.scheduler import Call, Task, together
 
 Actual = dict[ResourceId, Body]
@@ -74,16 +74,29 @@ def read_settled(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
     return run_task(run, _read_all(ids, wait))
 
 
-def read_deployment_settled(run: Run, names: Names, data_disks: int = 0) -> Actual:
+def read_deployment_settled(
+    run: Run, names: Names, data_disks: int = 0, *, begun: bool = True
+) -> Actual:
     """`read_settled` of everything a plan compares, the VM's disks and NICs included.
 
     `data_disks`: the number of data disks in the spec. They are read by name, because the VM does
     not name a disk that was detached.
+
+    `begun`: whether anything is expected to exist. If not, ccgpu's own group is read first: without
+    it there is nothing to read in it. If a replica of ARM does not show the group yet, it does not
+    show what was created in it after that either.
     """
-    disks = {names.data_disk(lun): Kind.DISK for lun in range(data_disks)}
-    bodies = read_settled(run, possible_ids(names) | disks)
     group = names.of(Kind.GROUP)
-    if key(group) not in bodies and key(names.group) != key(own_group(names.deployment)):
+    is_own = key(names.group) == key(own_group(names.deployment))
+    bodies: Actual = {}
+    if is_own and not begun:
+        bodies = read_settled(run, {group: Kind.GROUP})
+        if not bodies:
+            return bodies
+    disks = {names.data_disk(lun): Kind.DISK for lun in range(data_disks)}
+    ids = possible_ids(names) | disks
+    bodies |= read_settled(run, {id_: ids[id_] for id_ in ids if key(id_) not in bodies})
+    if key(group) not in bodies and not is_own:
         bodies |= run_task(run, _read_recent_group(run, group))
     vm = bodies.get(key(names.vm))
     if vm is None:
@@ -103,7 +116,7 @@ def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
     get = partial(run.cloud.arm.get, Kind.GROUP, group)
     for attempt in range(_MORE_READS):
         doing = f"reading {group}"
-        yield Call(lambda: None, run.deadline.require(poll_delay(attempt, None), doing))
+        yield Call(lambda: None, run.deadline.require(reread_delay(attempt), doing))
         body = yield from send_with_retry(run, get, doing)
         if body is not None:
             return {key(group): body}
