@@ -5,6 +5,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
 from ccgpu.fakearm import FakeArm, FakeGap
 from support.arm import REGION, Client, group_path, vm_body, vm_path
+from support.faults import NthRequest, failed_operation, is_poll
 from support.publishing import (
     DISK,
     GALLERY,
@@ -91,6 +92,8 @@ def test_a_version_is_made_of_an_uploaded_disk_that_fits(sdk, az, disk, expected
         sdk.compute.disks.begin_revoke_access("g", "disk-2").result()
     given = version_body(storageProfile={"osDiskImage": {"source": {"id": id_}}})
     assert az.refusal("PUT", VERSION, given) == expected
+    elsewhere = version_body(AWAY) | {"location": AWAY}  # where the disk is not
+    assert az.refusal("PUT", VERSION, elsewhere) == (404, "NotFound")
 
 
 def test_what_a_definition_is_never_changes_and_is_there_once(sdk, az):
@@ -106,6 +109,8 @@ def test_what_a_definition_is_never_changes_and_is_there_once(sdk, az):
     missing = IMAGE.replace("gal/", "none/")
     assert az.refusal("PUT", missing, definition_body()) == (404, "ParentResourceNotFound")
     assert az.refusal("GET", f"{IMAGE}2") == (404, "ResourceNotFound")
+    az.ok("PUT", IMAGE, definition_body())
+    assert az.refusal("PUT", VERSION, version_body()) == (409, "Conflict")  # it is being written
 
 
 def test_a_versions_source_never_changes_and_stays_while_it_is_copied(sdk, az):
@@ -218,6 +223,18 @@ def test_lists_are_of_their_parent_and_names_have_their_parents(sdk, az):
     assert {"gal", "gal/img", "gal/img/1.0.0"} <= names
     az.ok("PATCH", VERSION, {"tags": {"a": "b"}})
     assert az.get(VERSION)["tags"] == {"a": "b"}
+
+
+def test_every_operation_on_images_can_fail(sdk):
+    for what, act in (
+        ("capsOperations", sdk.publish),
+        ("DiskOperations", lambda: sdk.grant(access="Read")),
+    ):
+        fault = NthRequest(0, is_poll, failed_operation(what))
+        sdk.arm.faults = [fault]
+        with pytest.raises(HttpResponseError) as caught:
+            act()
+        assert (fault.fired, caught.value.error.code) == (1, what)
 
 
 def test_locks_policies_and_rights_hold_for_images_too(sdk, az):

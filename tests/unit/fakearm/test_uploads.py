@@ -1,6 +1,7 @@
 """Disks that are uploaded to: states, sizes, accesses, and the page blob behind a disk."""
 
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import pytest
 import requests
@@ -95,6 +96,9 @@ def test_a_disk_goes_from_ready_to_upload_to_unattached(sdk):
     assert state(sdk) == "Unattached"
     sdk.empty_disk()  # repeated
     assert state(sdk) == "Unattached"
+    larger = {"createOption": "Upload", "uploadSizeBytes": SIZE + MIB + 512}
+    change = partial(sdk.empty_disk, creationData=larger)
+    assert refused(change) == (409, "PropertyChangeNotAllowed")
     grant = sdk.compute.disks.begin_grant_access
     assert refused(grant, "g", "disk", {"access": "Write", "durationInSeconds": 60}) == (
         *(409, "OperationNotAllowed"),
@@ -158,7 +162,7 @@ def test_a_disk_that_waits_for_its_upload_is_deleted_but_not_attached(az):
     assert az.status(DISK) == 404
 
 
-def test_pages_are_written_cleared_listed_and_read(blob):
+def test_pages_are_written_cleared_listed_and_read(sdk, blob):
     size = blob.get_blob_properties().size
     assert size == SIZE + 512
     blob.upload_page(b"a" * 2048, 64 * 1024 - 1024, 2048)  # in two parts of the state
@@ -173,6 +177,9 @@ def test_pages_are_written_cleared_listed_and_read(blob):
     blob.clear_page(0, SIZE + 512, etag=before, match_condition=MatchConditions.IfNotModified)
     with pytest.raises(ResourceModifiedError):  # as a download in parts would see it
         blob.download_blob(0, 512, etag=before, match_condition=MatchConditions.IfNotModified)
+    known = {"If-None-Match": blob.get_blob_properties().etag}
+    same = sdk.arm.send(Request("GET", blob.url, known))
+    assert (same.status, same.body) == (304, None)
     assert list(blob.list_page_ranges()) == []
 
 
