@@ -29,6 +29,7 @@ class InvariantChecker:
     foreign_elements: set[str] = field(default_factory=set)  # paths of rules and subnets
     violations: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    repeats: int = 0  # ends that were like one that was judged before
 
     def report_violation(self, what: str, detail: str) -> None:
         """Record that something that must hold does not."""

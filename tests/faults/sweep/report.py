@@ -43,7 +43,8 @@ time.
 The simulated subscription is checked, not the tool's own output: which resources exist, whether
 the journal names them, whether the reports to the user are true, and whether the exit code matches
 the cause. A transient fault must not make a command fail. After each case a create must be able to
-continue, and a delete must leave nothing.
+continue, and a delete must leave nothing; this is tried once for all cases that leave the same
+resources and the same files.
 
 Equal cases are not repeated. Of the polls of one operation the first two are tested, and a
 permanent fault starts at the first. Faults that our code treats alike (a 500 and a 503) are all

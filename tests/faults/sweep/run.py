@@ -72,12 +72,14 @@ def _run_all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int
     started = time.perf_counter()
     counts: Counter[str] = Counter()
     failed: list[Result] = []
+    repeats = 0
     tasks = [(trial, folder) for trial in found]
     gc.freeze()  # the SDK's many objects are permanent: spare the collector from scanning them
     pool = multiprocessing.get_context("fork").Pool(given.jobs)
     with pool:
         for result in pool.imap_unordered(_run_task, tasks, chunksize=16):
             counts.update(result.counts)
+            repeats += result.repeats
             if result.violations:
                 failed.append(result)
         pool.close()
@@ -85,6 +87,7 @@ def _run_all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int
     for result in sorted(failed, key=lambda one: one.id)[: given.show]:
         print(f"FAILED {result.id}", *result.violations, sep="\n  ")
     print(f"{len(found) - len(failed)} passed, {len(failed)} failed")
+    print(f"{repeats} left what an earlier case had left, and were not followed up again")
     print(", ".join(f"{what} {counts[what]}" for what in VIOLATIONS))
     other = {what: n for what, n in sorted(counts.items()) if what not in VIOLATIONS}
     if other:
