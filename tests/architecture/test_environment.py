@@ -71,6 +71,7 @@ def test_a_second_setup_does_nothing(clone):
     assert clone.set_up() == (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
     mostly_slow(

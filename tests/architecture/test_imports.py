@@ -64,6 +64,7 @@ def _loaded_modules(*arguments: str, code: int = 0) -> set[str]:
     return {row.rsplit("|", 1)[1].strip().split(".")[0] for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", mostly_slow(["--help", "--version", "create --help"], 3))
 def test_help_loads_no_slow_modules(line):
     loaded = _loaded_modules("-m", "ccgpu", *line.split())

@@ -57,6 +57,7 @@ def bare_prepositions(tree: ast.Module) -> list[str]:
     return [one.name for one in functions if one.name.strip("_") in _PREPOSITIONS]
 
 
+@pytest.mark.slow  # it parses every module
 def test_no_function_is_named_by_a_bare_preposition():
     found = {
         str(path.relative_to(ROOT)): bare_prepositions(syntax_tree(path)) for path in modules()

@@ -106,6 +106,7 @@ def test_a_failing_python_fails_the_run_and_its_output_is_shown(machine):
     assert said.endswith("error: the set-up failed with 1 of 2 Pythons\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("set_up", "problem"),
     [
@@ -121,6 +122,7 @@ def test_a_setup_without_a_working_command_is_a_failure(machine, set_up, problem
     assert problem in said
 
 
+@pytest.mark.slow
 def test_finding_no_python_is_an_error(machine):
     code, said = machine.try_all()
     assert code == 1

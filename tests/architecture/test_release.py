@@ -198,6 +198,7 @@ def bill(wheel):
     return json.loads(sbom.make(wheel, 1_800_000_000, _LOCK))
 
 
+@pytest.mark.slow
 def test_the_bill_lists_every_locked_package_with_its_hashes(bill):
     pins = dict(re.findall(r"(?m)^([a-z0-9-]+)==(\S+)", _LOCK))
     listed = {one["name"]: one for one in bill["components"]}

@@ -7,6 +7,7 @@ from pathlib import Path
 from ccgpu.fakearm import FakeArm
 from support.cli import Shell
 from support.cloud import Machine
+from support.first_creates import copy_subscription
 
 Deed = str | Callable[[Shell], object]
 
@@ -49,8 +50,3 @@ def copy_of_machine(machine: Machine, folder: Path) -> Machine:
     if machine.state.exists():
         shutil.copytree(machine.state, copy.state)
     return copy
-
-
-def copy_subscription(arm: FakeArm, to: FakeArm) -> None:
-    """Both in memory. What was in the second one goes."""
-    arm._store._db.backup(to._store._db)

@@ -96,6 +96,7 @@ def test_a_current_crl_replaces_an_old_one_in_the_evidence():
     assert cpus(_given(old, crls=(_crl(),)), cpu=_WITH_CRL).verdict == "accepted"
 
 
+@pytest.mark.slow
 def test_crls_of_other_products_count_as_missing(milan_crl):
     found = _given(nonce_evidence(vm()), crls=(milan_crl,))
 
@@ -145,6 +146,7 @@ def test_a_wrong_thim_certificate_is_replaced_by_the_callers(forged):
 # Manifests
 
 
+@pytest.mark.slow
 def test_stale_rims_in_the_evidence_do_not_hide_good_ones_of_the_caller():
     found = asked_of_gpu(gpu())
     stale = _brings(found, rims=_expired())
@@ -162,6 +164,7 @@ def test_stale_rims_of_the_caller_do_not_hide_good_ones_in_the_evidence():
     assert gpus(_given(found, rims=_named(found, _expired()))).verdict == "accepted"
 
 
+@pytest.mark.slow
 def test_measurements_must_match_the_rim_of_the_given_id():
     found = asked_of_gpu(gpu())
     different = _signed_by(gpu().rims, golden=(bytes(48),))
@@ -174,6 +177,7 @@ def test_measurements_must_match_the_rim_of_the_given_id():
     assert gpus(_given(both, rims=_named(found, different))).reasons == ("golden.match",)
 
 
+@pytest.mark.slow
 def test_a_saved_bundle_does_not_choose_between_two_rims():
     found = asked_of_gpu(gpu())
     different = _signed_by(gpu().rims, golden=(bytes(48),))
@@ -198,6 +202,7 @@ def test_without_rims_both_ids_and_the_command_are_shown():
 # OCSP
 
 
+@pytest.mark.slow
 def test_newer_ocsp_responses_of_the_caller_count_and_any_may_revoke():
     found = asked_of_gpu(gpu())
     stale = asked_of_gpu(

@@ -232,6 +232,7 @@ def test_a_driver_needs_the_fixes_of_its_branch_or_a_newer_branch(driver, fixed)
     assert driver_bulletins.has_fixes(driver) is fixed
 
 
+@pytest.mark.slow
 def test_default_rejects_a_driver_without_security_fixes():
     old = replace(gpu(), driver="580.65.06")
     found = default(vm(), old)

@@ -78,6 +78,7 @@ def test_a_vm_that_is_rejected_gets_nothing(demo, scenario, reason):
     assert demo.known_key().source == "serial-log"
 
 
+@pytest.mark.slow
 def test_a_vm_that_is_rejected_later_is_no_longer_attested(demo):
     assert demo().code == 0
     demo.scenario("devtools")
@@ -85,6 +86,7 @@ def test_a_vm_that_is_rejected_later_is_no_longer_attested(demo):
     assert demo.shown["state"] == "rejected"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", mostly_slow(["restart", "stop"], 2))
 def test_the_end_of_a_boot_is_the_end_of_its_verdict(demo, verb):
     assert demo().code == 0
@@ -98,6 +100,7 @@ def test_the_end_of_a_boot_is_the_end_of_its_verdict(demo, verb):
     assert demo.shown["state"] == "attested"
 
 
+@pytest.mark.slow
 def test_a_verdict_counts_only_as_long_as_its_evidence_is_accepted(demo):
     """OCSP answers of the simulated NVIDIA are valid for a day."""
     assert demo().code == 0
@@ -114,6 +117,7 @@ def test_evidence_that_was_changed_on_this_machine_does_not_count(demo):
     assert demo.shown["state"] == "ready"
 
 
+@pytest.mark.slow
 def test_a_deleted_deployment_leaves_no_verdict(demo):
     assert demo().code == 0
     assert demo.shell("delete demo --backend fake --yes").code == 0
@@ -132,6 +136,7 @@ def test_a_vm_made_anew_is_not_attested(demo):
     assert demo.shown["attestation"] is None
 
 
+@pytest.mark.slow
 def test_a_bundle_is_judged_alike_on_another_machine(demo, tmp_path):
     first = demo("--save b.json").document
     made_at = json.loads(Path("b.json").read_text())["made_at"]
@@ -151,12 +156,14 @@ def test_a_bundle_is_judged_alike_on_another_machine(demo, tmp_path):
     assert {"freshness.nonce.unknown", "identity.vm-id.unknown"} <= {*untold.document["reasons"]}
 
 
+@pytest.mark.slow
 def test_this_machine_knows_what_it_asked(demo):
     demo("--save b.json")
     made_at = json.loads(Path("b.json").read_text())["made_at"]
     assert demo.shell(f"verify b.json --backend fake --at {made_at}").code == 0
 
 
+@pytest.mark.slow
 def test_a_rejected_vm_is_saved_with_its_verdict(demo):
     demo.scenario("devtools")
     assert demo("--save b.json").code == 9
@@ -184,6 +191,7 @@ def test_a_policy_that_does_not_look_at_the_gpu_does_not_set_it_ready(demo):
     assert not demo.ready
 
 
+@pytest.mark.slow
 def test_a_policy_file_that_changes_ends_its_verdicts(demo):
     from ccgpu.store import policies
 
@@ -208,6 +216,7 @@ def test_a_stopped_vm_cannot_be_attested(demo):
     assert "ccgpu start demo" in done.error["hint"]
 
 
+@pytest.mark.slow
 def test_people_read_verdict_key_gpu_and_times(demo):
     text = demo.shell("attest demo --backend fake").out
     assert "ACCEPTED by policy default" in text

@@ -131,6 +131,7 @@ def test_a_gpu_that_does_not_become_ready_is_an_error_beside_the_verdict(demo):
     assert demo.ready
 
 
+@pytest.mark.slow
 def test_the_challenge_is_recorded_before_it_is_sent_and_nothing_else_is_sent(demo):
     sent = []
 

@@ -26,6 +26,7 @@ def _nobody(_request, _service):
     return Response(503, b"", {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "reason"),
     mostly_slow(starmap(pytest.param, [("rim.", "rim.present"), ("ocsp.", "ocsp.absent")]), 2),
@@ -55,6 +56,7 @@ def test_a_verdict_without_collateral_leaves_the_one_before(demo):
     assert demo.shown["state"] == "attested"
 
 
+@pytest.mark.slow
 def test_one_of_three_answers_that_fails_is_asked_for_again(demo):
     count = iter(range(10_000))
 
@@ -91,6 +93,7 @@ def test_vendors_that_fail_a_third_of_the_time_do_not_prevent_a_verdict(demo, se
     assert demo.shell.arm.clock.now() - began < 180
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("works", [True, False])
 def test_in_azure_the_mirror_of_the_region_is_asked_first(demo, works):
     asked = []

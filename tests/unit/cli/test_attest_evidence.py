@@ -78,6 +78,7 @@ def test_on_another_machine_the_user_states_what_was_asked(demo, tmp_path):
     assert other(f"{line} {known}").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "reason"),
     mostly_slow(
@@ -127,6 +128,7 @@ def _gpu_alone(nonce: bytes) -> dict[str, Any]:
     return {**head, "nonce": nonce.hex(), "gpus": [gpu]}
 
 
+@pytest.mark.slow
 def test_a_gpu_alone_is_judged_by_a_policy_for_it(shell):
     nonce = bytes(range(32))
     Path("b.json").write_text(json.dumps(_gpu_alone(nonce)))
@@ -166,6 +168,7 @@ def test_evidence_without_a_cpu_needs_another_policy(demo):
     assert _attest(demo).code == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     mostly_slow(

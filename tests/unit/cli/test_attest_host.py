@@ -40,6 +40,7 @@ def _through(foreign, wrap):
     return replace(foreign.shell, backend=backend)
 
 
+@pytest.mark.slow
 def test_an_accepted_machine_gets_its_gpu_set_ready_and_its_key_is_told(foreign):
     address, vm_id = foreign.address, foreign.vm_id
     requests = len(foreign.shell.arm.show()["requests"])
@@ -69,6 +70,7 @@ def test_nothing_is_recorded_but_the_challenge(foreign):
     assert foreign.owner.shown["attestation"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenario", "end"), [(None, "done"), ("devtools", "failed")])
 def test_the_stream_of_events_tells_beginning_and_end(foreign, scenario, end):
     if scenario is not None:

@@ -116,6 +116,7 @@ def _evidence_part(text):
     return range(text.index('"nonce"'), text.index('"policy": "'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [9973, pytest.param(_ALL, marks=pytest.mark.slow)])
 def test_a_changed_character_is_never_accepted(every):
     """White space may be other white space: between the parts, and in PEM and XML."""

@@ -57,6 +57,7 @@ def test_a_bundle_notes_how_it_was_judged(other):
     assert other(f"{line} -o json").document["checks"] == saved.answer["checks"]
 
 
+@pytest.mark.slow
 def test_a_bundle_notes_the_golden_values(other):
     """They can be taken out of it, and given again."""
     line = f"verify b.json --backend fake --policy strict {saved_bundle().words}"
@@ -181,6 +182,7 @@ def test_no_flag_but_one_makes_simulated_roots_count(other):
         assert other(f"verify b.json {saved_bundle().words} --backend {backend}").code in (2, 9)
 
 
+@pytest.mark.slow
 def test_another_verdict_than_the_noted_one_is_told(other):
     done = other(f"verify b.json {saved_bundle().words}")
     assert "noted another verdict than this one: ACCEPTED" in done.err

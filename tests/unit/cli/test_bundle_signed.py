@@ -51,6 +51,7 @@ def _sign(user, words, file="b.json", out="s.json"):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", mostly_slow(KINDS, 5))
 def test_openssh_verifies_what_ccgpu_signs(user, kind):
     key = new_key(user.folder, kind)
@@ -66,6 +67,7 @@ def test_openssh_verifies_what_ccgpu_signs(user, kind):
     assert signer.document["facts"]["bundle signed by"].startswith("alice@example.org SHA256:")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", mostly_slow(KINDS, 5))
 def test_ccgpu_verifies_what_openssh_signs(user, kind):
     key = new_key(user.folder, kind)
@@ -77,6 +79,7 @@ def test_ccgpu_verifies_what_openssh_signs(user, kind):
     assert _reasons(_verify(user, f"--signer {key}.pub")) == ["bundle.signature.invalid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SK_ED25519, SK_ECDSA])
 def test_a_security_key_has_to_be_touched(user, kind):
     key, data = SecurityKey(kind), Path("b.json").read_bytes()
@@ -198,6 +201,7 @@ def test_usage(user):
 _PKCS8 = to.Encoding.PEM, to.PrivateFormat.PKCS8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -222,6 +226,7 @@ def test_a_key_in_pkcs8_signs_as_cosign_does(user, make):
     assert "bundle.signature.signer" in _reasons(_verify(user, f"--signer {ssh}.pub"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
 def test_openssl_verifies_what_a_key_of_cosign_signs(user, monkeypatch):
     key = ec.generate_private_key(ec.SECP256R1())

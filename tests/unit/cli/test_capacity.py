@@ -114,6 +114,7 @@ def test_the_spec_of_a_deployment_is_looked_at_by_name(shell):
     assert done.document["candidates"][0]["quota"][0]["used"] == 40
 
 
+@pytest.mark.slow
 def test_a_refusal_of_azure_names_the_quota_in_numbers(shell):
     shell("fake scenario quota-zero")
     flags = "--region eastus2 --ssh-from 203.0.113.7/32 --disk-encryption state-only --no-attest"

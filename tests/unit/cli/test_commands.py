@@ -115,6 +115,7 @@ def test_the_output_of_a_command_is_asked_for_behind_it(shell, line):
     assert "stand after the command" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "heavy"),
     mostly_slow(

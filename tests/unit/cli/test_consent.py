@@ -56,6 +56,7 @@ def test_answering_yes_runs_the_command(made, line, terminal):
     assert asked[0].startswith("Delete ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", mostly_slow([f"{_REPLACE} --yes", "delete demo --yes"], 2))
 def test_yes_skips_the_confirmation(made, line):
     made.ask = lambda _: pytest.fail("asked")

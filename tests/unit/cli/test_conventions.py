@@ -52,6 +52,7 @@ def test_a_pipe_gets_no_control_sequences(monkeypatch):
     assert stream.getvalue() == "accepted\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_quiet_command_prints_its_answer_and_its_error_alone(shell, terminal):
     shell.terminal = terminal
@@ -99,6 +100,7 @@ def test_files_are_in_the_folders_of_xdg(monkeypatch, tmp_path):
     assert config.parent == tmp_path / "CONFIG" / "ccgpu"
 
 
+@pytest.mark.slow
 def test_no_pager_is_started(tmp_path):
     trap = tmp_path / "trap"
     pager = tmp_path / "pager"
@@ -111,6 +113,7 @@ def test_no_pager_is_started(tmp_path):
     assert not trap.exists()
 
 
+@pytest.mark.slow
 def test_tables_have_no_borders(shell, prepared):
     prepared(shell, _CREATE)
     for line in ("list", "show demo", "plan demo", "quota --region eastus2", "fake show"):

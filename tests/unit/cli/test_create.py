@@ -24,6 +24,7 @@ def _keys(plan):
     return [one["keyData"] for one in ssh["publicKeys"]]
 
 
+@pytest.mark.slow
 def test_an_existing_ssh_key_is_used(shell):
     own = (shell.home / ".ssh" / "id_ed25519.pub").read_text().strip()
     done = shell(f"{_CREATE} {_FROM} -o json")
@@ -194,6 +195,7 @@ def test_a_key_that_was_generated_is_named(shell):
     assert made["identity_file"] == str(shell.state / "keys" / "demo")
 
 
+@pytest.mark.slow
 def test_a_private_vm_has_a_command_once_a_way_is_known(shell):
     made = shell(f"{_CREATE} --private --no-attest --no-wait -o json").document
     assert (made["ssh"], made["openssh"], made["admin_user"]) == (None, None, "azureuser")

@@ -157,6 +157,7 @@ def test_a_private_vm_without_a_way_is_refused_before_anything_is_sent(demo):
     assert list(demo.shell.state.rglob("*.access")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", mostly_slow(["--reachable", "--no-attest", "--no-wait"], 3))
 def test_a_private_vm_is_attested_once_there_is_a_way_to_it(demo, more):
     assert demo.shell(f"{_CREATE} --private {more}").code == 0

@@ -90,6 +90,7 @@ def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
         assert _journal(shell) == _STAGES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mostly_slow(_FAILING, 20))
 def test_a_kept_vm_can_be_looked_into_and_a_later_create_goes_on(shell, name):
     done = _in_scenario(shell, name, " --keep-on-failure")
@@ -219,6 +220,7 @@ def _interrupted_backend(shell: Shell, after: int) -> Backend:
     return replace(usual, channels=channels)  # type: ignore[arg-type]  # it only runs commands
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", mostly_slow([1, 3], 2))
 def test_an_interrupt_while_the_guest_works_keeps_it_and_create_goes_on(shell, after):
     shell.backend = lambda _: _interrupted_backend(shell, after)
@@ -279,6 +281,7 @@ def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
         assert shell(line).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first", mostly_slow([" --timeout 18m", " --no-wait", " --keep-on-failure"], 3)
 )

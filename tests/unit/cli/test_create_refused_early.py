@@ -21,6 +21,7 @@ def test_a_driver_that_the_policy_rejects_is_refused_before_anything_is_made(she
     assert "virtualMachines" not in shell.kinds()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["--no-attest", "--no-wait"])
 def test_a_create_that_does_not_attest_takes_it(shell, words):
     assert shell(f"{_CREATE} --driver 590.48.01 {words}").code == 0

@@ -39,6 +39,7 @@ def _journal(shell: Shell) -> list[str]:
     return list(json.loads(file.read_text())["stages"])
 
 
+@pytest.mark.slow
 def test_a_create_releases_the_secrets_once_the_vm_is_proven(new, tmp_path):
     done = new.shell(f"{_CREATE} {_TWO} -o json --events ndjson")
     assert done.code == 0, done.err

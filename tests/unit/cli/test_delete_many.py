@@ -7,11 +7,14 @@ import pytest
 _OPTIONS = "--region eastus2 --ssh-from 203.0.113.7/32"
 
 
-@pytest.fixture
-def both(shell):
+def _create_both(shell):
     for name in ("one", "two"):
         assert shell(f"create {name} {_OPTIONS}").code == 0
-    return shell
+
+
+@pytest.fixture
+def both(shell, prepared):
+    return prepared(shell, _create_both)
 
 
 def test_both_are_deleted_after_one_question_that_names_all(both):

@@ -72,6 +72,7 @@ def test_each_bad_state_is_named_after_a_restart(vm, name, failed, warned):
         assert done.error["message"] == f"demo is not in order: {', '.join(failed)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mostly_slow(["driver-skew", "drift", "disk-full", "not-held"], 4))
 def test_what_is_safe_to_mend_is_mended_and_holds_over_a_restart(vm, name):
     _restart_into(vm, name)
@@ -102,6 +103,7 @@ def test_without_fix_nothing_changes(vm):
     assert documents[0]["fixes"][0]["commands"][0] == _AGAIN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cc-off", "devtools"])
 def test_what_only_the_host_can_mend_is_tried_once_and_not_advised_again(vm, name):
     _restart_into(vm, name)
@@ -130,6 +132,7 @@ def _allow_extensions(vm: Shell, *, allowed: bool) -> None:
     vm.arm.advance(60)
 
 
+@pytest.mark.slow
 def test_extensions_that_somebody_allows_again_are_a_warning_until_they_are_closed(vm):
     _allow_extensions(vm, allowed=True)
     done = vm("doctor demo -o json")

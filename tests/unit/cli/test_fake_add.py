@@ -79,6 +79,7 @@ def test_the_document_is_that_of_show_with_the_added_ids(shell):
     assert [one.rsplit("/", 1)[1] for one in made] == ["me", "corp", "gal"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_seeds")
 @pytest.mark.parametrize("option", mostly_slow(OPTIONS, 20))
 def test_every_option_with_a_resource_id_works_with_added_resources(shell, option):

@@ -107,6 +107,7 @@ def test_azure_keeps_custom_data_to_itself_and_the_tags_tell(shell):
         assert vm["tags"][tag] == put["tags"][tag]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flag", "change"),
     mostly_slow(
@@ -235,6 +236,7 @@ def test_a_remembered_driver_that_is_no_longer_offered_is_kept_too(shell):
     assert (refused.code, "guest.driver: cannot be 580.173.02" in refused.err) == (3, True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_ccgpu_tags_does_not_get_the_tags_of_the_first_boot(shell, prepared):
     prepared(shell, _CREATE)
     path = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/demo-osdisk"

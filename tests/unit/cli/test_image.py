@@ -26,6 +26,7 @@ def test_a_disk_is_measured(shell, built):
     assert "the same as" not in done.out
 
 
+@pytest.mark.slow
 def test_a_disk_is_that_of_its_manifest(shell, built):
     shell.width = 300
     done = shell(f"image measure {built}/disk.vhd --manifest {built}/image.json")
@@ -40,6 +41,7 @@ def test_a_disk_is_that_of_its_manifest(shell, built):
     assert document["manifest"]["name"] == "tiny"
 
 
+@pytest.mark.slow
 def test_another_disk_is_named_by_what_differs(shell, built):
     (built / "disk.vhd").write_bytes(replace(SMALL, initrd=b"another").vhd())
     done = shell(f"image measure {built}/disk.vhd --manifest {built}/image.json")

@@ -104,6 +104,7 @@ def test_a_policy_is_written_for_one_kind_of_token(demo, kind):
     assert ("secureboot" in names) == (kind == "guest")
 
 
+@pytest.mark.slow
 def test_a_policy_is_written_to_a_new_file(demo):
     assert demo("keyvault policy demo --backend fake --out policy.json").out == ""
     assert release_policy.parse(Path("policy.json").read_bytes()).authorities
@@ -180,6 +181,7 @@ def test_the_provider_of_a_bundle_must_be_told(shell, words, message):
     assert (done.code, message in done.err) == (2, True), done
 
 
+@pytest.mark.slow
 def test_a_provider_of_your_own(demo):
     own = "https://mine.weu.attest.azure.net"
     done = demo(f"keyvault policy demo --authority {own}/ --backend fake")
@@ -249,6 +251,7 @@ def test_the_expected_claims_are_those_of_the_token(keyed):
     assert documents[0] == documents[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "reason"),
     mostly_slow(
@@ -324,6 +327,7 @@ def test_what_cannot_be_read_is_not_known(keyed):
     assert (held["vault.sku"], held["identity.release"], held["key.hsm"]) == (None, None, True)
 
 
+@pytest.mark.slow
 def test_roles_that_cannot_be_read_are_not_known(keyed):
     keyed.arm.configure(
         {
@@ -374,6 +378,7 @@ def test_a_policy_that_ccgpu_cannot_read_is_a_no(keyed):
     assert "policy.read" in done.err
 
 
+@pytest.mark.slow
 def test_a_missing_key_a_deleted_one_and_a_missing_vault(keyed, golden):
     assert keyed("keyvault check demo --vault myvault --name other --backend fake").code == 4
     key_client(keyed.arm).begin_delete_key("model-key", _polling_interval=0)
@@ -401,6 +406,7 @@ def test_nothing_to_hold_the_policy_against(shell):
     assert (done.code, "nothing to hold the policy against" in done.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", mostly_slow(["create-key demo", "check demo"], 2))
 def test_without_the_package_the_command_that_installs_it_is_named(demo, monkeypatch, line):
     monkeypatch.setitem(sys.modules, "azure.keyvault.keys", None)

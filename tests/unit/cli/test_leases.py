@@ -13,6 +13,7 @@ def other(shell, tmp_path):
     return Shell(tmp_path / "other", shell.arm)
 
 
+@pytest.mark.slow
 def test_an_expired_deployment_is_collected_by_any_machine(shell, prepared, other, golden):
     prepared(shell, f"{_CREATE} --ttl 1h")
     shell("fake advance 2h")

@@ -41,6 +41,7 @@ def _is_empty(shell):
     return (shell.kinds(), shell.arm.show()["billing"]) == ([], [])
 
 
+@pytest.mark.slow
 def test_list_follows_a_deployment_from_create_to_delete(shell):
     _create(shell)
     for line, state in (

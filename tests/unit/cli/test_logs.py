@@ -89,6 +89,7 @@ def test_following_prints_each_line_once_it_is_complete_until_an_interrupt(vm, s
     assert (done.code, done.out, done.err) == (0, "one\ntwo\ndrei ü\nunfinished\n", "")
 
 
+@pytest.mark.slow
 def test_the_console_needs_no_way_into_the_vm(shell, prepared):
     prepared(shell, _CREATE)
     done = shell("logs demo --serial")

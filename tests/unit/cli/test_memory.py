@@ -151,6 +151,7 @@ def test_fresh_starts_from_the_defaults_and_keeps_existing_resources(shell):
     assert shell("plan i -o json").document["remembered"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", mostly_slow(["-f vm.yaml", "--template minimal"], 2))
 def test_a_spec_file_replaces_all_remembered_fields(shell, how, tmp_path):
     (tmp_path / "work" / "vm.yaml").write_text("os_disk: {type: Premium_LRS}\n")

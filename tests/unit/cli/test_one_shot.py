@@ -87,6 +87,7 @@ def test_a_vm_that_is_rejected_runs_nothing_and_is_deleted(with_vm):
     assert _is_clean(with_vm)
 
 
+@pytest.mark.slow
 def test_without_then_delete_the_vm_stays(with_vm):
     document = _document(with_vm)
     assert (document["deleted"], document["workload"]["state"]) == (False, "exited")

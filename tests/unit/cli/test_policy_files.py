@@ -70,6 +70,7 @@ def test_a_policy_file_is_shown_with_its_digest(verify):
     assert "loosened" not in text
 
 
+@pytest.mark.slow
 def test_a_shipped_policy_has_no_path(shell, verify, tmp_path):
     verify(_edit_shipped_policy("default", name="mine"))
     document = shell(f"verify {tmp_path / 'bundle.json'} {_FAKE} -o json").document
@@ -89,6 +90,7 @@ def test_a_file_with_the_name_of_a_shipped_policy_is_marked(verify, name):
     assert document["loosened"] == ["cpu.minimum_guest_svn"]
 
 
+@pytest.mark.slow
 def test_a_file_named_like_a_shipped_policy_is_a_file(verify):
     file, text, document = verify(_edit_shipped_policy("default", name="strict"), name="strict")
 
@@ -97,6 +99,7 @@ def test_a_file_named_like_a_shipped_policy_is_a_file(verify):
     assert "not the policy that ships" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["default", "strict"])
 def test_an_unchanged_copy_of_a_shipped_policy_equals_it(verify, name):
     _, _, document = verify(_edit_shipped_policy(name) + "\n# copied\n")
@@ -105,6 +108,7 @@ def test_an_unchanged_copy_of_a_shipped_policy_equals_it(verify, name):
     assert document["policy_file"]["reserved_name"] is False
 
 
+@pytest.mark.slow
 def test_every_loosening_of_a_policy_is_listed_in_text_and_json(verify):
     loose = _edit_shipped_policy(
         "default",

@@ -93,6 +93,7 @@ def test_each_template_in_each_format(shell, golden, template, form):
     assert not shell.state.exists() or not [*shell.state.rglob("*demo*")]
 
 
+@pytest.mark.slow
 def test_a_key_that_create_would_make_is_left_open(tmp_path):
     shell = Shell(tmp_path)
     for form in _FORMATS:
@@ -154,6 +155,7 @@ def test_it_says_what_is_not_in_the_text(shell, tmp_path):
     assert "secrets are not rendered: `ccgpu secret put` releases hf" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["arm", "terraform"])
 def test_what_exists_is_rendered_with_its_lease(shell, form):
     assert shell(f"{_CREATE} --ttl 8h").code == 0
@@ -183,6 +185,7 @@ def test_what_a_tool_cannot_carry_out_is_refused(shell, line, told):
     assert told in done.err
 
 
+@pytest.mark.slow
 def test_another_first_boot_of_an_existing_vm_is_refused(shell):
     assert shell(_CREATE).code == 0
     path = f"{_GROUP}/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"

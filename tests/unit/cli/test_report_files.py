@@ -90,6 +90,7 @@ def test_without_save_the_command_names_the_evidence_that_this_machine_keeps(dem
     assert demo.shell(_command(page)).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "code", "word"),
     [("debuggable", 9, "REJECTED"), ("vendors-down", 8, "NO VERDICT")],
@@ -110,6 +111,7 @@ def test_a_vm_without_evidence_leaves_no_page(demo, page):
     assert not page.exists()
 
 
+@pytest.mark.slow
 def test_verify_makes_a_page_of_a_bundle(demo, bundle, page):
     at = json.loads(bundle.read_text())["made_at"]
     done = demo.shell(f"verify {bundle} --backend fake --at {at} --report {page} -o json")
@@ -151,6 +153,7 @@ def test_a_policy_file_and_other_inputs_are_in_the_page_and_its_command(
     assert {*shlex.split(options)} <= {*shlex.split(_command(page))}
 
 
+@pytest.mark.slow
 def test_the_page_of_a_stranger_says_what_is_missing(demo, bundle, page, tmp_path):
     shell = another_machine(tmp_path, demo.shell.arm)
     flags = "--unsafe-trust-bundle-nonce --unsafe-trust-bundle-identity"
@@ -213,6 +216,7 @@ def test_the_umask_decides_who_may_read_the_page(demo, bundle, page):
     assert [each.name for each in page.parent.glob("*demo*")] == ["demo.html"]
 
 
+@pytest.mark.slow
 def test_many_verdicts_have_no_page(demo, bundle):
     done = demo.shell(f"verify {bundle} --each --backend fake --report x.html")
     assert done.code == 2

@@ -39,6 +39,7 @@ def test_a_vm_that_is_not_attested_is_refused(demo, line):
     assert demo.shell("exec demo --backend fake -- cat there").code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", _LINES[:2])
 def test_a_vm_that_is_attested_is_reached(demo, line):
     assert demo().code == 0
@@ -71,6 +72,7 @@ def test_a_vm_that_was_restarted_by_others_is_refused(demo):
     assert _insisting(demo).code == 0
 
 
+@pytest.mark.slow
 def test_a_verdict_on_another_key_is_none_on_this_one(demo):
     assert demo().code == 0
     (record,) = demo.shell.state.rglob("demo.attestation")

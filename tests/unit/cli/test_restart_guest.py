@@ -78,6 +78,7 @@ def test_the_way_to_a_private_vm_is_remembered(shell):
     assert shell("restart demo").code == 10, "the jump host is remembered"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", mostly_slow(["create", "start", "restart"], 3))
 def test_a_way_that_does_not_lead_to_the_vm_is_not_remembered(shell, verb):
     """Nobody answers behind the jump host, as behind one whose name is mistyped."""

@@ -21,6 +21,7 @@ def runner(shell, prepared) -> Runner:
     return Runner(prepared(shell, make_demo))
 
 
+@pytest.mark.slow
 def test_a_server_runs_once_its_answers_are_right(runner, golden):
     done = runner(SERVER)
     golden("cli/run-server.txt", str(done))
@@ -60,6 +61,7 @@ def test_a_job_that_is_waited_for_prints_its_log_alone_on_stdout(runner, golden)
     golden("cli/run-job.txt", str(runner(f"{JOB} --wait -- python train.py")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", mostly_slow([0, 3, 130], 3))
 def test_the_exit_code_is_the_jobs(runner, code):
     done = runner(f"{JOB} --wait -- sh -c 'exit {code}'")
@@ -76,6 +78,7 @@ def test_a_job_goes_on_if_nobody_waits(runner):
     assert document["job_exit_code"] is None
 
 
+@pytest.mark.slow
 def test_outputs_are_fetched_whole(runner):
     words = f"{JOB} --wait --output-dir results/one -- python train.py"
     document = runner.document(words)
@@ -112,6 +115,7 @@ def test_outputs_that_do_not_come_are_an_error(runner):
     assert not Path("out").exists()
 
 
+@pytest.mark.slow
 def test_inputs_are_copied_before_the_start(runner):
     Path("data").mkdir()
     Path("data/rows.jsonl").write_text("{}\n")
@@ -158,6 +162,7 @@ def test_a_model_that_the_gpu_cannot_hold_is_refused(runner, monkeypatch):
     assert runner.sent == []
 
 
+@pytest.mark.slow
 def test_a_loosened_policy_needs_the_users_word(runner):
     document = policies.load("default").model_dump(mode="json")
     document["cpu"]["minimum_guest_svn"] = 1
@@ -188,6 +193,7 @@ def test_a_vm_that_is_not_proven_is_sent_nothing_of_the_users(runner, scenario, 
     assert [one for one in runner.sent if one.startswith("put ")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "message", "state"),
     mostly_slow(
@@ -215,6 +221,7 @@ def test_a_server_that_does_not_do_is_stopped_or_never_started(runner, scenario,
     assert message in document["cause"]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["garbage-answers", "slow-answers"])
 def test_wrong_answers_say_why(runner, golden, scenario):
     runner.scenario(scenario)
@@ -256,6 +263,7 @@ def test_a_vm_that_is_not_there_is_named(runner):
     assert runner.sent == []
 
 
+@pytest.mark.slow
 def test_the_log_of_a_job_is_events_for_programs(runner):
     done = runner(f"{JOB} --wait --events ndjson -- echo hello")
     assert done.code == 0

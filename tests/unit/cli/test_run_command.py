@@ -68,6 +68,7 @@ def run(shell, prepared):
     return run
 
 
+@pytest.mark.slow
 def test_the_output_is_passed_on_with_a_warning(run):
     agent = _Agent(_message("out\nccgpu-exit-code=3\n", "err\n"))
     done = run(agent)

@@ -44,6 +44,7 @@ def test_ctrl_c_leaves_the_workload_running_and_says_so(runner, golden):
     assert runner.workloads == {"image": "running"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_start_starts_nothing(runner):
     runner.before = _interrupt_at('"start"')
     document = runner.document(f"{JOB} --wait -- python train.py", 130)
@@ -121,6 +122,7 @@ def test_what_is_left_outranks_the_job(runner):
     assert document["cause"]["code"] in ("LeftBehind", "RemovalDenied")
 
 
+@pytest.mark.slow
 def test_a_connection_that_ends_is_made_anew_and_no_line_comes_twice(runner):
     lost: list[str] = []
 

@@ -55,6 +55,7 @@ def test_what_the_vm_holds_is_not_released_again(runner, monkeypatch):
     assert document["secrets"] == {"released": [], "kept": ["api-key"]}
 
 
+@pytest.mark.slow
 def test_a_source_that_is_not_there_starts_nothing(runner, monkeypatch):
     monkeypatch.delenv("API_KEY")
     document = runner.document("-f vm.yaml --wait", 2)

@@ -9,6 +9,7 @@ from ccgpu.cli.simulated_state import Simulation
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
 
+@pytest.mark.slow
 def test_a_scenario_applies_to_the_next_command(shell, golden):
     steps = [shell(line) for line in ("fake scenario read-only", _CREATE)]
     golden("cli/fake-scenario.txt", "\n".join(map(str, steps)))

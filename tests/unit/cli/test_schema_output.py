@@ -30,6 +30,7 @@ def test_every_command_with_an_output_format_has_its_documents_in_the_table():
     assert {name for name, options in formats.items() if not options} == _WITHOUT
 
 
+@pytest.mark.slow
 def test_the_names_are_listed_and_each_schema_is_printed(shell):
     names = shell("schema output").out.splitlines()
     assert names == list(SCHEMAS)

@@ -76,6 +76,7 @@ def test_a_secret_reaches_the_memory_of_a_proven_vm(user, token):
     assert [one["nonce"] for one in user.attester.challenges] == [answer["nonce"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", mostly_slow(["file", "stdin", "env", "command"], 4))
 def test_every_source_is_released_byte_by_byte(user, token, monkeypatch, source):
     value = token.encode() + b"\n"
@@ -241,6 +242,7 @@ def test_to_a_vm_that_is_not_proven_nothing_is_read_or_sent(user, scenario, code
     assert user.opened == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("token")
 def test_the_evidence_of_a_rejected_vm_is_saved(user):
     user.attester.scenario("old-paravisor")
@@ -250,6 +252,7 @@ def test_the_evidence_of_a_rejected_vm_is_saved(user):
     assert "REJECTED" in Path("report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("token")
 @pytest.mark.parametrize("name", mostly_slow(["crypto-absent", "disk", "swap", "write"], 4))
 def test_a_vm_that_cannot_keep_a_secret_in_memory_is_named(user, name):
@@ -325,6 +328,7 @@ def test_the_secrets_of_a_spec_are_put_with_its_owners(user, token):
     assert len(user.opened) == 2, "all of one put go in one message"
 
 
+@pytest.mark.slow
 def test_events_tell_names_and_never_values(user, token):
     done = user("put demo token --from-env HF_TOKEN -o json --events ndjson")
     texts = [one["text"] for one in done.events]

@@ -50,6 +50,7 @@ def _read(channel: Channel, path: str) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.slow
 def test_the_guest_sets_itself_up_as_the_spec_says(channel):
     setup = json.loads(_read(channel, "/var/lib/ccgpu/setup.json"))
     states = {one["step"]: one["state"] for one in setup["steps"]}

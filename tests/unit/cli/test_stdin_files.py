@@ -12,6 +12,7 @@ def _with(shell, text: bytes):
     return shell
 
 
+@pytest.mark.slow
 def test_a_spec_from_standard_input_is_planned_and_created(shell):
     planned = _with(shell, _SPEC)("plan -f - -o json")
     assert planned.code == 0, planned

@@ -139,6 +139,7 @@ def test_a_create_without_capacity_leaves_nothing(shell, golden):
     assert shell.kinds() == []
 
 
+@pytest.mark.slow
 def test_the_simulated_subscription(shell, golden):
     shell(f"{_CREATE} --no-wait")
     golden("cli/fake-advance.txt", str(shell("fake advance 2h")))

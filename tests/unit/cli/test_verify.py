@@ -97,6 +97,7 @@ def test_what_to_do_is_a_command_that_can_be_run_as_it_is(shell, write):
     )
 
 
+@pytest.mark.slow
 def test_the_trust_basis_names_the_source_of_collateral(shell, write, tmp_path):
     found = gpus.bound_evidence(vm(), gpus.gpu())
     assert found.cpu is not None

@@ -36,6 +36,7 @@ def test_the_document_says_that_it_is_simulated_and_whose_word_it_rests_on(shell
     assert {rests_on[name] for name in ("time", "nonce", "VM id", "SSH host key")} == {"caller"}
 
 
+@pytest.mark.slow
 def test_every_other_knowledge_than_of_its_sender_is_refused(shell):
     vm_id, key = "390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc", f"SHA256:{'A' * 43}"
     for words in (f"--nonce {'00' * 32}", f"--vm-id {vm_id}", f"--host-key {key}"):
@@ -87,6 +88,7 @@ def test_without_evidence_the_hint_is_the_example(shell):
     assert "`ccgpu verify --example`" in shell("verify").err
 
 
+@pytest.mark.slow
 def test_the_saved_bundle_is_verified_as_any_other_is(shell):
     assert shell("verify --example --save example.json").code == 0
     noted = json.loads(_bundle())

@@ -85,6 +85,7 @@ def test_an_unknown_identity_exits_9_with_a_hint(shell, good):
     assert "--nonce HEX" in done.err
 
 
+@pytest.mark.slow
 def test_claims_of_the_evidence_are_trusted_only_by_flag_and_listed(shell, good):
     identity, nonce = "--unsafe-trust-bundle-identity", "--unsafe-trust-bundle-nonce"
     done = shell(f"verify {good} {_FAKE} {identity} {nonce}")

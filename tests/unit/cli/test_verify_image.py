@@ -72,6 +72,7 @@ def test_the_image_is_shown_and_proven(shell, files):
     assert {"what": "image manifest", "whose": "caller"} in document["rests_on"]
 
 
+@pytest.mark.slow
 def test_without_the_manifest_or_with_another_config_it_is_9(shell, files):
     done = shell(line(files))
     assert done.code == 9
@@ -127,6 +128,7 @@ def test_a_manifest_that_was_changed_is_refused(shell, files):
     assert "pcrs.11 must be" in done.err
 
 
+@pytest.mark.slow
 def test_each_of_many_is_held_to_the_image(shell, files):
     words = (f"--image {files}/image.json", f"--config {files}/config", "--each")
     assert shell(line(files, *words)).code == 0
@@ -141,6 +143,7 @@ def test_a_report_repeats_the_command(shell, files):
     assert f"--config {files}/config" in page
 
 
+@pytest.mark.slow
 def test_an_ordinary_vm_is_not_a_measured_image(shell, files):
     demo = Attester(shell).make()
     done = demo("--policy measured")

@@ -21,6 +21,7 @@ def test_a_vm_without_workloads(runner):
     assert runner.shell("ps demo --backend fake").out == "no workloads\n"
 
 
+@pytest.mark.slow
 def test_workloads_are_listed(runner, golden):
     runner(SERVER)
     runner(f"{JOB} --wait -- sh -c 'exit 3'")
@@ -58,6 +59,7 @@ def test_a_stop_runs_nothing(runner, more):
     assert runner.sent == []
 
 
+@pytest.mark.slow
 def test_the_log_of_a_workload(runner):
     runner(f"{JOB} --wait -- echo hello")
     assert runner.shell("logs demo --workload image --backend fake").out == "hello\n"

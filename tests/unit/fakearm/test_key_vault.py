@@ -81,6 +81,7 @@ def test_a_key_is_returned_with_its_policy_and_attributes(vault):
     assert older.id == made.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("algorithm", "hash_"),
     mostly_slow(

@@ -77,6 +77,7 @@ def test_without_the_vendors_there_is_no_collateral(bench):
 _SPOTS = 12  # changed bytes in each piece
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "name"), mostly_slow(starmap(pytest.param, _PIECES), 4))
 def test_a_changed_byte_of_a_piece_is_refused(bench, part, name):
     document = collect(bench)
@@ -181,6 +182,7 @@ def test_collecting_leaves_the_ready_state_alone(bench):
     assert (bench.texts()["ready"], ready != before) == (ready, True)
 
 
+@pytest.mark.slow
 def test_a_recipient_key_is_made_only_for_a_release_and_is_bound(bench):
     assert collect(bench)["recipient_key"] == ""
     first, second = (collect(bench, release=True) for _ in range(2))

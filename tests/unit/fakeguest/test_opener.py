@@ -117,6 +117,7 @@ def test_another_user_than_root_is_refused(simulated):
     assert json.loads(done.stdout)["code"] == "folder"
 
 
+@pytest.mark.slow
 def test_a_request_that_is_no_json_is_refused(simulated):
     words = [*release.command_line({})[:-1], "{"]
     done = simulated.channel.run(words, release.script(), timeout=60)

@@ -117,6 +117,7 @@ def test_lengths_are_in_their_shortest_form(content):
     assert head == (2 if size < 0x80 else 3 if size < 0x100 else 4 if size < 0x10000 else 5)
 
 
+@pytest.mark.slow
 def test_pem_equals_a_librarys(genoa):
     assert pki.pem(genoa.ask) == x509.load_der_x509_certificate(genoa.ask).public_bytes(
         Encoding.PEM

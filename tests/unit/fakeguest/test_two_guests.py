@@ -23,6 +23,7 @@ def _answer_as(other, host_key, vm_id):
         return dict(collect_bound_to(hardware, NONCE, BoundValues(host_key, vm_id)))
 
 
+@pytest.mark.slow
 def test_each_is_accepted_as_itself(bench, other):
     for one in (bench, other):
         assert judge(one, collect(one)).verdict == "accepted"
@@ -58,6 +59,7 @@ def test_our_cpu_with_the_gpu_of_the_other_is_refused(bench, other):
     )
 
 
+@pytest.mark.slow
 def test_the_cpu_of_the_other_with_our_gpu_is_refused(bench, other):
     mixed = {**collect(bench), "cpu": collect(other)["cpu"]}
     assert "policy.vm-id" in judge(bench, mixed).reasons

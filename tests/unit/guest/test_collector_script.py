@@ -403,6 +403,7 @@ def test_the_script_is_small():
     assert len(collector.script()) < 50_000
 
 
+@pytest.mark.slow
 def test_a_limit_of_no_step_is_refused():
     options = [json.dumps({"nonce": "00" * 32, "release": False}), "--limit", "gup=1"]
     done = subprocess.run(
@@ -414,6 +415,7 @@ def test_a_limit_of_no_step_is_refused():
     assert json.loads(done.stdout)["code"] == "request"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "request_text",
     mostly_slow(

@@ -35,6 +35,7 @@ def test_what_is_no_key_is_left_to_ssh(tmp_path):
     assert not is_encrypted(tmp_path / "absent")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_agent")
 def test_keys_that_all_ask_are_refused_without_an_agent(tmp_path):
     closed = _key(tmp_path / "closed", passphrase="secret")

@@ -55,6 +55,7 @@ def test_secrets_become_files_in_memory_and_the_key_is_gone(vm):
     assert modes == [0o711, 0o711, 0o600]
 
 
+@pytest.mark.slow
 def test_the_answer_has_no_value(vm):
     vm.put(TOKEN)
     (done,) = vm.done
@@ -103,6 +104,7 @@ def test_a_message_for_another_vm_does_not_open(vm, tmp_path):
     assert refused(vm, sealed) == "seal"
 
 
+@pytest.mark.slow
 def test_a_message_for_an_earlier_key_does_not_open(vm):
     sealed = vm.seal(TOKEN)
     vm.make_key()
@@ -116,11 +118,13 @@ def test_a_message_does_not_open_after_a_boot(vm, tmp_path):
     assert refused(vm.boot(), sealed) == "key.absent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("context", [(b"C" * 64, VERDICT), (BOUND, b"w" * 32)])
 def test_a_message_for_another_binding_or_verdict_does_not_open(vm, context):
     assert refused(vm, vm.seal(TOKEN), *context) == "seal"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", mostly_slow([0, 10, 32, 47, 60], 9))
 def test_a_message_that_was_cut_does_not_open(vm, cut):
     assert refused(vm, vm.seal(TOKEN)[:cut]) == "seal"
@@ -146,6 +150,7 @@ def test_a_link_in_the_place_of_a_secret_is_replaced_and_not_followed(vm, tmp_pa
     assert not (vm.secrets / "linked").is_symlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["run/ccgpu", "run/ccgpu/secrets"])
 def test_a_link_in_the_place_of_a_folder_is_refused(vm, tmp_path, part):
     (tmp_path / "elsewhere").mkdir(mode=0o700)
@@ -158,6 +163,7 @@ def test_a_link_in_the_place_of_a_folder_is_refused(vm, tmp_path, part):
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["run/ccgpu", "run/ccgpu/secrets"])
 @pytest.mark.parametrize("mode", mostly_slow([0o755, 0o722, 0o777, 0o740], 9))
 def test_a_folder_that_others_read_or_write_is_refused(vm, part, mode):
@@ -167,6 +173,7 @@ def test_a_folder_that_others_read_or_write_is_refused(vm, part, mode):
     assert refused(vm, sealed) == "folder"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", mostly_slow([0o640, 0o604, 0o620], 9))
 def test_a_key_that_others_could_read_is_not_used(vm, mode):
     sealed = vm.seal(TOKEN)
@@ -175,6 +182,7 @@ def test_a_key_that_others_could_read_is_not_used(vm, mode):
     assert not list(vm.run_folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_key_that_is_a_link_is_not_used(vm, tmp_path):
     sealed = vm.seal(TOKEN)
     file = vm.run_folder / "release.pem"
@@ -184,6 +192,7 @@ def test_a_key_that_is_a_link_is_not_used(vm, tmp_path):
     assert (tmp_path / "key").exists()
 
 
+@pytest.mark.slow
 def test_a_key_of_another_kind_is_not_used(vm):
     sealed = vm.seal(TOKEN)
     (vm.run_folder / "release.pem").write_text("no key")
@@ -324,6 +333,7 @@ def test_a_request_that_is_refused_is_answered(vm):
     assert vm.refusal("{") == "request"
 
 
+@pytest.mark.slow
 def test_what_nobody_thought_of_is_an_error_without_its_text(vm):
     broken = release.script().replace(b"sys.argv[2:], ''", b"sys.argv[2:], 'canary'")
     assert vm.refusal({"action": "list"}, broken) == "bug"
@@ -370,6 +380,7 @@ def test_a_message_without_secrets_of_this_version_is_refused(content):
     assert caught.value.code == "content"
 
 
+@pytest.mark.slow
 def test_what_was_opened_is_not_quoted(vm):
     content = b'["canary"]'
     suite = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)

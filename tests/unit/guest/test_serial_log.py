@@ -96,6 +96,7 @@ def test_two_different_keys_are_refused_and_both_are_named(log):
         assert hostkey.fingerprint(hostkey.sha256(blob)) in str(caught.value)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_around_a_block_leaves_its_key(before, after):
     text = (before + "\n" + _log(*_block(_line())) + after).replace("SSH HOST KEY", "")

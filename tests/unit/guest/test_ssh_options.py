@@ -118,6 +118,7 @@ def test_the_way_through_a_jump_host_is_strict_too():
 _WORD = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
+@pytest.mark.slow
 @given(st.lists(_WORD, max_size=4), st.sampled_from([None, 30.0]))
 def test_a_shell_gives_each_word_back(words, timeout):
     command = ssh_options.remote_command(["printf", "%s\\0", "x", *words], timeout)

@@ -94,6 +94,7 @@ def test_an_error_of_the_server_is_an_answer(vm):
     assert [one["status"] for one in answer["answers"]] == [404, 200]
 
 
+@pytest.mark.slow
 def test_health_is_waited_for(vm):
     with serving("loading") as port:
         early = ask(vm, port, *_QUESTIONS)

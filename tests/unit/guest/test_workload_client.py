@@ -195,6 +195,7 @@ def test_openais_forms_are_read(document, text, tokens):
     assert (answer.text, answer.completion_tokens) == (text, tokens)
 
 
+@pytest.mark.slow
 @given(st.none() | st.text())
 def test_any_body_is_read(body):
     answer = _http(body)

@@ -284,6 +284,7 @@ def test_another_part_than_asked_for_is_not_taken(vm, there):
     assert refusal(vm, wanted(there)) == "fetch.failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [b"[]", b"{} "], ids=["other", "longer"])
 def test_other_content_gets_no_name(vm, there, data):
     there.content["config.json"] = data

@@ -29,6 +29,7 @@ def test_before_the_driver_is_there_nothing_is_said(guest):
     assert not (guest.path / "var/lib/ccgpu/drift.json").exists()
 
 
+@pytest.mark.slow
 def test_an_upgraded_driver_under_a_running_kernel_is_named(guest):
     installed = {"nvidia-driver-595-server-open": "595.84.01-0ubuntu0.24.04.1"}
     guest.change(installed={**guest.machine["installed"], **installed})
@@ -41,6 +42,7 @@ def test_an_upgraded_driver_under_a_running_kernel_is_named(guest):
     assert line in done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_kernel_without_modules_is_named(guest):
     guest.boot(kernel=_NEW_KERNEL)
     guest.run("drift")
@@ -75,6 +77,7 @@ def test_what_is_no_longer_held_is_named_unless_it_is_gone(guest):
     assert guest.drift() == {"holds": "not held: nullboot"}
 
 
+@pytest.mark.slow
 def test_what_a_program_prints_cannot_break_the_document(guest):
     guest.change(broken={"nvidia-smi conf-compute -f": [1, 'a "b" \\ \x1b[0m c']})
     guest.run("drift")

@@ -161,6 +161,7 @@ def _take_away(guest, things):
             file.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "missing", "command", "ends", "code", "message"),
     mostly_slow(

@@ -59,6 +59,7 @@ def test_the_digest_is_that_of_the_data_that_cloud_init_ran(guest):
     assert guest.read("var/lib/ccgpu/custom-data.sha256") == f"{expected}\n"
 
 
+@pytest.mark.slow
 def test_the_digest_is_empty_where_cloud_init_left_no_data(new_guest):
     (new_guest.path / "var/lib/cloud/instance/user-data.txt").unlink()
     new_guest.change(broken={"apt-get update": [100, "E: no network"]})
@@ -97,6 +98,7 @@ def test_other_settings_are_carried_out_from_the_first_step(guest):
     assert guest.record("docker")["state"] == "skipped"
 
 
+@pytest.mark.slow
 def test_progress_is_printed_line_by_line_and_the_output_of_steps_is_not(guest):
     guest.forget("gpu")
     guest.change(broken={"nvidia-smi conf-compute -f": [0, "CC status: OFF\nnoise"]})
@@ -142,6 +144,7 @@ def test_a_gpu_that_fails_at_a_later_boot_is_named(guest):
     assert (guest.status["state"], guest.status["step"]) == ("failed", "gpu")
 
 
+@pytest.mark.slow
 def test_apt_s_own_timers_rest_while_it_works_and_go_on_after_a_failure(new_guest):
     new_guest.change(broken={"apt-get update": [100, "E: no network"]})
     assert new_guest.run("setup").returncode == 1
@@ -213,6 +216,7 @@ def test_another_driver_is_loaded_by_one_reboot(guest):
     assert guest.machine["loaded"] == newer
 
 
+@pytest.mark.slow
 def test_its_records_are_valid_whatever_a_program_prints(guest):
     guest.forget("gpu")
     guest.change(broken={"nvidia-smi": [9, 'a "quoted" \\ back\tslash \x1b[31m\xff é']})
@@ -231,6 +235,7 @@ def test_the_record_is_never_half_written(guest):
     assert [file.name for file in guest.path.rglob(".ccgpu.*")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ready", ["after-attestation", "at-boot"])
 def test_the_ready_state_is_set_only_if_asked_and_never_off(guest, ready):
     guest.settings(CCGPU_READY=ready)

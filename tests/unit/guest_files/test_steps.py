@@ -75,6 +75,7 @@ def test_a_day_of_the_archive_is_asked_for_in_every_call_of_apt_and_nowhere_else
     assert "snapshot=no " in new_guest.read("etc/apt/sources.list.d/nvidia-cuda.list")
 
 
+@pytest.mark.slow
 def test_sources_of_22_04_are_marked_for_the_snapshot_service(new_guest):
     new_guest.settings(CCGPU_APT_SNAPSHOT="20260615T120000Z")
     new_guest.write("etc/os-release", 'VERSION_ID="22.04"\nVERSION_CODENAME=jammy\n')
@@ -109,6 +110,7 @@ def test_the_settings_of_docker_are_kept_and_ours_added(guest):
     assert guest.calls("systemctl restart docker.service")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "step"), [("DOCKER", "docker"), ("LOCKDOWN", "lockdown")])
 def test_what_a_setting_turns_off_is_skipped(guest, setting, step):
     guest.forget(step)
@@ -202,6 +204,7 @@ _TOLD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", mostly_slow([[], *([name] for name in _TOLD)], 2), ids=str)
 def test_a_service_is_told_if_its_own_file_has_changed(guest, changed):
     guest.forget("lockdown")

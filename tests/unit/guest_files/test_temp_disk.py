@@ -49,6 +49,7 @@ def test_two_boots_have_two_keys(with_disk):
     assert len({key for _, key, _ in with_disk.machine["keys"]}) == 2
 
 
+@pytest.mark.slow
 def test_cloud_init_does_not_mount_it_again(with_disk):
     with_disk.run("temp-disk")
     assert "\n# ccgpu: /dev/disk/cloud/azure_resource-part1 /mnt" in with_disk.read("etc/fstab")

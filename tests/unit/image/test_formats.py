@@ -47,6 +47,7 @@ def written(size: int, disk: UUID, parts: list[GptPartition]) -> bytearray:
     return out
 
 
+@pytest.mark.slow
 @given(partition_tables(), st.uuids())
 def test_a_partition_table_is_read_as_it_was_written(parts, disk):
     table = gpt.parse(BytesBlocks(bytes(written(_SIZE, disk, parts))))

@@ -73,6 +73,7 @@ def test_a_version_is_one_that_a_gallery_takes(version, tmp_path):
     assert found == ["version must be three whole numbers with dots, as galleries take them: 1.0.0"]
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from([*ImageRecipe.model_fields, "other"]),

@@ -125,6 +125,7 @@ def test_a_job_that_created_nothing_has_nothing_to_delete(job, stub):
     assert stub.calls == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "attested", "meaning"),
     mostly_slow(
@@ -147,6 +148,7 @@ def test_a_create_that_fails_fails_the_step(job, stub, code, attested, meaning):
     assert ("attest" in [words[0] for words in stub.calls]) == attested
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "out", "published"),
     mostly_slow(

@@ -99,6 +99,7 @@ def test_what_a_vm_says_is_no_command_to_the_agent(doubled, tools):
     assert doubled.variables == {"ccgpuName": _NAME}
 
 
+@pytest.mark.slow
 def test_no_parameter_reaches_a_shell(doubled, tools, tmp_path):
     parameters = {"spec": _HOSTILE, "ttl": _HOSTILE, "policy": _HOSTILE, "lock": _HOSTILE}
     install, create, _ = azure_steps(AZURE_JOB, **parameters)

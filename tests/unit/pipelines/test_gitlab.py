@@ -82,6 +82,7 @@ def test_the_last_job_deletes_what_its_pipeline_left_and_nothing_else(doubled, t
     ]
 
 
+@pytest.mark.slow
 def test_the_last_job_fails_if_something_is_left(doubled, tools):
     tools.answer("list", (0, "ci-42-777-1001"))
     tools.answer("delete", (7, ""))

@@ -61,6 +61,7 @@ _TAGS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=10)  # each starts a shell
 @given(
     changes=st.sampled_from(sorted(VARIANTS)).map(VARIANTS.get),

@@ -45,12 +45,14 @@ def test_hostile_text_is_the_same_in_each_format(text):
     assert in_terraform(value) == value
 
 
+@pytest.mark.slow
 @given(_VALUES)
 @example({"for": 1, "null": None, "a b": [], "c": {}})
 def test_terraform_reads_every_value(value):
     assert in_terraform(value) == value
 
 
+@pytest.mark.slow
 @settings(max_examples=10)  # each starts a shell
 @given(st.lists(_VALUES, max_size=20))
 def test_a_shell_reads_every_value(values):

@@ -255,6 +255,7 @@ def _limit_this_process() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (300 * _MEGABYTE, 300 * _MEGABYTE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "said"),
     mostly_slow([pytest.param(*case, id=name) for name, case in _HUGE.items()], 8),

@@ -209,6 +209,7 @@ def test_a_second_process_waits_for_the_lock_and_is_notified(tmp_path: Path) -> 
     assert done.is_set()
 
 
+@pytest.mark.slow
 def test_writes_are_synced_before_they_return(file: JournalFile, tmp_path: Path) -> None:
     """Told by the kernel: the file and its folder are synced, in this order, around the rename."""
     if not Path("/usr/bin/strace").exists():

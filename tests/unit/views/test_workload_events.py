@@ -113,6 +113,7 @@ def test_the_report_has_a_section_of_workloads():
         assert text in found.text, text
 
 
+@pytest.mark.slow
 def test_the_report_believes_no_log_that_does_not_replay_and_none_of_refused_evidence():
     unlike = page(replace(accepted(), workloads=_events(event(), replayed=False)))
     assert "It does not replay to PCR 13 of a verified quote" in unlike.text

@@ -1,23 +1,34 @@
 """Several deployments are deleted at the same time, and one that stays does not stop the others."""
 
+import shutil
+
 import pytest
 
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
-from ccgpu.fakearm import Request, Response
+from ccgpu.fakearm import FakeArm, Request, Response
 from ccgpu.workflows.delete import DeleteOutcomes, delete_each
 from support.cloud import Machine, make_spec
 from support.faults import FORBIDDEN, NthRequest, error, request_to
+from support.first_creates import copy_subscription
 
 NAMES = ("one", "two", "three")
 
 
-@pytest.fixture
-def three(machine: Machine) -> Machine:
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    machine = Machine(FakeArm(), tmp_path_factory.mktemp("three") / "state")
     machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
     for name in NAMES:
         machine.create(make_spec(name=name), wait=False)
     machine.arm.advance(3600)
+    return machine
+
+
+@pytest.fixture
+def three(made: Machine, machine: Machine) -> Machine:
+    copy_subscription(made.arm, machine.arm)
+    shutil.copytree(made.state, machine.state)
     return machine
 
 

@@ -122,6 +122,7 @@ def test_kept_resources_have_settled(machine: Machine) -> None:
     assert states_by_name(error)["demo"] == "exists"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("poll", mostly_slow([*POLLS, pytest.param(GROUP_POLL, id="group")], 3))
 def test_delete_without_the_right_to_poll_removes_everything(
     machine: Machine, poll: faults.RequestFilter
@@ -171,6 +172,7 @@ def test_stop_without_the_right_to_poll_waits_before_it_fails(machine: Machine) 
     assert "PowerState/deallocated" in str(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "poll",
     mostly_slow([*POLLS, pytest.param(GROUP_POLL, id="group")], 3),

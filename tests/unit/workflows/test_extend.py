@@ -161,6 +161,7 @@ def test_a_lease_is_made_shorter_although_the_lists_are_outdated(machine: Machin
     assert actions(collect(machine)) == [("demo", "expired", "removed")]
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("end", mostly_slow(["2026-06-01T00:00:00Z", "soon"], 2))
 @pytest.mark.parametrize("name", mostly_slow(["demo-nsg", "ccgpu-demo", "demo-osdisk", "demo"], 4))
@@ -251,6 +252,7 @@ def test_a_vm_taken_over_during_the_write_is_not_written(machine: Machine) -> No
     assert tags_of(tags)["ccgpu-deployment"] == "another"
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_name_in_several_groups_needs_a_choice(machine: Machine) -> None:
     machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
@@ -384,6 +386,7 @@ def without_vm(machine: Machine) -> None:
     delete_vm_by_hand(machine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs, without_vm], 4))
 @pytest.mark.parametrize("first", FIRST)
 def test_a_deployment_deleted_during_extend_is_not_found(

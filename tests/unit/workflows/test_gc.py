@@ -52,6 +52,7 @@ def create_expired(machine: Machine, **changes: object) -> Machine:
     return machine
 
 
+@pytest.mark.slow
 @BOTH
 def test_gc_deletes_expired_deployments_of_every_machine(machine: Machine) -> None:
     create_expired(machine, private=True, data_disks=[{"size_gib": 64}])
@@ -86,6 +87,7 @@ def test_the_grace_period_is_ten_minutes_by_azures_clock(machine: Machine) -> No
     assert actions(collect(machine)) == REMOVED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", mostly_slow([-HOUR, HOUR], 2))
 def test_a_wrong_local_clock_changes_nothing(machine: Machine, by: float) -> None:
     wrong = other_machine(machine, by)
@@ -109,6 +111,7 @@ def test_deployments_without_a_lease_stay(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
+@pytest.mark.slow
 @BOTH
 def test_resources_with_similar_tags_stay_with_their_group(machine: Machine) -> None:
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
@@ -272,6 +275,7 @@ def _is_search(request: Request) -> bool:
     return "tagName" in request.query.get("$filter", "")
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_lease_changed_during_gc_keeps_the_deployment(machine: Machine) -> None:
     create_expired(machine)
@@ -445,6 +449,7 @@ def test_gc_during_a_create_deletes_nothing_of_it(
     assert between(outer, inner, prepare, whole) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("outer", "inner"),
     mostly_slow([pytest.param(collection, extension), pytest.param(extension, collection)], 2),
@@ -455,6 +460,7 @@ def test_gc_during_an_extend_deletes_all_or_nothing(
     assert between(outer, inner, create_expired, extended_or_gone) > 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("outer", "inner"),
     mostly_slow([pytest.param(delete, collection), pytest.param(collection, delete)], 2),
@@ -465,6 +471,7 @@ def test_gc_during_a_delete_leaves_nothing(
     assert between(outer, inner, create_expired, nothing) > 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("outer", "inner"), [(collection, collection)])
 def test_concurrent_gc_runs_leave_nothing(
     between: Callable[..., int], outer: Command, inner: Command

@@ -27,6 +27,7 @@ def test_stop_deallocates_the_vm(machine: Machine) -> None:
     assert show(machine.cloud, "demo").power == "deallocated"
 
 
+@pytest.mark.slow
 def test_start_and_restart_end_when_the_guest_is_up(machine: Machine) -> None:
     machine.create()
     lifecycle.change_power_state(machine.cloud, "stop", "demo")
@@ -92,6 +93,7 @@ def test_a_private_vm_has_no_public_address(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
+@pytest.mark.slow
 def test_a_change_from_private_to_public_deletes_the_nat_gateway(machine: Machine) -> None:
     machine.create(make_spec(private=True))
     machine.create(replace=True)
@@ -132,6 +134,7 @@ def test_list_shows_every_deployment_once(machine: Machine) -> None:
     assert found == [("demo", "ccgpu-demo", "ready"), ("second", "lab", "ready")]
 
 
+@pytest.mark.slow
 def test_a_name_in_two_groups_needs_resource_group(machine: Machine) -> None:
     machine.create()
     other = Machine(machine.arm, machine.state.parent / "other")

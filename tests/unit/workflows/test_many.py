@@ -30,6 +30,7 @@ def collected(machine: Machine, *, yes: bool = True) -> CollectOutcome:
     return collect(machine.cloud, yes=yes, listen=machine.events.append)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [40, pytest.param(150, marks=pytest.mark.slow)])
 def test_gc_deletes_many_and_is_never_throttled(machine: Machine, count: int) -> None:
     fill(machine, count)
@@ -57,6 +58,7 @@ def test_list_sends_no_request_for_each_deployment(machine: Machine) -> None:
     assert throttled(machine.arm) == 0
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
     fill(machine, 5)
 

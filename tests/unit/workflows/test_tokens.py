@@ -32,6 +32,7 @@ def _statuses(shell: Shell) -> list[int]:
     return [one["status"] for one in shell.arm.show()["requests"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lifetime", mostly_slow([20, 300], 2))
 def test_commands_outlast_their_tokens(shell: Shell, lifetime: int) -> None:
     """Create and delete of the VM take 45 minutes each on the virtual clock."""

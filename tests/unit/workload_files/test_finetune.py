@@ -69,6 +69,7 @@ def test_a_tokenizer_without_special_tokens():
     assert finetune.encode(Plain(), {"given": "a", "learned": "b"}, 9) == ([97, 98], [-100, 98])
 
 
+@pytest.mark.slow
 @given(st.text(max_size=20), st.text(min_size=1, max_size=20), st.integers(1, 30))
 def test_tokens_and_targets_have_one_length_and_no_more_than_the_limit(given_, learned, limit):
     tokens, targets = finetune.encode(_Tokenizer(), {"given": given_, "learned": learned}, limit)

@@ -228,6 +228,7 @@ def _start(port):
     )
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_ends_the_process():
     process = _start(_free_port())
     _, err = process.communicate(timeout=60)
@@ -245,6 +246,7 @@ server["main"](sys.argv[1:], Painter)
 """
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_with_0():
     port = _free_port()
     words = ["--model", "m", "--name", "a/b", "--port", str(port), "--host", "127.0.0.1"]

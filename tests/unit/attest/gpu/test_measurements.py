@@ -190,6 +190,7 @@ def test_unverified_rims_verify_nothing(which):
     assert isinstance(outcome, Unverified)
 
 
+@pytest.mark.slow
 @given(st.sampled_from([index for index in ACTIVE if index != 35]), st.integers(0, 383))
 def test_one_changed_bit_is_a_mismatch(index, bit):
     value = bytearray(golden_value(index))

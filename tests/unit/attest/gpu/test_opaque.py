@@ -206,6 +206,7 @@ def test_any_bytes_parse_or_are_malformed(raw):
     assert sum(4 + len(value) for value in found.fields.values()) == len(raw)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_any_change_of_opaque_data_parses_or_is_malformed(data):
     raw = _raw()

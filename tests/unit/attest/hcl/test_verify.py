@@ -112,6 +112,7 @@ def test_user_data_is_the_binding_in_full(user_data, reasons):
     assert failed_checks(checks) == reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2048, 2600])
 def test_every_flipped_bit_of_a_blob_is_refused_or_changes_the_report(size):
     """A flip in the report's part is its signature's to refuse: here it must change the report."""

@@ -111,6 +111,7 @@ def test_the_size_of_a_crl_is_limited(machine):
     assert replace(machine.evidence(), crl=many).refusals() == {"snp.crl"}
 
 
+@pytest.mark.slow
 def test_a_crl_needs_pinned_authorities(machine, milan):
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
     evidence = replace(machine.evidence(), crl=crl, roots=pinned_roots(milan))

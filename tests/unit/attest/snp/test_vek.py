@@ -66,6 +66,7 @@ def test_reserved_version_numbers_may_be_missing(machine, reserved):
     assert not machine.evidence(vek=_changed(machine, f"{_AMD}.3.{reserved}", None)).refusals()
 
 
+@pytest.mark.slow
 def test_turin_has_an_fmc(turin):
     tcb = SimulatedTcb(bootloader=1, tee=1, snp=4, microcode=0x30, fmc=1)
     machine = Machine(turin, SimulatedChip(tcb, hwid=b"turin id"))
@@ -124,6 +125,7 @@ def test_a_product_name_is_one_word(machine, value):
     assert evidence.refusals() == {"snp.vek.extension"}
 
 
+@pytest.mark.slow
 def test_the_stepping_is_no_part_of_the_product(machine):
     name = pki.element(pki.IA5, b"Genoa-B2")
     assert not machine.evidence(vek=_changed(machine, f"{_AMD}.2", name)).refusals()

@@ -23,6 +23,7 @@ def test_reports_that_name_their_processor_are_verified(machine, version):
     assert not machine.evidence(machine.report(version=version)).refusals()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("product", ["Genoa", "Milan"])
 def test_the_product_of_a_report_of_version_2_is_the_certificates(amd, milan, product):
     machine = Machine(milan if product == "Milan" else amd)

@@ -203,6 +203,7 @@ def test_a_token_is_json_that_reads_in_one_way(header, claims, reason):
     assert refusals(".".join((*parts, "")), {"kid": "a"}) == {reason}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bit", mostly_slow(range(8), 8))
 def test_a_flipped_bit_is_another_token(nras_key, bit):
     token = nras_key.token(CLAIMS).encode()
@@ -250,6 +251,7 @@ def test_any_bytes_are_a_token_or_malformed(data):
     assert refusals(data, {"kid": "a"})
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(["alg", "kid", "jku", "crit", "b64"]), st.text() | st.none()),
     st.binary(max_size=120),

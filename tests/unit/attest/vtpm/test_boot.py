@@ -313,6 +313,7 @@ def test_sections_of_a_uki_are_listed_by_name():
     assert facts(*told[1:]).sections == ((".initrd", sha256(b"initrd")),)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

@@ -21,12 +21,12 @@ _CHECK = KnownImages(8500, "stabilityai/stable-diffusion-xl-base-1.0")
 
 def _picture(shift=0):
     """A soft pattern, as pictures are."""
-    return [
-        bytes(
-            value for x in range(_SIDE) for value in ((x // 3 + y // 5 + shift) % 200, 50, y // 4)
-        )
-        for y in range(_SIDE)
-    ]
+    rows = []
+    for y in range(_SIDE):
+        row = bytearray([0, 50, y // 4] * _SIDE)
+        row[::3] = bytes((x // 3 + y // 5 + shift) % 200 for x in range(_SIDE))
+        rows.append(bytes(row))
+    return rows
 
 
 _PICTURE, _OTHER = make_png(_picture()), make_png(_picture(60))

@@ -123,6 +123,7 @@ def test_a_region_is_refused_without_the_right_to_read_providers(machine: Machin
     assert _OFFERED in str(err)
 
 
+@pytest.mark.slow
 def test_a_region_without_the_size_is_skipped_with_its_reason(machine: Machine) -> None:
     outcome = machine.create(make_spec(regions=["northeurope", "eastus2"]))
     assert outcome.candidate.placement.region == "eastus2"
@@ -151,6 +152,7 @@ def test_a_refused_allocation_shows_azures_code_region_and_zone(machine: Machine
     assert one.value.code == "ZonalAllocationFailed"
 
 
+@pytest.mark.slow
 def test_every_region_is_named_with_its_error_code(machine: Machine) -> None:
     machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": NO_ROOM})
     bar = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]

@@ -197,6 +197,7 @@ def test_without_a_vm_there_is_nothing_to_prove(releaser):
     refuse(releaser, CcgpuError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", [None, "old-paravisor"])
 def test_the_verdict_is_shown_whichever_it_is(releaser, scenario):
     seen: list[Attestation] = []
