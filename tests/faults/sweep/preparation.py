@@ -10,7 +10,7 @@ from faults.sweep import scenarios
 from faults.sweep.invariants import creation_times
 from faults.sweep.local_faults import FaultyMachine
 from faults.sweep.scenarios import Scenario
-from support.prepared import copy_subscription
+from support.first_creates import copy_subscription
 
 # By scenario and folder: the folder with world and state, and the foreign resources.
 _PREPARED: dict[tuple[str, Path], tuple[Path, dict[str, str]]] = {}
