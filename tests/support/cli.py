@@ -19,6 +19,7 @@ from ccgpu.cli.main import run
 from ccgpu.cli.runtime import BackendName, ConnectionOptions, Runtime
 from ccgpu.fakearm import FakeArm
 from support.cloud import PUBLIC_KEY, make_backend
+from support.first_creates import first_command
 from support.output_schemas import check_answer
 from support.services import Services
 
@@ -105,13 +106,17 @@ class Shell:
 
     def __call__(self, line: str) -> CommandResult:
         """Run `ccgpu LINE`."""
-        self.out, err = io.StringIO(), io.StringIO()
+        self.out = io.StringIO()
+        return first_command(self, line, lambda: self._run(line))
+
+    def _run(self, line: str) -> CommandResult:
+        err = io.StringIO()
         runtime = Runtime(
             out=self._console(self.out, terminal=False),
             err=self._console(err, terminal=self.terminal),
             state=self.state,
             home=self.home,
-            backend=self.backend or self._backend,
+            backend=self.backend or self.reach,
             simulated=lambda: contextlib.nullcontext(self.arm),
             serve=_never_serve,
             ask=self.ask,
@@ -138,7 +143,8 @@ class Shell:
             _environ={},
         )
 
-    def _backend(self, connection: ConnectionOptions) -> Backend:
+    def reach(self, connection: ConnectionOptions) -> Backend:
+        """The back end of a command with these options."""
         self.reached.append(connection)
         backend = make_backend(self.arm, self.state)
         if self.services is None or connection.backend is BackendName.FAKE:

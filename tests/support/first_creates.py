@@ -1,11 +1,12 @@
 """The create with which a test begins: carried out once in each process, then copied.
 
 A create on an untouched subscription, from a machine without a state, depends on nothing but what
-is wanted and the subscription's settings. Those that ask for the same get a copy of what the first
-left: resources, log of requests, time, files, events, outcome. `CCGPU_EVERY_CASE=1` carries out
-each.
+is wanted and the subscription's settings; a command line also on its environment. Those that ask
+for the same get a copy of what the first left: resources, log of requests, time, files, events,
+output, outcome. `CCGPU_EVERY_CASE=1` carries out each.
 """
 
+import os
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from ccgpu.fakearm.clock import START
 from support.slow import EVERY_CASE
 
 if TYPE_CHECKING:
+    from support.cli import CommandResult, Shell
     from support.cloud import Machine
+
+Files = dict[Path, tuple[int, bytes | None]]  # mode and content, or None for a folder
 
 _UNTOUCHED = """
 SELECT settings FROM world WHERE now = ? AND serial = 0
@@ -30,29 +34,59 @@ AND NOT EXISTS (SELECT 1 FROM guest_files) AND NOT EXISTS (SELECT 1 FROM guest_f
 @dataclass(frozen=True)
 class _Done:
     arm: FakeArm
-    files: dict[Path, tuple[int, bytes | None]]  # mode and content, or None for a folder
-    events: list[Event]
+    files: Files
     outcome: Any
+    events: list[Event]
+    reached: list[Any]  # the back ends that a command opened
 
 
 _DONE: dict[str, _Done] = {}
+# What differs between tests, and is asked for by none of our commands where a shell has its own.
+_OWN = ("HOME", "PYTEST_CURRENT_TEST", "PWD", "OLDPWD")
 
 
 def first_create(machine: "Machine", wanted: str, act: Callable[[], Any]) -> Any:
     """The outcome of `act`, a create of what `wanted` says; a copy of it, if that is the same."""
-    settings = _settings_of_untouched(machine)
-    if settings is None or EVERY_CASE:
+    settings = _settings_of_untouched(machine.arm)
+    if settings is None or EVERY_CASE or machine.pool or machine.events or machine.state.exists():
         return act()
-    key = f"{wanted} {settings}"
-    if key in _DONE:
-        return _copy_to(machine, _DONE[key])
+    key = f"machine {wanted} {settings}"
+    if done := _DONE.get(key):
+        copy_subscription(done.arm, machine.arm)
+        _write_files(machine.state, done.files)
+        machine.events.extend(done.events)
+        return deepcopy(done.outcome)
     outcome = act()
-    files = _read_files(machine.state)
-    if not any(str(machine.state).encode() in (content or b"") for _, content in files.values()):
-        kept = FakeArm()
-        copy_subscription(machine.arm, kept)
-        _DONE[key] = _Done(kept, files, list(machine.events), deepcopy(outcome))
+    _keep(key, machine.arm, machine.state, deepcopy(outcome), events=list(machine.events))
     return outcome
+
+
+def first_command(shell: "Shell", line: str, act: Callable[[], "CommandResult"]) -> "CommandResult":
+    """What `ccgpu LINE` has printed; a copy of it, if it is a create that was carried out before.
+
+    The shell must be as it is made: with an SSH key at most, in an empty folder.
+    """
+    plain = not (shell.ask or shell.backend or shell.services or shell.log or shell.reached)
+    plain = plain and not (shell.terminal or shell.pause or shell.stdin) and shell.width == 80
+    settings = _settings_of_untouched(shell.arm) if plain and line.startswith("create ") else None
+    work = shell.folder / "work"
+    if settings is None or EVERY_CASE or Path.cwd() != work or any(_home().iterdir()):
+        return act()
+    environ = {k: v for k, v in os.environ.items() if k not in _OWN and not k.startswith("XDG_")}
+    before = _read_files(shell.folder)
+    key = f"command {line} {settings} {sorted(environ.items())} {before}"
+    if done := _DONE.get(key):
+        for connection in done.reached:
+            shell.reach(connection)
+        copy_subscription(done.arm, shell.arm)
+        _write_files(shell.folder, done.files)
+        shell.out.write(done.outcome.out)
+        return done.outcome  # type: ignore[no-any-return]  # it is frozen
+    result = act()
+    named = str(shell.folder) in f"{line}{result}"
+    if result.code == 0 and not named and not any(_home().iterdir()):
+        _keep(key, shell.arm, shell.folder, result, reached=list(shell.reached))
+    return result
 
 
 def copy_subscription(arm: FakeArm, to: FakeArm) -> None:
@@ -60,30 +94,37 @@ def copy_subscription(arm: FakeArm, to: FakeArm) -> None:
     arm._store._db.backup(to._store._db)
 
 
-def _settings_of_untouched(machine: "Machine") -> str | None:
+def _home() -> Path:
+    return Path(os.environ["HOME"])
+
+
+def _settings_of_untouched(arm: FakeArm) -> str | None:
     """The settings of the subscription; None if a create could find more than these."""
-    arm, store = machine.arm, machine.arm._store
-    watched = arm.faults or arm.on_commit or machine.pool or arm._world.inside or machine.events
-    if watched or store.path != ":memory:" or machine.state.exists():
-        return None
-    row = store.row(_UNTOUCHED, START)
-    return None if row is None else str(row[0])
+    watched = arm.faults or arm.on_commit or arm._world.inside
+    row = None if watched else arm._store.row(_UNTOUCHED, START)
+    return str(row[0]) if row is not None and arm._store.path == ":memory:" else None
 
 
-def _copy_to(machine: "Machine", done: _Done) -> Any:
-    copy_subscription(done.arm, machine.arm)
-    for path, (mode, content) in done.files.items():
-        there = machine.state / path
+def _keep(key: str, arm: FakeArm, folder: Path, outcome: Any, **noted: list[Any]) -> None:
+    """Keep what was done, unless a file names the folder, which others have elsewhere."""
+    files = _read_files(folder)
+    if not any(str(folder).encode() in (content or b"") for _, content in files.values()):
+        kept = FakeArm()
+        copy_subscription(arm, kept)
+        _DONE[key] = _Done(kept, files, outcome, **{"events": [], "reached": [], **noted})
+
+
+def _write_files(folder: Path, files: Files) -> None:
+    for path, (mode, content) in files.items():
+        there = folder / path
         if content is None:
-            there.mkdir(parents=True)
+            there.mkdir(parents=True, exist_ok=True)
         else:
             there.write_bytes(content)
         there.chmod(mode)
-    machine.events.extend(done.events)
-    return deepcopy(done.outcome)
 
 
-def _read_files(folder: Path) -> dict[Path, tuple[int, bytes | None]]:
+def _read_files(folder: Path) -> Files:
     """What is in the folder, and the folder itself: each after what it is in."""
     return {
         path.relative_to(folder): (
