@@ -130,7 +130,7 @@ def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str)
     assert user.is_dir()
 
 
-@pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 18))
+@pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 18, 3))
 def test_unwritable_help_exits_1_with_one_error_line(name: str) -> None:
     done = _ccgpu(f"{name} --help", ">/dev/full")
     assert (done.returncode, done.stderr) == (1, _LOST)
