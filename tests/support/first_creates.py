@@ -69,8 +69,7 @@ def first_command(shell: "Shell", line: str, act: Callable[[], "CommandResult"])
     plain = not (shell.ask or shell.backend or shell.services or shell.log or shell.reached)
     plain = plain and not (shell.terminal or shell.pause or shell.stdin) and shell.width == 80
     settings = _settings_of_untouched(shell.arm) if plain and line.startswith("create ") else None
-    work = shell.folder / "work"
-    if settings is None or EVERY_CASE or Path.cwd() != work or any(_home().iterdir()):
+    if settings is None or EVERY_CASE or not _is_in_empty_folder(shell):
         return act()
     environ = {k: v for k, v in os.environ.items() if k not in _OWN and not k.startswith("XDG_")}
     before = _read_files(shell.folder)
@@ -84,7 +83,7 @@ def first_command(shell: "Shell", line: str, act: Callable[[], "CommandResult"])
         return done.outcome  # type: ignore[no-any-return]  # it is frozen
     result = act()
     named = str(shell.folder) in f"{line}{result}"
-    if result.code == 0 and not named and not any(_home().iterdir()):
+    if result.code == 0 and not named and _is_in_empty_folder(shell):
         _keep(key, shell.arm, shell.folder, result, reached=list(shell.reached))
     return result
 
@@ -94,8 +93,13 @@ def copy_subscription(arm: FakeArm, to: FakeArm) -> None:
     arm._store._db.backup(to._store._db)
 
 
-def _home() -> Path:
-    return Path(os.environ["HOME"])
+def _is_in_empty_folder(shell: "Shell") -> bool:
+    """Whether the current folder is the shell's own, and the process's home is empty."""
+    home, work = Path(os.environ.get("HOME", "/nowhere")), shell.folder / "work"
+    try:
+        return work.samefile(".") and not any((*home.iterdir(), *work.iterdir()))
+    except OSError:
+        return False
 
 
 def _settings_of_untouched(arm: FakeArm) -> str | None:
