@@ -7,13 +7,15 @@ answer (`final-state-via: location`), as `accessSAS`. Older API versions have it
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from azure.core import exceptions as sdk
 from azure.core.rest import HttpRequest, HttpResponse
 
 from ccgpu.azure.arm import Arm, Pending, status_error
 from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.page_blob import UploadUrl
+from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.resource import ResourceId, group_of, name_of
 from ccgpu.errors import AzureUnavailable, ForeignAnswer
 from ccgpu.net.retry import retry_after
@@ -29,9 +31,19 @@ class DiskAccess:
     def grant(self, seconds: float) -> Pending | UploadUrl:
         """Start to ask for the permission to write for so many seconds."""
         wanted = {"access": "Write", "durationInSeconds": round(seconds)}
-        with translating_errors(f"asking to write {self.disk}"):
-            send = self.arm.typed(self.disk).disk_action("grant_access")
-            return self._result(send(group_of(self.disk), name_of(self.disk), wanted))
+        doing = f"asking to write {self.disk}"
+        # Not by the typed client: it parses the answer, which has no body until the work is done.
+        url = f"https://{self.arm.reader.host}{quote(self.disk)}/beginGetAccess"
+        request = HttpRequest(
+            "POST", url, params={"api-version": API_VERSIONS[Kind.DISK]}, json=wanted
+        )
+        with translating_errors(doing):
+            answer = self.arm.reader.send(request)
+            if answer.status_code == 401:
+                raise sdk.ClientAuthenticationError(response=answer)
+            if answer.status_code not in (200, 202):
+                raise sdk.HttpResponseError(response=answer)
+            return self._result(answer)
 
     def poll(self, pending: Pending) -> Pending | UploadUrl:
         """Ask once for what `grant` has started."""

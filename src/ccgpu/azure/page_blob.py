@@ -19,6 +19,7 @@ from azure.core.rest import HttpRequest
 
 from ccgpu.azure.session import Session
 from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, ForeignAnswer
+from ccgpu.net import answers
 from ccgpu.net.pipeline import ForeignHost
 from ccgpu.net.retry import retry_after
 
@@ -33,6 +34,8 @@ _HOSTS = {
     "china": (".blob.core.chinacloudapi.cn",),
 }
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
+# Options that the client hands to policies of its own, which are not in this pipeline.
+_OWN_OPTIONS = ("validate_content", "use_location")
 # The service says so if the bytes that arrived are not those that were sent (Put Page).
 _DAMAGED = ("Md5Mismatch", "InvalidMd5")
 
@@ -47,15 +50,16 @@ class UploadUrl:
         return "UploadUrl(…)"
 
 
-class _BodyDigest(SansIOHTTPPolicy[Any, Any]):
+class _BlobPolicy(SansIOHTTPPolicy[Any, Any]):
     """A policy that sends the MD5 of what is written, so that the service refuses other bytes.
 
-    It takes the place of the client's own policy of that purpose, `StorageContentValidation`.
+    It takes the place of the client's own policies `StorageContentValidation` and `StorageHosts`.
     """
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Add the digest of a body."""
-        request.context.options.pop("validate_content", None)  # the client's own word for it
+        for word in _OWN_OPTIONS:
+            request.context.options.pop(word, None)
         body = request.http_request.content
         if isinstance(body, bytes):
             request.http_request.headers["Content-MD5"] = _md5(body)
@@ -64,6 +68,7 @@ class _BodyDigest(SansIOHTTPPolicy[Any, Any]):
         self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
     ) -> None:
         """Raise an error if the service says that it has other bytes."""
+        response.http_response.location_mode = "primary"  # which the client reads of a list
         sent = request.http_request.headers.get("Content-MD5")
         got = response.http_response.headers.get("Content-MD5")
         if sent and got and response.http_response.status_code == 201 and sent != got:
@@ -88,7 +93,7 @@ class PageBlob:
                 f"writing the disk: Azure names a host that is none of its storage: {host}",
                 code="ForeignHost",
             )
-        pipeline = session.storage_pipeline(host, _BodyDigest())
+        pipeline = session.storage_pipeline(host, _BlobPolicy())
         # `_pipeline` is how the SDK itself shares one; there is no other word for it.
         self._blob: storage.BlobClient = BlobClient.from_blob_url(url.value, _pipeline=pipeline)
         self._raw: PipelineClient[Any, Any] = PipelineClient(url.value, pipeline=pipeline)
@@ -103,7 +108,7 @@ class PageBlob:
         """The ranges that were written: offset, and the end, which is not in it."""
         with _translating("reading what is on the disk"):
             found = [one for one in self._blob.list_page_ranges() if not one.cleared]
-            return [(int(str(one.start)), one.end + 1) for one in found]
+            return [(int(str(one.start)), int(str(one.end)) + 1) for one in found]
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes that were written."""
@@ -122,6 +127,12 @@ class PageBlob:
 @contextmanager
 def _translating(doing: str) -> Iterator[None]:
     """Translate the SDK's errors, without a word of what they say: it may have the URL."""
+    with answers.tracked_request(), _translated(doing):
+        yield
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except CcgpuError:
@@ -130,9 +141,13 @@ def _translating(doing: str) -> Iterator[None]:
         raise ForeignAnswer(f"{doing}: refused to ask another host", code="ForeignHost") from None
     except sdk.HttpResponseError as err:
         raise _refusal(doing, err) from None
-    except (sdk.AzureError, ValueError, TypeError, AttributeError, KeyError) as err:
+    except sdk.AzureError as err:
         kind = type(err).__name__
         raise AzureUnavailable(f"{doing}: no usable response ({kind})", code=kind) from None
+    except (ValueError, TypeError, AttributeError, KeyError):
+        if not answers.response_received():
+            raise
+        raise AzureUnavailable(f"{doing}: the response is not Azure's", code="NotAzure") from None
 
 
 def _refusal(doing: str, err: sdk.HttpResponseError) -> AzureRefused:

@@ -36,6 +36,8 @@ from ccgpu.errors import InvalidFile, Problem, UsageProblem
 CREATED_FOR_IMAGES = "ccgpu-images"
 DEFAULT_GROUP = "ccgpu-images"
 FOOTER = 512  # bytes after the disk in a fixed VHD
+# Bytes of a disk that can be uploaded: azure-mgmt-compute, CreationData.upload_size_bytes.
+LEAST_DISK, MOST_DISK = 20 * 2**20, 32 * 2**40
 
 # Microsoft Learn, "Naming rules and restrictions for Azure resources" (Microsoft.Compute).
 _GALLERY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.]{0,78}[A-Za-z0-9])?")
@@ -196,6 +198,11 @@ class Publication:
                 "storageProfile": {
                     "osDiskImage": {"hostCaching": "ReadOnly", "source": {"id": self.disk_id}}
                 },
+                # Without it a version cannot be deleted for half a year (API version 2026-03-03).
+                "safetyProfile": {
+                    "allowDeletionOfReplicatedLocations": True,
+                    "blockDeletionBeforeEndOfLife": False,
+                },
             },
         }
         needs = frozenset((self.disk_id, self.definition_id))
@@ -267,6 +274,17 @@ def require_version(image: ImageFile) -> None:
         raise InvalidFile(image.path, [Problem("version", message)], hint=hint)
 
 
+def require_size(image: ImageFile) -> None:
+    """Raise `InvalidFile` if Azure takes no disk of the image's size."""
+    size = image.manifest.disk.size
+    if not LEAST_DISK <= size <= MOST_DISK:
+        message = (
+            f"is {size >> 20} MiB; Azure takes disks of {LEAST_DISK >> 20} MiB to "
+            f"{MOST_DISK >> 40} TiB"
+        )
+        raise InvalidFile(image.path, [Problem("disk.size", message)])
+
+
 def definition_name(image: ImageFile, given: str | None) -> str:
     """The name of the definition: the given one, else the image's.
 
@@ -279,7 +297,7 @@ def definition_name(image: ImageFile, given: str | None) -> str:
         raise UsageProblem(
             f"{what} is no name of an image definition: it has up to 80 letters, digits, '.', '_' "
             "and '-', and begins and ends with a letter or a digit",
-            hint="name the definition: `--name IMAGE`",
+            hint="name the definition: `--name DEFINITION`",
         )
     return name
 
