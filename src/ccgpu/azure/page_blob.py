@@ -117,11 +117,12 @@ class PageBlob:
             "x-ms-version": self._blob.api_version,
         }
         with _translating("reading what is on the disk"):
-            answer = self._raw.send_request(HttpRequest("GET", self._url.value, headers=headers))
-            if answer.status_code not in (200, 206):
-                raise sdk.HttpResponseError(response=answer)
-            data: bytes = answer.read()
-            return data
+            request = HttpRequest("GET", self._url.value, headers=headers)
+            with self._raw.send_request(request, stream=True) as answer:  # so it is not parsed
+                if answer.status_code not in (200, 206):
+                    raise sdk.HttpResponseError(response=answer)
+                data: bytes = answer.read()
+                return data
 
 
 @contextmanager
@@ -144,7 +145,7 @@ def _translated(doing: str) -> Iterator[None]:
     except sdk.AzureError as err:
         kind = type(err).__name__
         raise AzureUnavailable(f"{doing}: no usable response ({kind})", code=kind) from None
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         if not answers.response_received():
             raise
         raise AzureUnavailable(f"{doing}: the response is not Azure's", code="NotAzure") from None

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ccgpu.domain.lease import GRACE, parse_moment
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.lease import GRACE, YOUNG, parse_moment
 from ccgpu.domain.publication import Publication, is_of_an_image
-from ccgpu.domain.resource import EXPIRES, Body, location, state_of, tag
+from ccgpu.domain.resource import CREATED, EXPIRES, Body, kind_of, location, state_of, tag
 
 # Azure has accepted a change, and has not ended it (`provisioningState`).
 _FAILED = ("Failed", "Canceled")
@@ -86,6 +87,18 @@ def is_abandoned_disk(body: Body, now: float) -> bool:
     """Whether an upload's disk has outlived its command at `now`, by Azure's time."""
     end = parse_moment(tag(body, EXPIRES))
     return is_of_an_image(body) and end is not None and now > end + GRACE
+
+
+def is_abandoned_version(body: Body, now: float) -> bool:
+    """Whether a half-made version has outlived its command at `now`, by Azure's time."""
+    begun = parse_moment(tag(body, CREATED))
+    return is_half_made(body) and begun is not None and now > begun + YOUNG
+
+
+def is_in_motion(body: Body) -> bool:
+    """Whether Azure is changing a version, and so may read the disk that it is made of."""
+    moving = state_of(body) not in ("Succeeded", *_FAILED)
+    return kind_of(str(body.get("id"))) is Kind.GALLERY_VERSION and moving
 
 
 @dataclass(frozen=True, slots=True)

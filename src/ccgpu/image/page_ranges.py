@@ -31,7 +31,7 @@ def data_ranges(blocks: Blocks) -> Iterator[PageRange]:
     begin: int | None = None
     for at in range(0, blocks.size, _UNIT):
         unit = blocks.read(at, min(_UNIT, blocks.size - at))
-        if not any(unit):
+        if unit == bytes(len(unit)):
             if begin is not None:
                 yield PageRange(begin, at)
             begin = None

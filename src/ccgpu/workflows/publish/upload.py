@@ -5,7 +5,7 @@ again only where it differs. The permission to write ends before the version is 
 disk is deleted: Azure refuses both while it lasts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -18,6 +18,7 @@ from ccgpu.azure.long_running import (
     no_request,
     run_task,
     send_with_retry,
+    tag_and_wait,
     wait_until_settled,
     write_and_wait,
 )
@@ -26,7 +27,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.publication import is_of_an_image
 from ccgpu.domain.publication_state import judge_disk
-from ccgpu.domain.resource import Body, ResourceId
+from ccgpu.domain.resource import Body, ResourceId, tags_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, UsageProblem
 from ccgpu.image import vhd
 from ccgpu.image.page_ranges import PageRange, covers, data_ranges, merged, outside
@@ -72,7 +73,10 @@ def _open_disk(context: PublishContext) -> Task[None]:
         )
     if found.writable:
         run.tell("note", "an earlier upload is there: going on with it")
-        context.journal.begin(wanted.disk(context.stamp))
+        disk = wanted.disk(context.stamp)
+        context.journal.begin(disk)
+        tagging = partial(run.cloud.arm.tag, Kind.DISK, id_, disk.body["tags"])  # a later end
+        yield from tag_and_wait(run, Kind.DISK, id_, tagging, f"tagging {id_}")
         return
     if found.why_anew is not None:
         run.tell("note", f"the upload begins anew: {found.why_anew}")
@@ -193,10 +197,15 @@ def delete_disk(context: PublishContext, run: Run) -> Task[Denied | None]:
     return denied
 
 
-def remove_upload_disk(run: Run, id_: ResourceId) -> Task[Denied | None]:
-    """Delete this disk, if `image publish` made it, and wait until it is gone."""
+def remove_upload_disk(
+    run: Run, id_: ResourceId, assessed: Mapping[str, str] | None = None
+) -> Task[Denied | None]:
+    """Delete this disk, if `image publish` made it, and wait until it is gone.
+
+    `assessed`: the tags on which the decision was based; with others it stays.
+    """
     body = yield from read_upload_disk(run, id_)
-    if body is None or not is_of_an_image(body):
+    if body is None or not is_of_an_image(body) or assessed not in (None, tags_of(body)):
         return None
     run.tell("begin", f"delete {id_}", id_, Kind.DISK, "delete")
     if (body.get("properties") or {}).get("diskState") in _OPEN:
