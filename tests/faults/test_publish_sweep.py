@@ -131,11 +131,7 @@ def _try(case: PublishCase, state: Path, built: BuiltFolder) -> None:
         publish(machine, built)
     except CcgpuError as err:
         told = f"{err} {err.hint}"
-        named = {one.id.casefold() for one in err.resources}
-        left = {id_.casefold() for id_ in upload_disks(machine)}
-        assert left <= named, f"{case.id}: {left} is there, and not told ({err})"
-        assert err.exit_code in {2, 4, 7, 11, *kind.exit_codes}, f"{case.id}: {err!r}"
-        assert not (kind.transient and not case.forever), f"{case.id}: {err!r}"
+        _check_failure(case, err, upload_disks(machine))
     else:
         assert machine.kinds() == STAYS, case.id
         assert version_bytes(machine.arm) == built.vhd, case.id
@@ -146,3 +142,12 @@ def _try(case: PublishCase, state: Path, built: BuiltFolder) -> None:
     assert machine.kinds() == STAYS, case.id
     assert version_bytes(machine.arm) == built.vhd, case.id
     machine.arm.close()
+
+
+def _check_failure(case: PublishCase, err: CcgpuError, left: list[str]) -> None:
+    """What is there is in the error, and the error is that of its cause."""
+    kind, named = ALL[case.kind], {one.id.casefold() for one in err.resources}
+    untold = [id_ for id_ in left if id_.casefold() not in named]
+    assert not untold, f"{case.id}: {untold} is there, and not told ({err})"
+    assert err.exit_code in {4, 7, 11, *kind.exit_codes}, f"{case.id}: {err!r}"
+    assert case.forever or not kind.transient, f"{case.id}: {err!r}"
