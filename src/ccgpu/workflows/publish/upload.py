@@ -14,6 +14,7 @@ from uuid import UUID
 from ccgpu.azure.arm import Pending
 from ccgpu.azure.disk_access import DiskAccess
 from ccgpu.azure.long_running import (
+    REPLICATION_DELAY,
     delete_and_wait,
     no_request,
     run_task,
@@ -104,7 +105,7 @@ def _ask_to_write(run: Run, access: DiskAccess) -> Task[UploadUrl]:
                 polls += 1
                 result = yield Call(partial(access.poll, result), after)
         except AzureUnavailable as err:
-            if not err.transient or not left:
+            if not left:
                 raise
             run.tell("retry", f"{err.code}: asking again ({doing})")
         else:
@@ -208,7 +209,7 @@ def remove_upload_disk(
     if body is None or not is_of_an_image(body) or assessed not in (None, tags_of(body)):
         return None
     run.tell("begin", f"delete {id_}", id_, Kind.DISK, "delete")
-    if (body.get("properties") or {}).get("diskState") in _OPEN:
+    if _is_open(body):
         yield from _close_unfinished(run, body)
     delete = partial(run.cloud.arm.delete, Kind.DISK, id_)
     denied = yield from delete_and_wait(
@@ -240,9 +241,29 @@ def _close_unfinished(run: Run, body: Body) -> Task[None]:
 
 
 def _close(run: Run, access: DiskAccess) -> Task[None]:
-    """Take the permission back."""
-    doing = f"closing {access.disk}"
-    yield from write_and_wait(run, Kind.DISK, access.disk, access.revoke, doing)
+    """Take the permission back, and wait until the disk says so.
+
+    That the disk is settled does not say it: where the operation cannot be followed, the disk's
+    state alone tells.
+    """
+    doing, id_ = f"closing {access.disk}", access.disk
+    get = partial(run.cloud.arm.get, Kind.DISK, id_)
+    for _ in range(_TRIES):
+        yield from write_and_wait(run, Kind.DISK, id_, access.revoke, doing)
+        since, polls = run.cloud.now(), 0
+        while _is_open((yield from send_with_retry(run, get, doing))):
+            if run.cloud.now() - since >= REPLICATION_DELAY:
+                break
+            yield Call(no_request, run.deadline.require(poll_delay(polls, None), doing))
+            polls += 1
+        else:
+            return
+    raise AzureRefused(f"{doing}: it is still open for writing", code="DiskOpen")
+
+
+def _is_open(body: Body | None) -> bool:
+    """Whether somebody has a permission to read or write the disk."""
+    return ((body or {}).get("properties") or {}).get("diskState") in _OPEN
 
 
 def read_upload_disk(run: Run, id_: ResourceId) -> Task[Body | None]:
