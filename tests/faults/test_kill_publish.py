@@ -9,7 +9,6 @@ import pytest
 from ccgpu.fakearm import FakeArm
 from ccgpu.workflows import gc as collecting
 from support import processes
-from support.cloud import Machine
 from support.built_folders import (
     STAYS,
     VERSION,
@@ -19,6 +18,7 @@ from support.built_folders import (
     upload_disks,
     version_bytes,
 )
+from support.cloud import Machine
 from support.slow import mostly_slow
 
 CHUNKS = 24

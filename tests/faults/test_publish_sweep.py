@@ -14,7 +14,6 @@ from ccgpu.fakearm import FakeArm, Request, Response
 from faults.sweep.effects import Effect, commit_and_fail, commit_and_respond, respond
 from faults.sweep.fault_kinds import KINDS, FaultKind, NumberedFault, request_key
 from support import faults
-from support.cloud import Machine
 from support.built_folders import (
     STAYS,
     BuiltFolder,
@@ -23,6 +22,7 @@ from support.built_folders import (
     upload_disks,
     version_bytes,
 )
+from support.cloud import Machine
 from support.slow import mostly_slow
 
 CHUNKS = 40

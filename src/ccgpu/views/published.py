@@ -40,7 +40,7 @@ def _cost(done: PublishOutcome) -> str:
     copies = max(1, len(done.copies)) * done.wanted.replicas
     word = "copy" if copies == 1 else "copies"
     return (
-        f"billed from now on: storage of {copies} {word}, up to {size} MiB each; gallery and "
+        f"billed: storage of {copies} {word}, up to {size} MiB each; gallery and "
         "definition are free"
     )
 

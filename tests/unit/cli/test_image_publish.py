@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from ccgpu.fakearm import Request
-from support.faults import NthRequest, request_to
 from support.built_folders import GALLERY, STAYS, BuiltFolder, build_folder
+from support.faults import NthRequest, request_to
 
 _LINE = "image publish {} --gallery images --region eastus2"
 

@@ -21,8 +21,6 @@ from ccgpu.image.blocks import BytesBlocks
 from ccgpu.image.page_ranges import PageRange, data_ranges, outside
 from ccgpu.workflows import gc as collecting
 from support import built_folders, faults
-from support.cloud import Machine
-from support.faults import NthRequest, request_to
 from support.built_folders import (
     API,
     DEFINITION,
@@ -35,6 +33,8 @@ from support.built_folders import (
     upload_disks,
     with_version,
 )
+from support.cloud import Machine
+from support.faults import NthRequest, request_to
 
 PAGES = request_to("PUT", "/abcd")
 

@@ -9,9 +9,9 @@ from ccgpu.errors import CcgpuError
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.workflows import gc as collecting
 from support import faults
+from support.built_folders import BuiltFolder, build_folder, publish
 from support.cloud import Machine, make_spec
 from support.faults import NthRequest, request_to
-from support.built_folders import BuiltFolder, build_folder, publish
 from support.slow import mostly_slow
 
 EXTRAS = RoleExtras(gallery_group="ccgpu-images")
