@@ -61,7 +61,7 @@ def covers(there: Iterable[PageRange], wanted: PageRange) -> bool:
     return any(one.offset <= wanted.offset and wanted.end <= one.end for one in there)
 
 
-def outside(ranges: Iterable[PageRange], wanted: Iterable[PageRange]) -> Iterator[PageRange]:
+def ranges_outside(ranges: Iterable[PageRange], wanted: Iterable[PageRange]) -> Iterator[PageRange]:
     """The parts of merged `ranges` that are in none of `wanted`, each at most `MOST`."""
     borders = merged(wanted)
     for one in ranges:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ccgpu.domain import publication as of
+from ccgpu.domain import publication_checks as of
 from ccgpu.domain.image_manifest import ImageFile
-from ccgpu.domain.publication import GalleryPlace, Publication, PublicationStamp
+from ccgpu.domain.publication import DEFAULT_GROUP, GalleryPlace, Publication, PublicationStamp
 from ccgpu.domain.publication_outcome import PublishOutcome
 from ccgpu.domain.publication_state import (
     RegionCopy,
@@ -102,7 +102,7 @@ def test_a_long_name_has_a_sku_that_azure_takes() -> None:
 
 def test_a_gallery_is_named_by_its_name_or_id() -> None:
     assert of.parse_gallery("measured", SUBSCRIPTION, "images") == PLACE
-    assert of.parse_gallery("measured", SUBSCRIPTION, None).group == of.DEFAULT_GROUP
+    assert of.parse_gallery("measured", SUBSCRIPTION, None).group == DEFAULT_GROUP
     assert of.parse_gallery(PLACE.id.upper(), SUBSCRIPTION, "IMAGES").id.casefold() == (
         PLACE.id.casefold()
     )

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.image.blocks import BytesBlocks
-from ccgpu.image.page_ranges import MOST, PAGE, PageRange, covers, data_ranges, merged, outside
+from ccgpu.image.page_ranges import (
+    MOST,
+    PAGE,
+    PageRange,
+    covers,
+    data_ranges,
+    merged,
+    ranges_outside,
+)
 
 KIB64 = 64 * 1024
 _UNITS = st.lists(st.sampled_from([b"", b"\1", b"x"]), max_size=40)
@@ -55,11 +63,11 @@ def test_what_is_outside_and_what_is_covered_add_up(
     there = merged(ranges)
     assert pages(there) == pages(ranges)
     assert all(one.end < other.offset for one, other in pairwise(there))
-    assert pages(list(outside(there, wanted))) == pages(ranges) - pages(wanted)
+    assert pages(list(ranges_outside(there, wanted))) == pages(ranges) - pages(wanted)
     for one in wanted:
         assert covers(there, one) == (pages([one]) <= pages(ranges))
 
 
 def test_what_is_outside_comes_in_pieces() -> None:
     whole = [PageRange(0, MOST + PAGE)]
-    assert list(outside(whole, [])) == [PageRange(0, MOST), PageRange(MOST, MOST + PAGE)]
+    assert list(ranges_outside(whole, [])) == [PageRange(0, MOST), PageRange(MOST, MOST + PAGE)]

@@ -18,7 +18,7 @@ from ccgpu.errors import (
 )
 from ccgpu.fakearm import Request, Response
 from ccgpu.image.blocks import BytesBlocks
-from ccgpu.image.page_ranges import PageRange, data_ranges, outside
+from ccgpu.image.page_ranges import PageRange, data_ranges, ranges_outside
 from ccgpu.workflows import gc as collecting
 from support import built_folders, faults
 from support.built_folders import (
@@ -299,7 +299,7 @@ def test_bytes_that_the_vhd_does_not_have_end_the_upload(
 ) -> None:
     written: list[Request] = []
     machine.arm.on_commit = lambda request, _: written.append(request)
-    hole = next(outside([PageRange(0, len(built.vhd))], ranges_of(built)))
+    hole = next(ranges_outside([PageRange(0, len(built.vhd))], ranges_of(built)))
 
     def add(request: Request) -> None:
         if PAGES(request) and len(written) and not add.done:  # type: ignore[attr-defined]

@@ -6,7 +6,8 @@ from functools import partial
 from ccgpu.azure.long_running import send_with_retry, write_and_wait
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import REGIONS, Kind
-from ccgpu.domain.publication import GalleryPlace, definition_problems, distinct_regions
+from ccgpu.domain.publication import GalleryPlace
+from ccgpu.domain.publication_checks import definition_problems, distinct_regions
 from ccgpu.domain.resource import Body, Resource
 from ccgpu.errors import UsageProblem
 from ccgpu.scheduling.scheduler import Task

@@ -25,9 +25,8 @@ from ccgpu.domain.built_image import DISK, MANIFEST
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.image_manifest import ImageFile
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.publication import (
-    Publication,
-    PublicationStamp,
+from ccgpu.domain.publication import Publication, PublicationStamp
+from ccgpu.domain.publication_checks import (
     definition_name,
     parse_gallery,
     require_size,

@@ -31,7 +31,7 @@ from ccgpu.domain.publication_state import judge_disk
 from ccgpu.domain.resource import Body, ResourceId, tags_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, UsageProblem
 from ccgpu.image import vhd
-from ccgpu.image.page_ranges import PageRange, covers, data_ranges, merged, outside
+from ccgpu.image.page_ranges import PageRange, covers, data_ranges, merged, ranges_outside
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task, together
 from ccgpu.workflows.publish.context import PublishContext
@@ -177,7 +177,7 @@ class _Upload:
         missing = [one for one in wanted if not covers(there, one)]
         if missing:
             raise _differs(f"{len(missing)} of {len(wanted)} ranges are not on it")
-        for one in outside(there, wanted):
+        for one in ranges_outside(there, wanted):
             if any((yield from self._read(one))):
                 raise _differs(f"from byte {one.offset} it has what the VHD does not have")
 
