@@ -34,6 +34,8 @@ _HOSTS = {
     "china": (".blob.core.chinacloudapi.cn",),
 }
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
+# The code for a URL whose permission was taken back, or has ended.
+PERMISSION_OVER = "AuthenticationFailed"
 # Options that the client hands to policies of its own, which are not in this pipeline.
 _OWN_OPTIONS = ("validate_content", "use_location")
 # The service says so if the bytes that arrived are not those that were sent (Put Page).

@@ -18,6 +18,8 @@ URL = f"https://md-impexp-abc.z1.blob.storage.azure.net/container/abcd?sv=2018-0
 class Storage:
     """The storage service: one answer to everything, and what was asked."""
 
+    slept = 0
+
     def __init__(self, answer: Response | BaseException) -> None:
         self.answer, self.asked = answer, list[Request]()
         self.told: list[SentRequest] = []

@@ -40,7 +40,12 @@ def test_the_document_has_ids_regions_and_digests(shell, built):
 
 def test_what_stays_is_asked_for_once(shell, built):
     asked: list[str] = []
-    shell.ask = lambda text: bool(asked.append(text))
+
+    def refuse(text: str) -> bool:
+        asked.append(text)
+        return False
+
+    shell.ask = refuse
     done = shell(_LINE.format(built.path))
     assert done.code == 2
     assert len(asked) == 1

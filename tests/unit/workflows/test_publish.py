@@ -252,9 +252,9 @@ def test_an_upload_goes_on_with_what_is_there(machine: Machine, built: BuiltFold
     machine.arm.faults.append(NthRequest(4, PAGES, SystemExit()))
     with pytest.raises(SystemExit):
         publish(machine, built)
-    damaged = written[-1]
-    damaged.headers["Content-MD5"] = built_folders.md5(bytes(len(damaged.body)))
-    machine.arm.send(replace(damaged, body=bytes(len(damaged.body))))
+    zeros = bytes(len(written[-1].body))
+    headers = {**written[-1].headers, "Content-MD5": built_folders.md5(zeros)}
+    machine.arm.send(replace(written[-1], headers=headers, body=zeros))
     before = sent_pages(machine)
     outcome = publish(machine, built)
     assert any("going on with it" in one.text for one in machine.events)
@@ -263,6 +263,17 @@ def test_an_upload_goes_on_with_what_is_there(machine: Machine, built: BuiltFold
     assert sent_pages(machine) - before == len(total) - 3
     assert outcome.sent < sum(one.size for one in total)
     assert built_folders.version_bytes(machine.arm) == built.vhd
+
+
+def test_a_permission_that_ends_is_asked_for_again(machine: Machine, built: BuiltFolder) -> None:
+    over = faults.error(403, "x", x_ms_error_code="AuthenticationFailed")
+    machine.arm.faults.append(NthRequest(3, PAGES, over))
+    assert publish(machine, built).action == "published"
+    assert built_folders.version_bytes(machine.arm) == built.vhd
+    machine.arm.faults.append(NthRequest(1, PAGES, over, None))
+    with pytest.raises(AzureRefused, match="AuthenticationFailed"):
+        publish(machine, built, name="other")
+    assert upload_disks(machine) == []
 
 
 def test_a_disk_that_cannot_be_read_is_written_anew(machine: Machine, built: BuiltFolder) -> None:

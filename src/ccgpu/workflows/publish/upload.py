@@ -23,7 +23,7 @@ from ccgpu.azure.long_running import (
     wait_until_settled,
     write_and_wait,
 )
-from ccgpu.azure.page_blob import PageBlob, UploadUrl
+from ccgpu.azure.page_blob import PERMISSION_OVER, PageBlob, UploadUrl
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.publication import is_of_an_image
@@ -51,14 +51,27 @@ def make_disk(context: PublishContext) -> int:
     2. Ask for the permission to write.
     3. Send what is not there yet, and compare what is there.
     4. Take the permission back.
+
+    If the permission ends meanwhile (an interrupted command may have asked for that just before),
+    all of it is done once more.
     """
-    run, wanted = context.run, context.wanted
-    run_task(run, _open_disk(context))
-    access = DiskAccess(run.cloud.arm, wanted.disk_id)
-    url = run_task(run, _ask_to_write(run, access))
-    blob = PageBlob(run.cloud.session, url)
-    sent = run_task(run, _Upload(context, blob).carry_out())
-    run_task(run, _close(run, access))
+    try:
+        return run_task(context.run, _write_disk(context))
+    except AzureRefused as err:
+        if err.code != PERMISSION_OVER:
+            raise
+    context.run.tell("note", "the permission to write has ended: looking at the disk again")
+    return run_task(context.run, _write_disk(context))
+
+
+def _write_disk(context: PublishContext) -> Task[int]:
+    """Steps 1 to 4."""
+    run = context.run
+    yield from _open_disk(context)
+    access = DiskAccess(run.cloud.arm, context.wanted.disk_id)
+    url = yield from _ask_to_write(run, access)
+    sent = yield from _Upload(context, PageBlob(run.cloud.session, url)).carry_out()
+    yield from _close(run, access)
     return sent
 
 
