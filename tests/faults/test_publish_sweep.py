@@ -25,7 +25,7 @@ from support.built_folders import (
 from support.cloud import Machine
 from support.slow import mostly_slow
 
-CHUNKS = 40
+CHUNKS = 80
 
 
 def is_blob(request: Request) -> bool:
@@ -118,7 +118,7 @@ def test_the_sweep_is_wide(every: list[PublishCase]) -> None:
     assert {one.kind for one in every} >= {kind.name for kind in _OF_STORAGE}
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 5))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 8))
 def test_no_fault_leaves_anything_unreported(
     tmp_path: Path, built: BuiltFolder, every: list[PublishCase], chunk: int
 ) -> None:
