@@ -17,11 +17,19 @@ from ccgpu.azure.reader import ArmReader
 from ccgpu.azure.session import Session
 from ccgpu.azure.typed_calls import Calls, TypedClients
 from ccgpu.domain.catalog import API_VERSIONS, Kind
-from ccgpu.domain.resource import Body, Resource, group_of, name_of, subscription_of
+from ccgpu.domain.resource import (
+    Body,
+    Resource,
+    group_of,
+    name_of,
+    names_in,
+    subscription_of,
+)
 from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, ForeignAnswer, NotSignedIn
 from ccgpu.net.retry import retry_after
 
 _FAILED_STATES = ("Failed", "Canceled")
+_VIEWS = {Kind.GALLERY_VERSION: "ReplicationStatus"}  # azure-mgmt-compute: ReplicationStatusTypes
 # Status codes of a poll that may be the operation's; 404, 408, 429 and 5xx are the poll's own.
 _RESULT_STATUSES = (400, 403, 409, 412)
 
@@ -51,7 +59,7 @@ class Arm:
         self._session = session
         self._clients: dict[str, TypedClients] = {}
 
-    def _typed(self, id_: str) -> TypedClients:
+    def typed(self, id_: str) -> TypedClients:
         """The typed clients of the id's subscription, created once."""
         subscription = subscription_of(id_)
         return self._clients.setdefault(
@@ -59,11 +67,14 @@ class Arm:
         )
 
     def _calls(self, kind: Kind, id_: str) -> Calls:
-        return self._typed(id_).calls(kind)
+        return self.typed(id_).calls(kind)
 
     def get(self, kind: Kind, id_: str, *, view: bool = False) -> Body | None:
-        """A resource's body, or None if it does not exist. `view` adds a VM's instance view."""
-        query = {"$expand": "instanceView"} if view else {}
+        """A resource's body, or None if it does not exist.
+
+        `view` adds a VM's instance view, or the state of an image version in each region.
+        """
+        query = {"$expand": _VIEWS.get(kind, "instanceView")} if view else {}
         with translating_errors(f"reading {id_}"):
             try:
                 body = self.reader.get(quote(id_), API_VERSIONS[kind], query)
@@ -121,7 +132,11 @@ class Arm:
     def act(self, id_: str, action: str) -> Pending | None:
         """Start a VM action: `start`, `deallocate`, `restart` or `reapply`."""
         with translating_errors(f"{action} of {id_}"):
-            return _pending(self._typed(id_).vm_action(action)(*_path_names(Kind.VM, id_)))
+            return _pending(self.typed(id_).vm_action(action)(*_path_names(Kind.VM, id_)))
+
+    def pending_of(self, answer: Any) -> Pending | None:
+        """The operation to poll after a raw answer to a write; None if it is done."""
+        return _pending(answer)
 
     def poll(self, doing: str, pending: Pending) -> Pending | None:
         """Poll an operation once. Returns None when it is done, else what to `poll` next.
@@ -137,13 +152,13 @@ class Arm:
         with translating_errors(doing):
             answer = self.reader.send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):
-                raise _status_error(doing, pending, answer)
+                raise status_error(doing, pending, answer)
             if pending.by_location:
                 return _status_by_location(pending, answer)
             return _status_by_body(doing, pending, answer)
 
 
-def _status_error(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefused:
+def status_error(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefused:
     """The error of a poll with an error status: the operation's if it has one, else the poll's.
 
     A failed operation answers 409 at its `Location`, with the reason (recorded for a group's
@@ -206,7 +221,7 @@ def _final_error(error: AzureRefused) -> AzureRefused:
 
 
 def _path_names(kind: Kind, id_: str) -> tuple[str, ...]:
-    return (name_of(id_),) if kind is Kind.GROUP else (group_of(id_), name_of(id_))
+    return (name_of(id_),) if kind is Kind.GROUP else (group_of(id_), *names_in(id_))
 
 
 def _pending(answer: Any) -> Pending | None:

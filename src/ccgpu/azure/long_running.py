@@ -76,7 +76,7 @@ def write_and_wait(
 ) -> Task[Body]:
     """Start a write, poll it to its end, and return the settled resource."""
     pending = yield from send_with_retry(run, start, doing, lag=True)
-    return (yield from _follow_write(run, kind, id_, pending, doing))
+    return (yield from follow_write(run, kind, id_, pending, doing))
 
 
 def tag_and_wait(
@@ -85,10 +85,10 @@ def tag_and_wait(
     """Write tags. Most such writes are synchronous; the others are polled."""
     pending = yield from send_with_retry(run, start, doing, lag=True)
     if pending is not None:
-        yield from _follow_write(run, kind, id_, pending, doing)
+        yield from follow_write(run, kind, id_, pending, doing)
 
 
-def _follow_write(
+def follow_write(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
 ) -> Task[Body]:
     """Poll an accepted write to its end, and return the settled resource."""
@@ -136,7 +136,7 @@ def delete_and_wait(
             if attempt == 1:
                 raise
             run.tell("retry", f"{err.code}: deleting it again", id_, kind)
-            yield Call(_no_request, run.deadline.require(DELETE_RETRY_DELAY, doing))
+            yield Call(no_request, run.deadline.require(DELETE_RETRY_DELAY, doing))
             continue
         with _preferring_cause(denied):
             if (yield from gone(REPLICATION_DELAY if attempt > 1 else inf)):
@@ -255,7 +255,7 @@ def _poll_operation(
     return None
 
 
-def _no_request() -> None:
+def no_request() -> None:
     """The request of a `Call` that only waits."""
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline import Pipeline
+from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
@@ -120,6 +121,12 @@ class Session:
             policies=pipeline([host], sign_in, log=self._log),
             transport=self._transport,
         )
+
+    def storage_pipeline(
+        self, host: str, *observers: SansIOHTTPPolicy[Any, Any]
+    ) -> Pipeline[HttpRequest, HttpResponse]:
+        """A pipeline to one host of the storage service, without a token: the URL has it."""
+        return Pipeline(self._transport, pipeline([host], None, *observers, log=self._log))
 
     def web(self, hosts: Sequence[str]) -> Web:
         """A client without a token, for these hosts, over the same transport."""

@@ -25,6 +25,9 @@ _OPERATIONS = {
     Kind.NIC: "network_interfaces",
     Kind.DISK: "disks",
     Kind.VM: "virtual_machines",
+    Kind.GALLERY: "galleries",
+    Kind.GALLERY_IMAGE: "gallery_images",
+    Kind.GALLERY_VERSION: "gallery_image_versions",
 }
 
 
@@ -50,12 +53,16 @@ class TypedClients:
         """The write calls of a kind."""
         if kind is Kind.GROUP:
             return _group_calls(self._resources.resource_groups)
-        client: Any = self._compute if kind in (Kind.DISK, Kind.VM) else self._network
+        client: Any = self._compute if kind.startswith("Microsoft.Compute/") else self._network
         return _typed_calls(getattr(client, _OPERATIONS[kind]))
 
     def vm_action(self, action: str) -> Callable[..., Any]:
         """The call of a VM's action: `start`, `deallocate`, `restart` or `reapply`."""
         return _without_poller(getattr(self._compute.virtual_machines, f"begin_{action}"))
+
+    def disk_action(self, action: str) -> Callable[..., Any]:
+        """The call of a disk's action: `grant_access` or `revoke_access`."""
+        return _without_poller(getattr(self._compute.disks, f"begin_{action}"))
 
     @cached_property
     def _compute(self) -> "ComputeManagementClient":

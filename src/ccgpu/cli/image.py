@@ -3,6 +3,7 @@
 from ccgpu.cli.commands import Command, command_group
 from ccgpu.cli.image_build import build
 from ccgpu.cli.image_measure import measure
+from ccgpu.cli.image_publish import publish
 from ccgpu.cli.image_show import show
 
 app = command_group("image")
@@ -15,4 +16,5 @@ def image() -> None:
 
 app.command(cls=Command)(build)
 app.command(cls=Command)(measure)
+app.command(cls=Command)(publish)
 app.command(cls=Command)(show)

@@ -9,6 +9,7 @@ import typer
 
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import option
+from ccgpu.cli.role_options import ExtrasArguments
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.spec_options import SpecArguments
 
@@ -30,9 +31,7 @@ def role(
     scope: Annotated[
         Scope, option("Where you will assign the role; rg: the resource group only.", "--scope")
     ] = Scope.SUBSCRIPTION,
-    run_command: Annotated[
-        bool, option("Allow `exec --via run-command`: root in each VM there.", "--run-command")
-    ] = False,
+    extras: ExtrasArguments,
     subscription: Annotated[
         str | None, option("Subscription id.", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID")
     ] = None,
@@ -52,9 +51,9 @@ def role(
     spec = request.build(runtime, default_name=name)
     id_ = subscription or default_subscription(os.environ) or _PLACEHOLDER
     if scope is Scope.SUBSCRIPTION:
-        definition = of.subscription_role(spec, id_, run_command=run_command)
+        definition = of.subscription_role(spec, id_, extras)
     else:
-        definition, rest = of.group_role(spec, id_, run_command=run_command)
+        definition, rest = of.group_role(spec, id_, extras)
         lines = (f"\n  {need.action} at {need.scope}" for need in rest)
         runtime.note(f"note: also needed, outside the resource group:{''.join(lines)}")
     runtime.out.out(json.dumps(definition, indent=2), highlight=False)

@@ -18,6 +18,9 @@ class Kind(StrEnum):
     NIC = "Microsoft.Network/networkInterfaces"
     DISK = "Microsoft.Compute/disks"
     VM = "Microsoft.Compute/virtualMachines"
+    GALLERY = "Microsoft.Compute/galleries"
+    GALLERY_IMAGE = "Microsoft.Compute/galleries/images"
+    GALLERY_VERSION = "Microsoft.Compute/galleries/images/versions"
 
 
 # The documented size of the series, and regions: Microsoft Learn, "NCCadsH100v5 size series".
@@ -37,6 +40,7 @@ DEFAULT_IMAGE = "Canonical:ubuntu-24_04-lts:cvm:latest"
 
 # What the pinned SDK sends: azure-mgmt-resource 26.0.0, network 33.1.0, compute 39.0.0.
 _NETWORK = "2026-03-01"
+_GALLERIES = "2026-03-03"
 API_VERSIONS = {
     Kind.GROUP: "2025-04-01",
     Kind.NSG: _NETWORK,
@@ -46,6 +50,9 @@ API_VERSIONS = {
     Kind.NIC: _NETWORK,
     Kind.DISK: "2026-03-02",
     Kind.VM: "2026-04-01",
+    Kind.GALLERY: _GALLERIES,
+    Kind.GALLERY_IMAGE: _GALLERIES,
+    Kind.GALLERY_VERSION: _GALLERIES,
 }
 
 # Disks of a confidential VM: Azure/az-cgpu-onboarding, docs/template.json (OS disk); Microsoft

@@ -18,7 +18,8 @@ GRACE = 600.0
 # create is an hour by default and can be raised.
 YOUNG = 3 * 3600.0
 
-Why = Literal["expired", "orphaned"]
+# Unfinished: of an image that was not published to its end (`domain.publication_state`).
+Why = Literal["expired", "orphaned", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,16 @@ def group_id(subscription: str, group: str) -> ResourceId:
     return ResourceId(f"/subscriptions/{subscription}/resourceGroups/{group}")
 
 
-def resource_id(subscription: str, group: str, kind: Kind, name: str) -> ResourceId:
-    """The id of a resource in a group; of the group itself for `Kind.GROUP`."""
+def resource_id(subscription: str, group: str, kind: Kind, *names: str) -> ResourceId:
+    """The id of a resource in a group; of the group itself for `Kind.GROUP`.
+
+    `names`: its own, and before it those of the resources that it is in.
+    """
     if kind is Kind.GROUP:
         return group_id(subscription, group)
-    return ResourceId(f"{group_id(subscription, group)}/providers/{kind}/{name}")
+    provider, *types = kind.split("/")
+    path = "".join(f"/{type_}/{name}" for type_, name in zip(types, names, strict=True))
+    return ResourceId(f"{group_id(subscription, group)}/providers/{provider}{path}")
 
 
 def key(id_: str) -> ResourceId:
@@ -82,6 +87,11 @@ def is_same_id(one: str, other: str) -> bool:
 def name_of(id_: str) -> str:
     """The last segment of an id."""
     return id_.rstrip("/").rsplit("/", 1)[-1]
+
+
+def names_in(id_: str) -> tuple[str, ...]:
+    """The names in the last provider's part of an id: of the resource, its parents before it."""
+    return tuple(id_[id_.casefold().rindex("/providers/") :].split("/")[4::2])
 
 
 # A deployment's name: valid as the name of a VM, of its network resources and as a host name.
@@ -128,10 +138,10 @@ def kind_of(id_: str) -> Kind | None:
     """The kind of the resource with this id, or None if ccgpu does not handle its type."""
     if "/providers/" not in id_.casefold():
         return Kind.GROUP if "/resourcegroups/" in id_.casefold() else None
-    provider = id_[id_.casefold().rindex("/providers/") + len("/providers/") :].split("/")
-    named = "/".join(provider[:2]).casefold()
+    namespace, *parts = id_[id_.casefold().rindex("/providers/") + len("/providers/") :].split("/")
+    named = "/".join([namespace, *parts[::2]]).casefold()  # types and names alternate
     kinds = [kind for kind in Kind if kind.casefold() == named]
-    return kinds[0] if kinds and len(provider) == 3 else None  # namespace, type, name
+    return kinds[0] if kinds and len(parts) % 2 == 0 else None
 
 
 def tags_of(body: Body | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Placement, RunTags, desired_resources
 from ccgpu.domain.image import Community, Gallery, Marketplace
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
-from ccgpu.domain.resource import group_of, subscription_of
+from ccgpu.domain.resource import group_id, group_of, subscription_of
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
@@ -59,6 +59,24 @@ _MARKETPLACE = f"{_COMPUTE_LOCATIONS}/publishers/artifacttypes/offers/skus/versi
 _COMMUNITY = f"{_COMPUTE_LOCATIONS}/communityGalleries/images/versions/read"
 
 
+# `image publish` in the group of a gallery: what it makes, what it deletes again, and the disk that
+# it writes. A version of a disk needs the right to read the disk's bytes (`beginGetAccess`), too.
+_PUBLISH = (
+    f"{_GROUP}/read",
+    *(
+        f"{kind}/{verb}"
+        for kind in (Kind.GALLERY, Kind.GALLERY_IMAGE, Kind.GALLERY_VERSION, Kind.DISK)
+        for verb in ("read", "write")
+    ),
+    f"{Kind.GALLERY_VERSION}/delete",
+    f"{Kind.DISK}/delete",
+    f"{Kind.DISK}/beginGetAccess/action",
+    f"{Kind.DISK}/endGetAccess/action",
+    f"{_COMPUTE_LOCATIONS}/capsOperations/read",
+    f"{_COMPUTE_LOCATIONS}/diskOperations/read",
+)
+
+
 class PermissionNeed(NamedTuple):
     """An action, and the scope (an ARM id) at which it is needed."""
 
@@ -66,10 +84,24 @@ class PermissionNeed(NamedTuple):
     scope: str
 
 
+class RoleExtras(NamedTuple):
+    """What a role allows besides, if it is asked for.
+
+    run_command: `exec --via run-command`. gallery_group: `image publish` to galleries of this
+    group.
+    """
+
+    run_command: bool = False
+    gallery_group: str | None = None
+
+
+NO_EXTRAS = RoleExtras()
+
+
 def permission_needs(
-    spec: "VmSpec", subscription: str, *, run_command: bool = False
+    spec: "VmSpec", subscription: str, extras: RoleExtras = NO_EXTRAS
 ) -> tuple[PermissionNeed, ...]:
-    """The permissions of every command; with `run_command` also of `exec --via run-command`."""
+    """The permissions of every command, and of what is asked for besides."""
     names = Names(subscription, spec.group, spec.name)
     top, group = f"/subscriptions/{subscription}", names.of(Kind.GROUP)
     created = _created_kinds(spec, subscription)
@@ -78,8 +110,11 @@ def permission_needs(
         PermissionNeed(action, group)
         for action in (*_group_actions(spec, created), *_OPERATION_READS)
     ]
-    if run_command:
+    if extras.run_command:
         needs.append(PermissionNeed(_RUN_COMMAND, group))
+    if extras.gallery_group is not None:
+        there = group_id(subscription, extras.gallery_group)
+        needs += [PermissionNeed(action, there) for action in _PUBLISH]
     if spec.resource_group is None:  # ccgpu creates the group, so no role can be assigned there yet
         needs += [PermissionNeed(action, top) for action in _OWN_GROUP_ACTIONS]
     return tuple(dict.fromkeys([*needs, *_reference_needs(spec)]))
@@ -157,21 +192,21 @@ def role_definition(
 
 
 def subscription_role(
-    spec: "VmSpec", subscription: str, *, run_command: bool = False
+    spec: "VmSpec", subscription: str, extras: RoleExtras = NO_EXTRAS
 ) -> dict[str, Any]:
     """One role with every permission, to be assigned at the subscription."""
-    needed = permission_needs(spec, subscription, run_command=run_command)
+    needed = permission_needs(spec, subscription, extras)
     others = sorted({f"/subscriptions/{need.scope.split('/')[2]}" for need in needed})
     own = f"/subscriptions/{subscription}"
     return role_definition(needed, f"ccgpu {spec.name}", [own, *others])
 
 
 def group_role(
-    spec: "VmSpec", subscription: str, *, run_command: bool = False
+    spec: "VmSpec", subscription: str, extras: RoleExtras = NO_EXTRAS
 ) -> tuple[dict[str, Any], tuple[PermissionNeed, ...]]:
     """The role that can be assigned at the deployment's group, and the remaining permissions."""
     group = Names(subscription, spec.group, spec.name).of(Kind.GROUP)
-    needed = permission_needs(spec, subscription, run_command=run_command)
+    needed = permission_needs(spec, subscription, extras)
     inside = [need for need in needed if need.scope == group]
     rest = tuple(need for need in needed if need.scope != group)
     return role_definition(inside, f"ccgpu {spec.name} in {spec.group}", [group]), rest

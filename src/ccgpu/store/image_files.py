@@ -28,6 +28,11 @@ class DiskFile:
     descriptor: int
     size: int
 
+    def changed_at(self) -> tuple[int, int]:
+        """When its bytes were last changed, in nanoseconds, and its size then."""
+        state = os.fstat(self.descriptor)
+        return state.st_mtime_ns, state.st_size
+
     def read(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset`."""
         parts = []

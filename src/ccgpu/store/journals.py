@@ -99,6 +99,11 @@ class Journals:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def publications(self) -> "Journals":
+        """The journals of images that are being published, apart from those of deployments."""
+        return Journals(self.folder / "publications")
+
     def peek(self, subscription: str, deployment: str) -> Journal | None:
         """The deployment's journal, read without its lock, or None."""
         return JournalFile(self.folder / subscription / f"{deployment}.json").read()

@@ -51,6 +51,8 @@ def _headline(result: Collected) -> str:
 def _reason_text(result: Collected) -> str:
     if result.why == "expired":
         return f"expired {result.lease.expires}"
+    if result.why == "unfinished":
+        return f"left of an image that was not published to its end, begun {result.lease.created}"
     return f"orphaned: created {result.lease.created}, and without a VM since"
 
 

@@ -3,7 +3,7 @@
 Azure's lists only provide candidates: a deployment whose lease is running by them is left alone.
 Each candidate is read before its lease is assessed, and each of its resources again before its
 DELETE. If a resource has changed in between, the deployment is in use, and nothing more of it is
-deleted. Deployments are deleted concurrently.
+deleted. Deployments are deleted concurrently, and after them what is left of unpublished images.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +30,7 @@ from ccgpu.domain.resource import (
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
 from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.store.journals import JournalFile
+from ccgpu.workflows.collect_images import collect_images
 from ccgpu.workflows.discovery.leftovers import (
     find_leftovers,
     first_denied,
@@ -130,7 +131,8 @@ class _Collection:
             for id_, err in listed.unread.items()
             if key(group_of(id_)) not in known
         ]
-        return CollectOutcome((*(one for one in results if one is not None), *unread))
+        images = run_task(run, collect_images(run, yes=self._yes))
+        return CollectOutcome((*(one for one in results if one is not None), *unread, *images))
 
     def _collect_one(self, deployment: FoundDeployment) -> Task[Collected | None]:
         """Assess one deployment, and delete it if it is over; None if its lease is running.

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from ccgpu.domain.image_manifest import differences
+from ccgpu.domain.image_manifest import ImageFile, differences
 from ccgpu.domain.measured_disk import MeasuredDisk
 from ccgpu.errors import ImageRejected
 from ccgpu.image.malformed import MalformedImage
 from ccgpu.image.measure import measure
 from ccgpu.store import image_files
+from ccgpu.store.image_files import DiskFile
 
 
 def measure_disk(disk: Path, manifest: Path | None) -> MeasuredDisk:
@@ -19,12 +20,21 @@ def measure_disk(disk: Path, manifest: Path | None) -> MeasuredDisk:
     """
     stated = None if manifest is None else image_files.load_manifest(manifest)
     with image_files.open_disk(disk) as blocks:
-        try:
-            found = measure(blocks)
-        except MalformedImage as err:
-            raise ImageRejected(f"{disk} is not a sound measured image: {err}") from err
+        return measure_file(blocks, stated)
+
+
+def measure_file(disk: DiskFile, stated: ImageFile | None) -> MeasuredDisk:
+    """Measure an open disk, and compare it with a manifest if one is given.
+
+    Raises:
+        ImageRejected: The disk is not laid out as a measured image, or its root is damaged.
+    """
+    try:
+        found = measure(disk)
+    except MalformedImage as err:
+        raise ImageRejected(f"{disk.path} is not a sound measured image: {err}") from err
     compared = () if stated is None else differences(stated.manifest, found)
-    return MeasuredDisk(str(disk), found, stated, compared)
+    return MeasuredDisk(str(disk.path), found, stated, compared)
 
 
 def look_inside(path: Path) -> MeasuredDisk:

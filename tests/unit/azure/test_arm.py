@@ -25,7 +25,8 @@ _URL = "https://management.azure.com/subscriptions/s/operations/1?t=1&s=signatur
 
 
 def _id(kind: Kind, name: str = "x") -> Any:
-    return resource_id(FAKE_SUBSCRIPTION, "g", kind, name)
+    above = [f"above{at}" for at in range(kind.count("/") - 1)]
+    return resource_id(FAKE_SUBSCRIPTION, "g", kind, *above, name)
 
 
 def _resource(kind: Kind, **body: Any) -> Resource:

@@ -15,7 +15,10 @@ _VM = f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/x"
 
 @given(_WORD, _WORD, st.sampled_from(Kind), _WORD)
 def test_a_resource_id_round_trips_through_its_parts(subscription, group, kind, name):
-    id_ = resource.resource_id(subscription, group, kind, name)
+    names = [f"above{at}" for at in range(kind.count("/") - 1)] + [name]
+    id_ = resource.resource_id(subscription, group, kind, *names)
+    if kind is not Kind.GROUP:
+        assert resource.names_in(id_) == tuple(names)
     for spelt in (id_, id_.upper(), id_.lower(), id_ + "/"):
         assert resource.is_same_id(spelt, id_)
         assert resource.kind_of(spelt.rstrip("/")) is kind
@@ -38,7 +41,10 @@ def test_the_id_of_a_group_names_no_other_resource(subscription, group):
         (_GROUP, Kind.GROUP),
         (_VM, Kind.VM),
         ("/subscriptions/S", None),
-        (f"{_GROUP}/providers/Microsoft.Compute/galleries/x", None),
+        (f"{_GROUP}/providers/Microsoft.Compute/galleries/x", Kind.GALLERY),
+        (f"{_GROUP}/providers/Microsoft.Compute/galleries/x/images", None),
+        (f"{_GROUP}/providers/Microsoft.Compute/galleries/x/images/i", Kind.GALLERY_IMAGE),
+        (f"{_GROUP}/providers/Microsoft.Compute/galleries/x/images/i/versions", None),
         (f"{_VM}/extensions/y", None),
         (f"{_GROUP}/providers/Microsoft.Compute/virtualMachines", None),
         (f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/v/subnets/s", None),

@@ -2,7 +2,13 @@
 
 import pytest
 
-from ccgpu.domain.role import PermissionNeed, group_role, permission_needs, subscription_role
+from ccgpu.domain.role import (
+    PermissionNeed,
+    RoleExtras,
+    group_role,
+    permission_needs,
+    subscription_role,
+)
 from support.specs import ENCRYPTION_SET, IDENTITY, SUBNET, SUBSCRIPTION, VARIANTS, make_spec
 
 _OWN = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ccgpu-demo"
@@ -87,13 +93,26 @@ def test_no_role_can_extend_itself_or_enter_the_vm(variant):
 
 def test_run_command_is_included_only_if_it_is_asked_for():
     plain = permission_needs(make_spec(), SUBSCRIPTION)
-    asked = permission_needs(make_spec(), SUBSCRIPTION, run_command=True)
+    asked = permission_needs(make_spec(), SUBSCRIPTION, RoleExtras(run_command=True))
     (more,) = set(asked) - set(plain)
     assert more == PermissionNeed("Microsoft.Compute/virtualMachines/runCommand/action", _OWN)
     for role in (subscription_role, group_role):
-        made = str(role(make_spec(), SUBSCRIPTION, run_command=True))
+        made = str(role(make_spec(), SUBSCRIPTION, RoleExtras(run_command=True)))
         assert "runCommand" in made
         assert "runCommand" not in str(role(make_spec(), SUBSCRIPTION))
+
+
+def test_publishing_is_included_only_if_it_is_asked_for_and_in_its_group():
+    plain = permission_needs(make_spec(), SUBSCRIPTION)
+    asked = permission_needs(make_spec(), SUBSCRIPTION, RoleExtras(gallery_group="hub"))
+    more = set(asked) - set(plain)
+    assert {one.scope for one in more} == {_HUB}
+    assert "Microsoft.Compute/disks/beginGetAccess/action" in {one.action for one in more}
+    deleted = {one.action for one in more if one.action.endswith("/delete")}
+    assert deleted == {
+        "Microsoft.Compute/disks/delete",
+        "Microsoft.Compute/galleries/images/versions/delete",
+    }
 
 
 def test_actions_on_foreign_resources_are_scoped_to_them():

@@ -133,3 +133,32 @@ def image_shown() -> dict[str, Any]:
             "image": record(known, ["schema", *_FACTS]),
         },
     )
+
+
+def image_publication() -> dict[str, Any]:
+    """A version of a gallery's image."""
+    copy = record(
+        {
+            "region": TEXT,
+            "state": described(TEXT, "As Azure says it: Completed, Replicating, Failed, Unknown."),
+            "progress": nullable(COUNT),
+            "details": nullable(TEXT),
+        }
+    )
+    return document(
+        "ccgpu.image-publication/1",
+        "A measured image as a version in a gallery.",
+        {
+            "action": choice(["published", "extended", "unchanged"]),
+            **dict.fromkeys(("gallery", "definition", "version"), described(TEXT, "An ARM id.")),
+            "name": TEXT,
+            "image_version": TEXT,
+            "manifest": described(TEXT, "A path."),
+            "manifest_sha256": SHA256,
+            "vhd_sha256": SHA256,
+            "vhd_size": described(COUNT, "Bytes, with the footer."),
+            "sent_bytes": described(COUNT, "Uploaded by this command."),
+            "replicas": COUNT,
+            "regions": listing(copy),
+        },
+    )

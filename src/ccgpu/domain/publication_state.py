@@ -1,0 +1,142 @@
+"""What Azure has of a publication, judged from a GET: what may be used, and what may be deleted.
+
+Nothing is deleted that does not carry the tags of `image publish`, and no version that is complete.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.lease import GRACE, YOUNG, parse_moment
+from ccgpu.domain.publication import Publication, is_of_an_image
+from ccgpu.domain.resource import CREATED, EXPIRES, Body, kind_of, location, state_of, tag
+
+# Azure has accepted a change, and has not ended it (`provisioningState`).
+_FAILED = ("Failed", "Canceled")
+_WRITABLE = ("ReadyToUpload", "ActiveUpload")  # azure-mgmt-compute, DiskState
+
+
+class VersionFinding(StrEnum):
+    """What a version of the image's number is."""
+
+    ABSENT = "absent"
+    PUBLISHED = "published"  # complete, and of this image
+    IN_MOTION = "in motion"  # of this image: Azure copies it, or deletes it
+    HALF_MADE = "half-made"  # ours, and will never be complete
+    OTHER = "other"  # of another image, or not made by `image publish`
+
+
+def judge_version(wanted: Publication, body: Body | None) -> VersionFinding:
+    """What the version is that has the number of `wanted`."""
+    if body is None:
+        return VersionFinding.ABSENT
+    if is_half_made(body):
+        return VersionFinding.HALF_MADE
+    if not wanted.matches(body):
+        return VersionFinding.OTHER
+    done = state_of(body) == "Succeeded"
+    return VersionFinding.PUBLISHED if done else VersionFinding.IN_MOTION
+
+
+def is_half_made(body: Body) -> bool:
+    """Whether `image publish` began a version that Azure has given up."""
+    return is_of_an_image(body) and state_of(body) in _FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFinding:
+    """What a disk of the upload's name is.
+
+    writable: The upload can go on. why_anew: it is ours, and has to be made anew, because of this.
+    Neither: there is none, or (`foreign`) it is somebody else's.
+    """
+
+    writable: bool = False
+    why_anew: str | None = None
+    foreign: bool = False
+
+
+def judge_disk(wanted: Publication, body: Body | None) -> DiskFinding:
+    """What the disk is that has the name of the upload's."""
+    if body is None:
+        return DiskFinding()
+    if not is_of_an_image(body):
+        return DiskFinding(foreign=True)
+    why = _why_anew(wanted, body)
+    return DiskFinding(writable=why is None, why_anew=why)
+
+
+def _why_anew(wanted: Publication, body: Body) -> str | None:
+    """Why an upload cannot go on to a disk of ours; None if it can."""
+    if not wanted.matches(body):
+        return "it is of another image"
+    if location(str(body.get("location"))) != location(wanted.regions[0]):
+        return f"it is not in {wanted.regions[0]}"
+    properties = body.get("properties") or {}
+    size = (properties.get("creationData") or {}).get("uploadSizeBytes")
+    if size is not None and size != wanted.vhd_size:
+        return f"it is for {size} bytes"
+    state = properties.get("diskState")
+    if state_of(body) in _FAILED or state not in _WRITABLE:
+        return f"its state is {state}, so nothing can be written to it"
+    return None
+
+
+def is_abandoned_disk(body: Body, now: float) -> bool:
+    """Whether an upload's disk has outlived its command at `now`, by Azure's time."""
+    end = parse_moment(tag(body, EXPIRES))
+    return is_of_an_image(body) and end is not None and now > end + GRACE
+
+
+def is_abandoned_version(body: Body, now: float) -> bool:
+    """Whether a half-made version has outlived its command at `now`, by Azure's time."""
+    begun = parse_moment(tag(body, CREATED))
+    return is_half_made(body) and begun is not None and now > begun + YOUNG
+
+
+def is_in_motion(body: Body) -> bool:
+    """Whether Azure is changing a version, and so may read the disk that it is made of."""
+    moving = state_of(body) not in ("Succeeded", *_FAILED)
+    return kind_of(str(body.get("id"))) is Kind.GALLERY_VERSION and moving
+
+
+@dataclass(frozen=True, slots=True)
+class RegionCopy:
+    """How far Azure has copied a version to one region."""
+
+    region: str
+    state: str
+    progress: int | None = None
+    details: str | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether Azure has given it up."""
+        return self.state == "Failed"
+
+
+def region_copies(body: Body) -> tuple[RegionCopy, ...]:
+    """The regions of a version's `replicationStatus`, as ARM names them, in the given order."""
+    status = (body.get("properties") or {}).get("replicationStatus") or {}
+    return tuple(
+        RegionCopy(
+            location(str(one.get("region"))),
+            str(one.get("state")),
+            one.get("progress"),
+            one.get("details") or None,
+        )
+        for one in status.get("summary") or ()
+    )
+
+
+def target_regions(body: Body) -> tuple[str, ...]:
+    """The regions of a version, as ARM names them."""
+    profile = (body.get("properties") or {}).get("publishingProfile") or {}
+    return tuple(location(str(one.get("name"))) for one in profile.get("targetRegions") or ())
+
+
+def missing_regions(body: Body, wanted: Sequence[str]) -> tuple[str, ...]:
+    """The wanted regions that a version is not copied to."""
+    has = target_regions(body)
+    return tuple(region for region in wanted if region not in has)

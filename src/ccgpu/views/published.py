@@ -1,0 +1,75 @@
+"""An image that was published, as text and as JSON."""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ccgpu.domain.plain_text import one_line
+from ccgpu.domain.publication_outcome import PublishOutcome
+from ccgpu.domain.publication_state import RegionCopy
+
+_HEADLINES = {
+    "published": "is published",
+    "extended": "was published already; regions are added",
+    "unchanged": "is published already: nothing to do",
+}
+
+
+def as_text(done: PublishOutcome) -> RenderableType:
+    """The version, its regions, its digests, and what it costs."""
+    wanted = done.wanted
+    rows = Table.grid(padding=(0, 2))
+    rows.add_row("version", Text(wanted.version_id, overflow="fold"))
+    for copy in done.copies:
+        rows.add_row("region", Text(_copy_text(copy)))
+    for name, digest in wanted.digests.items():
+        rows.add_row(name, Text(digest, overflow="fold"))
+    head = Text(f"{wanted.name} {wanted.version} {_HEADLINES[done.action]}\n")
+    return Group(head, rows, Text(f"\n{_cost(done)}"))
+
+
+def _copy_text(copy: RegionCopy) -> str:
+    details = f": {one_line(copy.details)}" if copy.details else ""
+    return f"{one_line(copy.region)}, {one_line(copy.state).lower()}{details}"
+
+
+def _cost(done: PublishOutcome) -> str:
+    size = done.wanted.vhd_size >> 20
+    copies = max(1, len(done.copies)) * done.wanted.replicas
+    word = "copy" if copies == 1 else "copies"
+    return (
+        f"billed: storage of {copies} {word}, up to {size} MiB each; gallery and "
+        "definition are free"
+    )
+
+
+def as_json(done: PublishOutcome) -> dict[str, Any]:
+    """The JSON document."""
+    wanted = done.wanted
+    manifest = wanted.image.manifest
+    return {
+        "schema": "ccgpu.image-publication/1",
+        "action": done.action,
+        "gallery": wanted.gallery.id,
+        "definition": wanted.definition_id,
+        "version": wanted.version_id,
+        "name": manifest.name,
+        "image_version": manifest.version,
+        "manifest": wanted.image.path,
+        "manifest_sha256": wanted.image.sha256,
+        "vhd_sha256": manifest.disk.vhd_sha256,
+        "vhd_size": wanted.vhd_size,
+        "sent_bytes": done.sent,
+        "replicas": wanted.replicas,
+        "regions": [
+            {
+                "region": copy.region,
+                "state": copy.state,
+                "progress": copy.progress,
+                "details": copy.details,
+            }
+            for copy in done.copies
+        ],
+    }

@@ -1,0 +1,96 @@
+"""What `gc` finds of images that were not published to their end: disks, and half-made versions.
+
+Azure's list only gives ids. Each is read, judged by its own tags, and read again before its DELETE.
+A complete version is never deleted, and no disk of which Azure is making a version.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+
+from ccgpu.azure.long_running import send_with_retry
+from ccgpu.azure.run import Run
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.garbage import Collected
+from ccgpu.domain.lease import Lease
+from ccgpu.domain.publication_state import is_abandoned_disk, is_abandoned_version, is_in_motion
+from ccgpu.domain.published_image import MANIFEST_TAG
+from ccgpu.domain.resource import (
+    CREATED,
+    EXPIRES,
+    Body,
+    ResourceId,
+    group_of,
+    kind_of,
+    name_of,
+    tag,
+    tags_of,
+)
+from ccgpu.errors import CcgpuError, Leftover
+from ccgpu.scheduling.scheduler import Task, together
+from ccgpu.workflows.discovery.leftovers import first_denied
+from ccgpu.workflows.discovery.snapshot import read_each_now
+from ccgpu.workflows.publish.upload import remove_upload_disk
+from ccgpu.workflows.publish.version import remove_half_made
+
+_AT_ONCE = 8
+
+
+def collect_images(run: Run, *, yes: bool) -> Task[list[Collected]]:
+    """Find what is left of publications whose time is over; with `yes`, delete it."""
+    ids = yield from _listed_ids(run)
+    bodies, unread = yield from read_each_now(run, ids)
+    copied = {tag(body, MANIFEST_TAG) for body in bodies.values() if is_in_motion(body)}
+    now = run.server_clock.now()
+    over = [
+        body
+        for body in bodies.values()
+        if is_abandoned_version(body, now)
+        or (is_abandoned_disk(body, now) and tag(body, MANIFEST_TAG) not in copied)
+    ]
+    done = yield from together((_collect(run, body, yes=yes) for body in over), _AT_ONCE)
+    return [*done, *_failures(unread.items())]
+
+
+def _listed_ids(run: Run) -> Task[dict[ResourceId, Kind]]:
+    """The disks and versions that have our tag, by Azure's list."""
+    listing = partial(run.cloud.queries.tagged_resources, MANIFEST_TAG)
+    listed = yield from send_with_retry(run, listing, "listing what is left of images")
+    ids = {ResourceId(one["id"]): kind_of(one["id"]) for one in listed}
+    return {id_: kind for id_, kind in ids.items() if kind in (Kind.DISK, Kind.GALLERY_VERSION)}
+
+
+def _collect(run: Run, body: Body, *, yes: bool) -> Task[Collected]:
+    """Delete one resource, if that is wanted."""
+    id_ = ResourceId(body["id"])
+    lease = Lease(tag(body, EXPIRES), tag(body, CREATED))
+    found = Collected(
+        name_of(id_), group_of(id_), "unfinished", lease, "would-remove", resources=(id_,)
+    )
+    if not yes:
+        return found
+    try:
+        if kind_of(id_) is Kind.DISK:
+            denied = yield from remove_upload_disk(run, id_, tags_of(body))
+        else:
+            denied = yield from remove_half_made(run, id_)
+    except CcgpuError as err:
+        run.tell("failed", str(err), id_, kind_of(id_), "delete")
+        return _failed(found, err)
+    return replace(found, action="removed", denied=denied)
+
+
+def _failed(found: Collected, err: CcgpuError) -> Collected:
+    left = tuple(Leftover(id_, "unknown", billed=True) for id_ in found.resources)
+    missing = first_denied([err])
+    return replace(found, action="failed", resources=(), reason=str(err), left=left, denied=missing)
+
+
+def _failures(unread: Iterable[tuple[ResourceId, CcgpuError]]) -> list[Collected]:
+    """The results of listed resources that cannot be read."""
+    return [
+        _failed(
+            Collected(name_of(id_), group_of(id_), None, Lease(), "failed", resources=(id_,)), err
+        )
+        for id_, err in unread
+    ]

@@ -1,0 +1,47 @@
+"""The state of one `ccgpu image publish`: what is wanted, how it is recorded, and the outcome."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ccgpu.azure.run import Run
+from ccgpu.domain.publication import Publication, PublicationStamp
+from ccgpu.domain.resource import ResourceId
+from ccgpu.store.image_files import DiskFile
+from ccgpu.workflows.journal_writer import JournalWriter
+
+# An upload of some GiB over a slow line, then copies to regions, which Azure makes in minutes to
+# an hour each (azure-compute-docs, "Azure Compute Gallery": replication).
+TIMEOUT = 3 * 3600.0
+
+# Called with the ids that stay, before one is created; raises an error to refuse.
+ApproveNew = Callable[[Sequence[ResourceId]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """What the user asks for.
+
+    folder: of `image build`. gallery: its name or ARM id. name: of the definition; None for the
+    image's. regions: none for that of the gallery.
+    """
+
+    folder: Path
+    gallery: str
+    group: str | None = None
+    name: str | None = None
+    regions: tuple[str, ...] = ()
+    replicas: int = 1
+    timeout: float = TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class PublishContext:
+    """What the steps of one publication share."""
+
+    run: Run
+    wanted: Publication
+    stamp: PublicationStamp
+    journal: JournalWriter
+    disk: DiskFile
+    approve: ApproveNew
