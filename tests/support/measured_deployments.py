@@ -1,10 +1,24 @@
-"""A user's machine with a measured image in a gallery, and deployments that are created from it."""
+"""A user's machine with a measured image in a gallery, and deployments that are created from it.
+
+As a program it writes into a home what a page takes for granted: the manifest, the gallery that
+holds the image, what the simulated VMs boot, and an SSH key that is the same each time.
+"""
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from ccgpu.domain.image_manifest import dump
 from ccgpu.domain.published_image import MANIFEST_TAG, VHD_TAG
@@ -81,3 +95,21 @@ class MeasuredUser:
         """`ccgpu LINE` in the simulated subscription."""
         command, _, rest = line.partition(" ")
         return self.shell(f"{command} --backend fake {rest}")
+
+
+def write_files(folder: Path) -> None:
+    """Write `image.json`, and `gallery.json` and `boots.json` for the simulated subscription."""
+    (folder / "image.json").write_bytes(MANIFEST)
+    (folder / "gallery.json").write_text(json.dumps(gallery()))
+    (folder / "boots.json").write_text(json.dumps({"measured_images": {VHD: json.loads(MANIFEST)}}))
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    (folder / ".ssh").mkdir(mode=0o700)
+    private = folder / ".ssh" / "id_ed25519"
+    private.touch(0o600)
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    private.with_suffix(".pub").write_bytes(public + b"\n")
+
+
+if __name__ == "__main__":
+    write_files(Path(sys.argv[1]))

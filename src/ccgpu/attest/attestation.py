@@ -32,8 +32,8 @@ class Attestation:
     bundle: the path of the recorded evidence. until: when an accepted verdict is too old for its
     policy (RFC 3339); None for no limit. problem: why the VM is not usable though it was accepted;
     None if it is. pins: the file of golden PCR values that it was held to, or that its values were
-    written to. image: the measured image that it was held to. host: where a machine of no deployment
-    is reached.
+    written to. image: the measured image that it was held to. host: where a machine that is no
+    deployment's is reached.
     """
 
     name: str
