@@ -60,10 +60,13 @@ def record_boot(
 ) -> None:
     """Record what the VM that is about to be created boots; None: no measured image."""
     records = MeasuredRecords(cloud.journals.folder)
+    known = records.find(cloud.subscription, name)
     if image is None or config is None:
         records.forget(cloud.subscription, name)
         return
     record = MeasuredRecord(image.path, image.sha256, config, config_sha256(config))
+    if known is not None and record == replace(known, config_file=""):
+        return
     records.record(cloud.subscription, name, record)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ccgpu.domain.guest_config import config_bytes
 from ccgpu.domain.published_image import MANIFEST_TAG, VHD_TAG
 from support.arm import Client
 from support.cli import Shell
+from support.cloud import PUBLIC_KEY
 from support.measured_deployments import (
     GALLERY,
     IMAGE,
@@ -57,7 +59,7 @@ def records(shell: Shell) -> list[str]:
 
 
 def test_create_attests_by_the_policy_measured(shell, golden):
-    shell.width = 110
+    shell.width = 400  # paths are not broken
     done = published(shell).create()
     text = str(done).replace(str(shell.folder), "/home/me")
     golden("cli/create-measured.txt", text)
@@ -163,6 +165,25 @@ def test_another_machine_has_to_be_told_the_image(user, tmp_path):
     done = other(f"attest demo --backend fake {words}")
     assert done.code == 0, done
     assert "ACCEPTED by policy measured" in done.out
+
+
+def test_a_machine_with_the_spec_holds_the_vm_to_it_without_making_it(user, tmp_path):
+    other = Shell(tmp_path / "other", user.shell.arm)
+    other.folder.mkdir()
+    done = MeasuredUser(other.with_key()).create()
+    assert done.code == 0, done
+    assert "nothing to do" in done.out
+    assert "accepted by policy measured" in done.out
+
+
+@pytest.mark.parametrize("form", ["arm", "terraform"])
+def test_what_is_rendered_boots_the_same(user, form):
+    done = user(f"render -f {user.shell.folder}/spec.yaml --format {form}")
+    assert done.code == 0, done
+    data = base64.b64encode(config_bytes("azureuser", [PUBLIC_KEY])).decode()
+    assert f'"userData": "{data}"' in done.out or f'userData = "{data}"' in done.out
+    assert "customData" not in done.out
+    assert "holds the VM to its image" in done.err
 
 
 def test_create_again_changes_nothing_and_another_image_replaces_the_vm(user):

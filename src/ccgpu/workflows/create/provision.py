@@ -11,6 +11,7 @@ from dataclasses import replace
 from ccgpu.azure.long_running import NOT_FOUND_CODES, run_task
 from ccgpu.domain.action import Action
 from ccgpu.domain.capacity import place_name
+from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, RunTags
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.in_place import never_provisioned
@@ -206,10 +207,13 @@ def _require_later_stages(request: CreateRequest, todo: Plan) -> None:
 
 
 def _record_image(request: CreateRequest, todo: Plan) -> None:
-    """Record what a new VM boots before it is made: no later command holds it to less."""
-    vm = created_vm(todo)
-    if vm is not None:
-        file = measured_file(request.spec)
+    """Record what a new VM boots before it is made: no later command holds it to less.
+
+    Of an existing VM that is as the spec says, too: another machine may have made it.
+    """
+    file = measured_file(request.spec)
+    vm = next((step.resource for step in todo.steps if step.resource.kind is Kind.VM), None)
+    if vm is not None and (file is not None or _creates_vm(todo)):
         record_boot(request.run.cloud, request.spec.name, file, given_config(vm.body))
 
 
