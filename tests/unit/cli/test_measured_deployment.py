@@ -22,6 +22,7 @@ from support.measured_deployments import (
     MeasuredUser,
     gallery,
 )
+from support.slow import mostly_slow
 
 _VM = (
     "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/ccgpu-demo/providers"
@@ -103,6 +104,7 @@ def test_a_host_that_gives_another_config_is_found_out(user):
     assert refused.code == 9
 
 
+@pytest.mark.slow
 def test_a_host_that_boots_another_image_is_found_out(user):
     document = json.loads(MANIFEST)
     document["uki"]["sections"][2]["sha256"] = "5a" * 32
@@ -112,12 +114,14 @@ def test_a_host_that_boots_another_image_is_found_out(user):
     assert "policy.image.pcr" in done.out
 
 
+@pytest.mark.slow
 def test_a_policy_that_asks_for_less_is_the_users_choice_and_is_shown(user):
     done = user("attest demo --policy cpu-only")
     assert "policy cpu-only does not ask for it" in done.err
     assert "by policy cpu-only" in done.out
 
 
+@pytest.mark.slow
 def test_the_image_and_the_config_are_checked_against_those_of_the_deployment(user, tmp_path):
     own = user.shell.folder / "image.json"
     assert user(f"attest demo --image {own}").code == 0
@@ -167,6 +171,7 @@ def test_another_machine_has_to_be_told_the_image(user, tmp_path):
     assert "ACCEPTED by policy measured" in done.out
 
 
+@pytest.mark.slow
 def test_a_machine_with_the_spec_holds_the_vm_to_it_without_making_it(user, tmp_path):
     other = Shell(tmp_path / "other", user.shell.arm)
     other.folder.mkdir()
@@ -176,7 +181,7 @@ def test_a_machine_with_the_spec_holds_the_vm_to_it_without_making_it(user, tmp_
     assert "accepted by policy measured" in done.out
 
 
-@pytest.mark.parametrize("form", ["arm", "terraform"])
+@pytest.mark.parametrize("form", mostly_slow(["arm", "terraform"], 2))
 def test_what_is_rendered_boots_the_same(user, form):
     done = user(f"render -f {user.shell.folder}/spec.yaml --format {form}")
     assert done.code == 0, done
@@ -198,6 +203,7 @@ def test_create_again_changes_nothing_and_another_image_replaces_the_vm(user):
     assert records(user.shell) == ["demo.guest-config", "demo.image"]
 
 
+@pytest.mark.slow
 def test_a_vm_made_anew_from_an_ordinary_image_is_an_ordinary_vm(user):
     words = "--image Canonical:ubuntu-24_04-lts:cvm:latest --fresh --no-attest --replace --yes"
     done = user(f"create demo --secure-boot --disk-encryption full {words}")
@@ -224,20 +230,22 @@ def test_the_newest_version_that_holds_the_image_is_taken(shell):
 
 
 @pytest.mark.parametrize(
-    ("resources", "code", "words"),
-    [
-        (gallery({**TAGS, MANIFEST_TAG: "0" * 64}), 3, (MANIFEST_TAG, "0" * 64, SHA256)),
-        (gallery({**TAGS, VHD_TAG: "1" * 64}), 3, (VHD_TAG, "1" * 64, VHD)),
-        (gallery({}), 3, (MANIFEST_TAG, "absent")),
-        (gallery(state="Specialized"), 3, ("Specialized",)),
-        (gallery(security="TrustedLaunch"), 3, ("its SecurityType is TrustedLaunch",)),
-        (gallery(regions=("northeurope",)), 4, ("is not in eastus2", "northeurope")),
-        ([{"id": GALLERY, "location": "eastus2", "properties": {}}], 4, ("tiny",)),
-    ],
+    "case",
+    mostly_slow(
+        [
+            (gallery({**TAGS, MANIFEST_TAG: "0" * 64}), 3, (MANIFEST_TAG, "0" * 64, SHA256)),
+            (gallery({**TAGS, VHD_TAG: "1" * 64}), 3, (VHD_TAG, "1" * 64, VHD)),
+            (gallery({}), 3, (MANIFEST_TAG, "absent")),
+            (gallery(state="Specialized"), 3, ("Specialized",)),
+            (gallery(security="TrustedLaunch"), 3, ("its SecurityType is TrustedLaunch",)),
+            (gallery(regions=("northeurope",)), 4, ("is not in eastus2", "northeurope")),
+            ([{"id": GALLERY, "location": "eastus2", "properties": {}}], 4, ("tiny",)),
+        ],
+        3,
+    ),
 )
-def test_a_gallery_with_another_image_is_refused_before_the_first_write(
-    shell, resources, code, words
-):
+def test_a_gallery_with_another_image_is_refused_before_the_first_write(shell, case):
+    resources, code, words = case
     user = MeasuredUser(shell).publish(resources)
     done = user.create()
     assert done.code == code, done

@@ -136,6 +136,7 @@ def test_the_defaults_are_those_of_an_image_that_nobody_signed():
     ("changes", "path", "message"),
     [
         ({"secure_boot": True}, ("secure_boot",), "must be false"),
+        ({"os_disk": "large"}, ("os_disk",), "must be a mapping"),
         ({"os_disk": {"encryption": "full"}}, ("os_disk", "encryption"), "must be state-only"),
         ({"guest": {"driver": "550.144.03"}}, ("guest", "driver"), "is used as it is"),
         ({"guest": {"cloud_init": ["#!/bin/sh"]}}, ("guest", "cloud_init"), "is used as it is"),
