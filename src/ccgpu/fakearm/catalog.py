@@ -194,7 +194,7 @@ def get_definition(where: str, call: ArmCall) -> Response:
     image = _FIND[where](call)
     properties = {
         "osType": image.os,
-        "osState": "Specialized" if image.specialized else "Generalized",
+        "osState": "Generalized",
         "hyperVGeneration": "V2",
         "architecture": "x64",
         "features": [{"name": "SecurityType", "value": image.security}],
@@ -222,10 +222,6 @@ def _version_body(where: str, call: ArmCall, version: str, image: Image) -> Body
     excluded = version in image.excluded
     properties: Body = {"publishedDate": f"{day}T00:00:00+00:00", "excludeFromLatest": excluded}
     if where == "private":
-        stored = call.world.find(_version_id(call, version))
-        if stored is not None:  # as it was added, with its tags
-            profile = properties | (stored.properties.get("publishingProfile") or {})
-            return {**stored.body, "properties": stored.properties | {"publishingProfile": profile}}
         properties = {"publishingProfile": properties, "provisioningState": "Succeeded"}
     return _gallery_body(where, call, version, properties)
 
