@@ -255,6 +255,13 @@ def test_a_gallery_with_another_image_is_refused_before_the_first_write(shell, c
     assert not list(Path(shell.state).glob("journals/*/demo.image"))
 
 
+def test_a_policy_that_would_reject_every_such_vm_is_refused_before_it_costs(shell):
+    done = published(shell).create("--policy cpu-only")
+    assert done.code == 2
+    assert "policy cpu-only asks for secure boot" in done.err
+    assert shell.writes() == []
+
+
 def test_doctor_has_nothing_to_look_at(user):
     done = user("doctor demo")
     assert done.code == 2

@@ -32,7 +32,11 @@ from ccgpu.workflows.create.context import (
 )
 from ccgpu.workflows.create.effective_spec import announce_defaults
 from ccgpu.workflows.create.failure import rollback_and_raise
-from ccgpu.workflows.create.later_stages import created_vm, require_later_stages
+from ccgpu.workflows.create.later_stages import (
+    created_vm,
+    require_later_stages,
+    require_policy_of_image,
+)
 from ccgpu.workflows.create.measured_source import measured_file
 from ccgpu.workflows.create.placement import Candidate, with_location
 from ccgpu.workflows.create.planning import (
@@ -201,6 +205,8 @@ def _require_later_stages(request: CreateRequest, todo: Plan) -> None:
     options = request.options
     if options.guest is not None and options.wait:
         policy = None if options.attest is None else options.attest.policy
+        if policy is not None and options.attest is not None and options.attest.chosen:
+            require_policy_of_image(request.spec, policy)
         require_later_stages(request.spec, todo, options.guest, policy)
         if _creates_vm(todo):
             require_sources(request.spec, options)
