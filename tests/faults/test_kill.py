@@ -7,7 +7,8 @@ import pytest
 
 from ccgpu.fakearm import FakeArm
 from support import processes
-from support.cloud import DEPLOYMENT_KINDS, Machine
+from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
+from support.measured_deployments import MANIFEST, SHA256, VERSION, gallery
 from support.slow import mostly_slow
 
 CHUNKS = 32
@@ -55,3 +56,36 @@ def _kill_at(at: int, folder: Path) -> None:
 def _identities(machine: Machine) -> dict[str, str]:
     """Each resource id with its creation time: a recreated resource is not the same one."""
     return {one["id"]: one["created"] for one in machine.arm.show()["resources"]}
+
+
+def _create_measured(machine: Machine) -> object:
+    file = machine.state.parent / "image.json"
+    return machine.create(make_spec(image=f"measured:{file}@{VERSION}"))
+
+
+def _with_gallery(folder: Path) -> tuple[Path, Path]:
+    """A subscription whose gallery has the image, and a state folder beside its manifest."""
+    folder.mkdir()
+    (folder / "image.json").write_bytes(MANIFEST)
+    arm = FakeArm(folder / "world")
+    assert not arm.add(gallery()).problems
+    arm.close()
+    return folder / "world", folder / "state"
+
+
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 8))
+def test_a_vm_of_a_measured_image_is_never_held_to_less(tmp_path: Path, chunk: int) -> None:
+    steps = processes.count_steps(_create_measured, *_with_gallery(tmp_path / "fault-free"))
+    for at in range(chunk, steps, CHUNKS):
+        world, state = _with_gallery(tmp_path / str(at))
+        child = processes.start_command(_create_measured, world, state, kill_at=at)
+        assert processes.wait_for_exit(child) == -9, f"step {at} was not reached"
+        machine = Machine(FakeArm(world), state)
+        records = [one.read_text() for one in state.glob("journals/*/demo.image")]
+        if "virtualMachines" in machine.kinds():
+            assert [SHA256 in one for one in records] == [True], f"killed at step {at}"
+        _create_measured(machine)
+        assert len(list(state.glob("journals/*/demo.image"))) == 1
+        machine.delete()
+        assert {one.suffix for one in state.glob("journals/*/demo.*")} == {".lock"}
+        machine.arm.close()

@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from ccgpu.attest.vtpm import layout
 from ccgpu.domain.given_image import GivenConfig, GivenImage
 from ccgpu.domain.image_manifest import ImageFile, ImageManifest, dump
-from ccgpu.domain.image_pcrs import MEASURED_SECTIONS, SBAT_MEASURED, UkiDigests, config_digest
+from ccgpu.domain.image_pcrs import UkiDigests, config_digest
 from ccgpu.fakeguest.evidence import eventlog
 from ccgpu.fakeguest.evidence.cpu import SimulatedVm
 from ccgpu.fakeguest.evidence.eventlog import SimulatedEvent, SimulatedEventLog
+from ccgpu.fakeguest.evidence.uki import uki_events
 from support.measured_images import Parts
 from support.vms import vm
 
@@ -47,8 +48,8 @@ class MeasuredVm(SimulatedVm):
     def events(self) -> SimulatedEventLog:
         """The log of firmware, stub and kernel."""
         assert self.uki is not None
-        own = eventlog._firmware_events(self.secure_boot, self.vm_id)
-        return SimulatedEventLog((*own, *uki_events(self.uki), *self.more))
+        own = eventlog.firmware_events(self.secure_boot, self.vm_id)
+        return SimulatedEventLog((*own, *uki_events(self.uki.model_dump()), *self.more))
 
     @property
     def pcrs(self) -> dict[int, bytes]:
@@ -67,40 +68,6 @@ def measured_vm(config: bytes | None = None, parts: Parts = SMALL) -> MeasuredVm
     off = {"secure-boot": False}
     uki = manifest(parts).uki
     return MeasuredVm(base.amd, base.ak, base.chip, configuration=off, uki=uki, config=config)
-
-
-def uki_events(uki: UkiDigests) -> tuple[SimulatedEvent, ...]:
-    """What firmware, stub and kernel measure of a UKI, in the order of a real boot."""
-    digests = {each.name: bytes.fromhex(each.sha256) for each in uki.sections}
-    sections = []
-    for name in MEASURED_SECTIONS:
-        if name != ".sbat" or SBAT_MEASURED[uki.stub]:
-            said = (name + "\0").encode("utf-16-le")
-            hashed = hashlib.sha256(name.encode() + b"\0").digest()
-            sections += [
-                SimulatedEvent(11, layout.EV_IPL, said, hashed),
-                SimulatedEvent(11, layout.EV_IPL, said, digests[name]),
-            ]
-    options = (uki.command_line + "\0").encode("utf-16-le")
-    return (
-        _started(uki.authenticode, r"\EFI\BOOT\BOOTX64.EFI"),
-        *sections,
-        _started(uki.kernel_authenticode),
-        tagged(
-            layout.TAG_LOAD_OPTIONS, b"LOADED_IMAGE::LoadOptions", hashlib.sha256(options).digest()
-        ),
-        tagged(layout.TAG_INITRD, b"Linux initrd", digests[".initrd"]),
-    )
-
-
-def _started(authenticode: str, path: str = "") -> SimulatedEvent:
-    return replace(eventlog.application_event(b"", path), digest=bytes.fromhex(authenticode))
-
-
-def tagged(tag: int, text: bytes, digest: bytes) -> SimulatedEvent:
-    """An event of the kernel's EFI stub."""
-    data = tag.to_bytes(4, "little") + (len(text) + 1).to_bytes(4, "little") + text + b"\0"
-    return SimulatedEvent(9, layout.EV_EVENT_TAG, data, digest)
 
 
 def passed_on(pcr: int, text: str, content: bytes | None = None) -> SimulatedEvent:

@@ -6,6 +6,7 @@ from ccgpu.attest.appraisal import Appraisal
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.collateral import MissingCollateral
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.host_address import HostAddress
 from ccgpu.domain.reference_values import ReferenceFile
 from ccgpu.errors import CcgpuError, EvidenceRejected, EvidenceUnavailable
@@ -31,7 +32,8 @@ class Attestation:
     bundle: the path of the recorded evidence. until: when an accepted verdict is too old for its
     policy (RFC 3339); None for no limit. problem: why the VM is not usable though it was accepted;
     None if it is. pins: the file of golden PCR values that it was held to, or that its values were
-    written to. host: where a machine of no deployment is reached.
+    written to. image: the measured image that it was held to. host: where a machine that is no
+    deployment's is reached.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Attestation:
     gpu_ready: bool = False
     problem: CcgpuError | None = None
     pins: ReferenceFile | None = None
+    image: GivenImage | None = None
     host: HostAddress | None = None
 
     @property

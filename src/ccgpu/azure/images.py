@@ -1,12 +1,15 @@
-"""Reads of images for VMs: of the Marketplace, and of community galleries."""
+"""Reads of images for VMs: of the Marketplace, of community galleries, and of private ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from ccgpu.azure.arm import Arm
+from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.reader import quoted
 from ccgpu.domain.catalog import API_VERSIONS, Kind
+from ccgpu.domain.resource import Body
 
 # What the pinned azure-mgmt-compute sends for galleries.
 _GALLERIES_API = "2026-03-03"
@@ -50,6 +53,31 @@ class ImageReader:
     def _place(self) -> str:
         compute = f"/subscriptions/{self.arm.subscription}/providers/Microsoft.Compute"
         return f"{compute}{quoted('locations', self.region)}"
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryReader:
+    """Images and versions of galleries that the caller may read, by their ARM ids."""
+
+    arm: Arm
+
+    def image(self, id_: str) -> Body:
+        """The definition of an image, or one version; raises `NotFound` if there is none."""
+        with translating_errors(f"reading {id_}"):
+            return _with_id(id_, self.arm.reader.get(quote(id_), _GALLERIES_API))
+
+    def versions(self, id_: str) -> list[Body]:
+        """The versions of an image."""
+        with translating_errors(f"listing the versions of {id_}"):
+            path = f"{quote(id_)}/versions"
+            return [
+                _with_id(f"{id_}/versions/{one['name']}", one)
+                for one in self.arm.reader.pages(path, _GALLERIES_API)
+            ]
+
+
+def _with_id(id_: str, answer: dict[str, Any]) -> Body:
+    return {**answer, "id": id_}
 
 
 def _properties(body: dict[str, Any]) -> dict[str, Any]:

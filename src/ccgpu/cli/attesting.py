@@ -81,6 +81,7 @@ def attest_means(
         pins=reference_values.load(golden.pins) if golden and golden.pins else None,
         record=golden.record if golden else None,
         image=measured.load() if measured else None,
+        chosen=policy is not None,
     )
 
 

@@ -55,13 +55,15 @@ class OpenedBackend:
         """The hub of models."""
         return self._open().hub(token)
 
-    def attest_means(self, runtime: Runtime, flags: AttestFlags, name: str) -> "AttestMeans | None":
-        """What attests the VM `name`; None if that is not wanted."""
+    def attest_means(
+        self, runtime: Runtime, flags: AttestFlags, spec: "VmSpec"
+    ) -> "AttestMeans | None":
+        """What attests the VM of the spec; None if that is not wanted."""
         if not flags.wanted:
             return None
         means = attest_means(runtime, self._open(), flags.policy, flags.golden)
         means.require_binding()
-        means.require_golden_values(name)
+        means.require_golden_values(spec.name, has_image=spec.measured_image is not None)
         return means
 
 
@@ -124,7 +126,7 @@ class Creation:
 
         flags, spec = self.attest_flags, self.spec
         require_release(spec, attested=flags.wanted)
-        means = self.backend.attest_means(self.runtime, flags, spec.name)
+        means = self.backend.attest_means(self.runtime, flags, spec)
         if means is not None and self.flags.wait:
             require_way(spec, self.backend.access(self.cloud, spec.name))
         if means is not None and spec.secrets:

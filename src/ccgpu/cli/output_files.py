@@ -113,7 +113,7 @@ def write_attested(
     """Write the files of an attestation, whatever its verdict."""
     from ccgpu.views import attested as view
 
-    appraised = view.appraised(judged)
+    appraised, means = view.appraised(judged), means.used_for(judged)
     files.write_bundle(judged.evidence, judged.appraisal)
     if files.report is not None:
         from ccgpu.domain import hostkey

@@ -33,6 +33,7 @@ _NOT_COMPARED = {
             "properties.networkProfile.networkInterfaceConfigurations",
             "properties.networkProfile.networkApiVersion",
             "properties.osProfile.customData",
+            "properties.userData",  # returned only to who asks; compared by its tag
             "properties.osProfile.allowExtensionOperations",  # of guest.lockdown: `guest_tag`
             "properties.osProfile.linuxConfiguration.provisionVMAgent",
             "properties.osProfile.linuxConfiguration.patchSettings",
@@ -43,7 +44,8 @@ _NOT_COMPARED = {
         }
     ),
 }
-_TAGS_NOT_COMPARED = VOLATILE_TAGS | FIRST_BOOT_TAGS  # the latter: `guest_tag.guest_differences`
+# The latter are compared by `guest_tag.guest_differences` and `measured_boot.measured_differences`.
+_TAGS_NOT_COMPARED = VOLATILE_TAGS | FIRST_BOOT_TAGS
 _DATA_DISKS = "properties.storageProfile.dataDisks"
 _DISK_FIELDS = frozenset({"diskSizeGB", "managedDisk.storageAccountType"})
 _OS_DISK = "properties.storageProfile.osDisk"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from ccgpu.domain.attestation import CurrentAttestation
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import lease_of, parse_moment
+from ccgpu.domain.measured_record import MeasuredRecord
 from ccgpu.domain.price import BillablePart, Price
 from ccgpu.domain.resource import Body, ResourceId, location
 from ccgpu.domain.status import State, vm_state
@@ -33,6 +34,7 @@ class Deployment:
     stage: The stage at which `ccgpu create` on this machine would continue. None if every stage is
         done, or this machine has no journal.
     attestation: This machine's verdict on the VM, if it still counts. Lists do not look for it.
+    measured: The measured image that this machine has created it from. Lists do not look for it.
     vm_created: When Azure created the VM. vm_age: The seconds since then, by Azure's clock.
     billable: What of it bills now.
     price: What that costs; None if it was not asked for.
@@ -55,6 +57,7 @@ class Deployment:
     spot: bool = False
     stage: str | None = None
     attestation: CurrentAttestation | None = None
+    measured: MeasuredRecord | None = None
     vm_created: str | None = None
     vm_age: int | None = None
     billable: tuple[BillablePart, ...] = ()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.first_boot import FirstBoot, with_first_boot
 from ccgpu.domain.guest_tag import tag_text
+from ccgpu.domain.measured_boot import MeasuredBoot, with_measured_boot
 from ccgpu.domain.network import SUBNET, network
 from ccgpu.domain.resource import (
     BODY_HASH,
@@ -103,16 +104,18 @@ def desired_resources(
     subscription: str,
     placement: Placement,
     run_tags: RunTags,
-    first_boot: FirstBoot | None = None,
+    first_boot: FirstBoot | MeasuredBoot | None = None,
 ) -> dict[ResourceId, Resource]:
-    """The resources of a deployment, by id. Without `first_boot` the VM gets no customData."""
+    """The resources of a deployment, by id. Without `first_boot` the VM gets no data of its own."""
     names = Names(subscription, spec.group, spec.name)
     tags = spec.tags | {DEPLOYMENT: spec.name} | run_tags.tags()
     group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
     shared = network(spec, names.of, placement.region, tags)
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
-    if first_boot is not None:
+    if isinstance(first_boot, MeasuredBoot):
+        vm = with_measured_boot(vm, first_boot)
+    elif first_boot is not None:
         vm = with_first_boot(vm, spec, first_boot)
     everything = (group, *shared.values(), vm)
     return {r.id: r if r is group else _depending_on_group(r, group.id) for r in everything}

@@ -1,7 +1,8 @@
 """Image references: a marketplace URN, a community gallery path, or a gallery image's ARM id.
 
 Only images of Linux confidential VMs are accepted. A marketplace image is judged by its name. For a
-gallery image the capacity search reads the security type from Azure.
+gallery image the capacity search reads the security type from Azure. A measured image is a gallery
+image with the manifest that says what is in it.
 """
 
 import re
@@ -58,7 +59,24 @@ class Gallery:
         return self.id
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredImage:
+    """A measured image: the file with its manifest, and the gallery image that should hold it.
+
+    Its text, `measured:FILE@ID`, is what a spec's mapping `{measured: FILE, gallery: ID}` becomes.
+    """
+
+    manifest: str
+    gallery: Gallery
+
+    def __str__(self) -> str:
+        return f"{MEASURED}{self.manifest}@{self.gallery}"
+
+
 Image = Marketplace | Community | Gallery
+
+MEASURED = "measured:"
+_MEASURED = re.compile(rf"{MEASURED}(.+)@(/subscriptions/.+)", re.IGNORECASE | re.DOTALL)
 
 
 # Canonical's confidential-VM images that ccgpu sets up. Offers: `ubuntu-24_04-lts`, and
@@ -88,6 +106,28 @@ def parse(text: str) -> Image:
     return _parse_marketplace(text)
 
 
+def is_measured(image: object) -> bool:
+    """Whether a value of the field `image` of a spec is a measured image."""
+    return isinstance(image, str) and image.lower().startswith(MEASURED)
+
+
+def parse_measured(text: str) -> MeasuredImage | None:
+    """Read `measured:FILE@ID`; None if the text is another image reference.
+
+    Raises:
+        ValueError: why it cannot be used.
+    """
+    if not is_measured(text):
+        return None
+    match = _MEASURED.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "is not a measured image: write measured:FILE@ID, or the mapping "
+            "{measured: FILE, gallery: ID}, with the ARM id of a gallery image"
+        )
+    return MeasuredImage(match[1], _parse_gallery(match[2]))
+
+
 def _parse_community(text: str) -> Community:
     match = _COMMUNITY.fullmatch(text)
     if match is None:
@@ -106,9 +146,13 @@ def _parse_gallery(text: str) -> Gallery:
             "is a managed image, and those cannot be confidential: use a gallery image whose "
             "definition has the security type ConfidentialVmSupported"
         )
-    versioned = re.search(r"/versions/", text, re.IGNORECASE)
-    kind = references.GALLERY_IMAGE_VERSION if versioned else references.GALLERY_IMAGE
+    kind = references.GALLERY_IMAGE_VERSION if is_versioned(text) else references.GALLERY_IMAGE
     return Gallery(references.canonical_id(text, kind))
+
+
+def is_versioned(gallery_image: str) -> bool:
+    """Whether an ARM id is that of a version, not of the image as a whole."""
+    return re.search(r"/versions/", gallery_image, re.IGNORECASE) is not None
 
 
 def _parse_marketplace(text: str) -> Marketplace:

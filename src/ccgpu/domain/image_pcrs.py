@@ -28,7 +28,6 @@ SBAT_MEASURED: Mapping[int, bool] = {252: False, 255: True, 257: True}
 
 CONFIG_PCR = 8
 ZERO_PCRS = (12, 13, 14, 15)  # credentials, addons; extensions; shim; machine id: nothing of these
-CONFIG_LIMIT = 48 * 1024  # bytes: IMDS userData holds 64 KiB of base64, Microsoft's "User Data"
 NO_CONFIG = b"none"  # what the guest measures if it is given no config
 IMAGE_PCRS = (4, CONFIG_PCR, 9, 11, *ZERO_PCRS)  # all that a verdict compares
 

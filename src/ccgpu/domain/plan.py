@@ -15,6 +15,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference, differences
 from ccgpu.domain.guest_tag import guest_differences
 from ccgpu.domain.in_place import Other, Recovery
+from ccgpu.domain.measured_boot import measured_differences
 from ccgpu.domain.resource import (
     BODY_HASH,
     DEPLOYMENT,
@@ -177,6 +178,7 @@ def _step_reasons(wanted: Resource, live: Body, actual: Mapping[ResourceId, Body
     """The differences of the existing resource, its first boot and NIC (of a VM), its state."""
     reasons = differences(wanted.kind, wanted.body, live)
     reasons += guest_differences(wanted.body, live)
+    reasons += measured_differences(wanted.body, live)
     interface = live_vm.interface_of(live, actual) if wanted.kind is Kind.VM else None
     if interface is not None:  # its GET body is compared, so the hash is not needed
         reasons = tuple(one for one in reasons if one.path != f"tags.{BODY_HASH}")

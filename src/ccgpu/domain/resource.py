@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NewType
 
 from ccgpu.domain.catalog import API_VERSIONS, Kind
+from ccgpu.domain.published_image import MANIFEST_TAG
 
 Body = dict[str, Any]
 ResourceId = NewType("ResourceId", str)
@@ -20,7 +21,9 @@ BODY_HASH = "ccgpu-body"
 # (hex) of its customData. Both count at the first boot only, and no GET returns customData.
 GUEST = "ccgpu-guest"
 CUSTOM_DATA = "ccgpu-custom-data"
-FIRST_BOOT_TAGS = frozenset({GUEST, CUSTOM_DATA})
+# Of a VM with a measured image, in their place: the SHA-256 (hex) of the manifest and of userData.
+GUEST_CONFIG = "ccgpu-guest-config"
+FIRST_BOOT_TAGS = frozenset({GUEST, CUSTOM_DATA, MANIFEST_TAG, GUEST_CONFIG})
 # Tag of a resource group that ccgpu created: the deployment for which it was created. It is set
 # when that deployment is deleted while others remain in the group. Deleting the last one deletes
 # the group.

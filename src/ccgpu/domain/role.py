@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Placement, RunTags, desired_resources
-from ccgpu.domain.image import Community, Gallery, Marketplace
+from ccgpu.domain.image import Community, Gallery, Marketplace, is_versioned
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
 from ccgpu.domain.resource import group_id, group_of, subscription_of
 
@@ -56,6 +56,7 @@ _OWN_GROUP_ACTIONS = (
 # Root in every VM of the scope, so only for who asks for it.
 _RUN_COMMAND = f"{Kind.VM}/runCommand/action"
 _MARKETPLACE = f"{_COMPUTE_LOCATIONS}/publishers/artifacttypes/offers/skus/versions/read"
+_GALLERY_IMAGES = "Microsoft.Compute/galleries/images"
 _COMMUNITY = f"{_COMPUTE_LOCATIONS}/communityGalleries/images/versions/read"
 
 
@@ -167,8 +168,11 @@ def _reference_needs(spec: "VmSpec") -> Iterator[PermissionNeed]:
             yield PermissionNeed(f"{USER_IDENTITY}/read", _group_scope(identity))
             yield PermissionNeed(f"{USER_IDENTITY}/assign/action", _group_scope(identity))
     if isinstance(image := spec.image_reference, Gallery):
-        kind = "galleries/images/versions" if "/versions/" in image.id else "galleries/images"
-        yield PermissionNeed(f"Microsoft.Compute/{kind}/read", _group_scope(image.id))
+        scope, both = _group_scope(image.id), spec.measured_image is not None
+        if both or not is_versioned(image.id):
+            yield PermissionNeed(f"{_GALLERY_IMAGES}/read", scope)
+        if both or is_versioned(image.id):  # the tags of a measured image are those of its version
+            yield PermissionNeed(f"{_GALLERY_IMAGES}/versions/read", scope)
 
 
 def _group_scope(id_: str) -> str:

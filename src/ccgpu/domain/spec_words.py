@@ -106,6 +106,8 @@ _OTHER_WORDS = {
     "properties.securityProfile.uefiSettings.vTpmEnabled": "vTPM",
     "properties.osProfile.computerName": "host name",
     "location": "region",
+    "image.measured": "image.measured (SHA-256 of the manifest)",
+    "image.config": "config of the measured image (SHA-256)",
     FAILED: "state",
     f"tags.{EXPIRES}": "expires",
 }

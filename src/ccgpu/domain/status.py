@@ -1,7 +1,8 @@
 """The state of a deployment, derived from its VM and its other resources at Azure.
 
 Right after `Succeeded` the guest may still boot. `ready` means that the VM runs and that its agent
-has reported since the VM's start. It says nothing about trust.
+has reported since the VM's start; a VM without an agent is ready once it runs. It says nothing
+about trust.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from enum import StrEnum
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import parse_moment
 from ccgpu.domain.resource import Body, kind_of, state_of
-from ccgpu.domain.vm_view import agent_statuses, instance_view, power_state
+from ccgpu.domain.vm_view import agent_statuses, has_agent, instance_view, power_state
 
 
 class State(StrEnum):
@@ -89,7 +90,8 @@ def _state_of_power(vm: Body) -> State:
     power = power_state(vm)
     if power in ("stopped", "stopping", "deallocated", "deallocating"):
         return State.STOPPED  # a new VM shows this too for some seconds
-    ready = power == "running" and reported_since(vm, _last_change(vm) - _AGENT_PERIOD)
+    since = _last_change(vm) - _AGENT_PERIOD
+    ready = power == "running" and (not has_agent(vm) or reported_since(vm, since))
     return State.READY if ready else State.BOOTING
 
 

@@ -45,10 +45,17 @@ def agent_statuses(vm: Body) -> list[Body]:
     return _object(instance_view(vm), "vmAgent").get("statuses") or []
 
 
+def has_agent(vm: Body) -> bool:
+    """Whether Azure's agent was to be in the guest: without it nothing reports from inside."""
+    linux = _object(_object(properties(vm), "osProfile"), "linuxConfiguration")
+    return linux.get("provisionVMAgent") is not False
+
+
 def tells_agent(vm: Body) -> bool:
     """Whether the instance view determines the VM's state: a running VM needs its agent's part."""
     view = instance_view(vm)
-    return bool(view) and ("vmAgent" in view or power_state(vm) != "running")
+    told = "vmAgent" in view or power_state(vm) != "running" or not has_agent(vm)
+    return bool(view) and told
 
 
 def managed_disk_ids(vm: Body) -> list[ResourceId]:

@@ -102,6 +102,8 @@ DEFAULTS: dict[str, Any] = {
             "versions": ["1.0.0", "1.2.0"],
         },
     },
+    # Manifests of measured images (ccgpu.image/1), by the SHA-256 of their VHD: what a VM boots.
+    "measured_images": {},
     # Copies of image versions: how long one takes by region, else by "*", and where they fail.
     "replication": {"seconds": {"*": 180.0}, "fails": []},  # own
     # Of VMs (azure-sdk-for-node#4769, azure-powershell#3227, libcloud#1824), and of what else is

@@ -157,7 +157,7 @@ class SimulatedChannel(Generic[T_co]):
         self, argv: Sequence[str], stdin: Callable[[], bytes], timeout: float | None
     ) -> Ending:
         with self._guest() as guest:
-            ending = execute(guest, argv, stdin, guest.machine.user, self._collect)
+            ending = execute(guest, argv, stdin, guest.user or "", self._collect)
         if ending.seconds:
             self._arm.advance(min(ending.seconds, timeout or ending.seconds))
         if timeout is not None and ending.seconds > timeout:
@@ -189,7 +189,7 @@ class SimulatedChannel(Generic[T_co]):
                 f"WRONG HOST KEY: what answers as {where} does not have the host key of this VM. "
                 "It may be another machine that was put in its place. Nothing was sent to it"
             )
-        if self._target.user != machine.user:
+        if self._target.user != guest.user:
             raise types.unreachable(f"{where} refuses the user {self._target.user}")
         self._shown_key = guest.host_key
         settle(guest)

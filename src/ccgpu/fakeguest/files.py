@@ -48,7 +48,7 @@ class FileTree:
     @property
     def home(self) -> str:
         """The admin user's home."""
-        return f"/home/{self._guest.machine.user}"
+        return f"/home/{self._guest.user}"
 
     def absolute(self, path: str) -> str:
         """The path from the root on, without `.`, `..` and `~/`."""

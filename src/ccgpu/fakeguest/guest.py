@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ccgpu.fakearm import Machine, MachineBoot, StoredFile
-from ccgpu.fakeguest import first_boot, hostkeys
+from ccgpu.fakeguest import first_boot, hostkeys, measured
 from ccgpu.fakeguest.setup_run import SetupAttempt, SetupRun, run_setup
 
 KERNEL, NEWER_KERNEL = "6.8.0-1066-azure-fde", "6.8.0-1067-azure-fde"
@@ -58,8 +58,19 @@ class SimulatedGuest:
 
     @property
     def host_key(self) -> bytes:
-        """The key that sshd shows."""
-        return hostkeys.host_key(self.machine.vm_id, other=self.settings["other_key"])
+        """The key that sshd shows; a measured image makes it at each boot."""
+        seed = f"{self.machine.vm_id}/{self.boot_id}" if self.is_measured else self.machine.vm_id
+        return hostkeys.host_key(seed, other=self.settings["other_key"])
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the VM boots a measured image."""
+        return self.machine.manifest is not None
+
+    @property
+    def user(self) -> str | None:
+        """Who may log in; None for nobody."""
+        return measured.login_user(self.machine) if self.is_measured else self.machine.user
 
     @cached_property
     def files(self) -> Mapping[str, StoredFile]:
@@ -100,6 +111,8 @@ class SimulatedGuest:
     @property
     def cloud_init(self) -> str:
         """The word of `cloud-init status`."""
+        if self.is_measured:
+            return "disabled"
         last = len(self.machine.boots) - 1
         if self.setup and self.setup.boot_of("lockdown") in range(last):
             return "disabled"
@@ -230,7 +243,8 @@ class SimulatedGuest:
         rows = self.machine.rows
         if rows.fact(_UNREADY) == self.boot_id:
             return False
-        at_boot = not self.is_stock or (self.wanted or {}).get("CCGPU_READY") == "at-boot"
+        prebuilt = not self.is_stock and not self.is_measured
+        at_boot = prebuilt or (self.wanted or {}).get("CCGPU_READY") == "at-boot"
         set_ = rows.fact(_READY) == self.boot_id or (at_boot and self.has_step("gpu"))
         return self.is_confidential and self.is_driver_usable and set_
 

@@ -6,7 +6,7 @@ Versions are those of a real VM of this size of September 2026.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -22,11 +22,15 @@ from cryptography.hazmat.primitives.serialization import (
 from ccgpu.fakeguest.evidence import pki, quote, spdm
 from ccgpu.fakeguest.evidence.amd import SimulatedTcb
 from ccgpu.fakeguest.evidence.cpu import SimulatedVm
+from ccgpu.fakeguest.evidence.eventlog import SimulatedEvent
+from ccgpu.fakeguest.evidence.uki import measured_boot_events
 from ccgpu.fakeguest.guest import VBIOS, SimulatedGuest
+from ccgpu.fakeguest.measured import measured_config
 from ccgpu.fakeguest.vendors import SimulatedVendors
 
 AK_FACT = "vtpm-ak"  # the fact that keeps the attestation key (PEM)
 _IMA = 10  # the PCR of Linux's Integrity Measurement Architecture, which no firmware log explains
+_CONFIG = 8  # the PCR of a measured image's config
 _WORKLOADS = 13  # the PCR of the log of workloads
 _MACHINE = 15  # the PCR of systemd's system identity: machine id and disks
 _DEBUG = 1 << 19  # AMD SEV-SNP ABI (56860), guest policy
@@ -102,7 +106,17 @@ class SimulatedHardware:
                 "initrd": f"initrd of {guest.kernel}".encode(),
                 "version": f"-{guest.kernel}",
             },
+            log=self._measured_boot,
         )
+
+    @property
+    def _measured_boot(self) -> Sequence[SimulatedEvent]:
+        """The events of a measured image's boot; none of another one's."""
+        machine = self.guest.machine
+        if machine.manifest is None:
+            return ()
+        vm_id, uki = machine.vm_id.upper(), machine.manifest["uki"]
+        return measured_boot_events(uki, vm_id, secure_boot=machine.secure_boot)
 
     @cached_property
     def pcrs(self) -> Mapping[int, bytes]:
@@ -110,7 +124,11 @@ class SimulatedHardware:
         values = dict(self.vm.pcrs)
         aggregate = hashlib.sha256(b"".join(values[index] for index in range(10))).digest()
         machine = hashlib.sha256(f"machine-id:{self.guest.machine.vm_id}".encode()).digest()
-        for index, measured in ((_IMA, aggregate), (_MACHINE, machine)):
+        # A measured image masks what would extend PCR 15, and measures its config to PCR 8.
+        own = (_MACHINE, machine)
+        if self.guest.is_measured:
+            own = (_CONFIG, measured_config(self.guest.machine))
+        for index, measured in ((_IMA, aggregate), own):
             values[index] = hashlib.sha256(values[index] + measured).digest()
         values[_WORKLOADS] = self.guest.pcr13
         return values

@@ -49,6 +49,8 @@ def _boot_lines(
     )
     yield boot.began, "[    0.412907] Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP"
     yield boot.began, f"[    3.118442] systemd[1]: Hostname set to <{name}>."
+    if guest.is_measured:  # neither cloud-init nor a getty, and no key
+        return
     if which == _key_boot(guest):
         yield from ((boot.ready, line) for line in _key_block(guest))
     ended = boot.ready + guest.machine.durations["guest.cloudInit"]

@@ -117,7 +117,8 @@ def read_config(path: Path) -> bytes:
     Raises:
         InvalidFile: It cannot be read, is empty or too large, or is what stands for no config.
     """
-    from ccgpu.domain.image_pcrs import CONFIG_LIMIT, NO_CONFIG
+    from ccgpu.domain.guest_config import CONFIG_LIMIT
+    from ccgpu.domain.image_pcrs import NO_CONFIG
 
     try:
         with path.open("rb") as stream:

@@ -13,6 +13,7 @@ from ccgpu.errors import Problem
 from ccgpu.store import cloud_init_files, driver_table, keyfiles, spec_memory
 from ccgpu.store.documents import FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
+from ccgpu.store.measured_sources import measured_problems, room_problems
 from ccgpu.store.named_files import absolute
 
 if TYPE_CHECKING:
@@ -32,11 +33,14 @@ def validate_layer(layer: Layer, file: Path | None) -> tuple["VmSpec | None", li
         found |= _replace_files(values, named, layer, file)
     _place_secret_files(values, layer, file)
     found |= _driver_problem(values, layer)
+    found |= measured_problems(values)
     spec = None
     try:
         spec = VmSpec.model_validate(values)
     except ValidationError as err:
         found = {path: message for path, message in problems_in(err) if path not in found} | found
+    if spec is not None and not found:
+        found |= room_problems(spec)
     if spec is not None and not found:
         return spec, []
     problems = [_problem_at(layer, path, message) for path, message in found.items()]

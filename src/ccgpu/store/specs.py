@@ -13,6 +13,7 @@ from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import assignments, documents, layers, spec_memory, spec_templates
 from ccgpu.store.documents import Document, FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
+from ccgpu.store.measured_sources import place_measured
 from ccgpu.store.spec_reading import validate_layer
 from ccgpu.store.spec_templates import Template, templates
 
@@ -100,6 +101,7 @@ def resolve(
     for assignment in sets:
         layer = assignments.assign(layer, assignment)
     layer = layers.overlay(layer, _flag_layer(flags))
+    layer = place_measured(layer, file)
     if name is None and "name" not in layer.values:
         name = default_name
     # 3. Validate, and note which fields were given now or earlier.
@@ -147,7 +149,7 @@ def check(path: Path, read_file: Reader = documents.read) -> list[Problem]:
         layer = layers.document_layer(read_file(path))
     except InvalidFile as err:
         return list(err.problems)
-    return validate_layer(_with_name(layer, None), path)[1]
+    return validate_layer(_with_name(place_measured(layer, path), None), path)[1]
 
 
 def _template_layer(name: str) -> Layer:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ccgpu.domain.attestation import CurrentAttestation
 from ccgpu.domain.deployment import Deployment
+from ccgpu.domain.measured_record import MeasuredRecord
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import name_of
 from ccgpu.views import price as prices
@@ -39,6 +40,10 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "state": _state_text(deployment),
         "attestation": _attestation_text(deployment.attestation),
         "verdict age": _age_text(deployment.attestation),
+        "measured image": deployment.measured
+        and f"SHA-256 {deployment.measured.manifest_sha256} ({deployment.measured.manifest})",
+        "config": deployment.measured
+        and f"SHA-256 {deployment.measured.config_sha256} ({deployment.measured.config_file})",
         "stage": deployment.stage
         and f"{deployment.stage} (`ccgpu create {deployment.name}` continues)",
         "region": place,
@@ -130,12 +135,15 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
             for resource in deployment.resources
         ],
         "attestation": _attestation(deployment.attestation),
+        "measured": _measured(deployment.measured),
         "simulated": simulated,
     }
 
 
 # Fields that would take more requests: `show` has them, `list` does not.
-_ONLY_SHOWN = ("stage", "public_ip", "private_ip", "price", "attestation", "resources")
+_ONLY_SHOWN = (
+    *("stage", "public_ip", "private_ip", "price", "attestation", "measured", "resources"),
+)
 
 
 def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[str, Any]:
@@ -178,6 +186,17 @@ def _attestation(known: CurrentAttestation | None) -> dict[str, Any] | None:
         "policy": known.policy,
         "reasons": list(known.reasons),
         "bundle": known.bundle,
+    }
+
+
+def _measured(known: MeasuredRecord | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    return {
+        "manifest": known.manifest,
+        "manifest_sha256": known.manifest_sha256,
+        "config": known.config_file,
+        "config_sha256": known.config_sha256,
     }
 
 

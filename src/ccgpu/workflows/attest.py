@@ -55,6 +55,7 @@ from ccgpu.workflows.guest_access import (
     vm_id_of,
 )
 from ccgpu.workflows.guest_task import GuestTask
+from ccgpu.workflows.measured_deployment import held_to_its_image
 from ccgpu.workflows.ready_gpu import with_ready_gpu
 from ccgpu.workflows.recorded_pcrs import record_pcrs
 
@@ -72,7 +73,7 @@ class AttestMeans:
     them. roots: of the simulated vendors, which evidence of a simulation is judged by; None for the
     real ones. pins: golden PCR values to compare with. record: a new file to write an accepted VM's
     to. image: the measured image that the VM must run. release: the VM makes a key that secrets can
-    be sealed to.
+    be sealed to. chosen: the user has named the policy; else a deployment may ask for more.
     """
 
     fetcher: OpenFetcher
@@ -84,6 +85,7 @@ class AttestMeans:
     record: Path | None = None
     image: GivenImage | None = None
     release: bool = False
+    chosen: bool = False
 
     @property
     def simulated(self) -> bool:
@@ -99,6 +101,14 @@ class AttestMeans:
         """The shipped policy's name, or the absolute path of the file."""
         return self.policy.name if self.origin is None else str(Path(self.origin.path).absolute())
 
+    def used_for(self, judged: Attestation) -> "AttestMeans":
+        """The means that this verdict was made with: a deployment may have asked for more."""
+        appraisal = judged.appraisal
+        if appraisal.criteria is None:
+            return self
+        policy, origin = appraisal.criteria, appraisal.origin
+        return replace(self, policy=policy, origin=origin, image=judged.image)
+
     def require_binding(self) -> None:
         """Refuse a policy that cannot tie evidence to this VM and this connection.
 
@@ -112,14 +122,16 @@ class AttestMeans:
                 hint="take another policy, such as default; `ccgpu verify` judges a GPU alone",
             )
 
-    def require_golden_values(self, name: str) -> None:
+    def require_golden_values(self, name: str, *, has_image: bool = False) -> None:
         """Refuse a policy that needs golden PCR values or an image, if it is not given.
+
+        has_image: the deployment itself says which image it has.
 
         Raises:
             UsageProblem: It would reject every VM.
         """
         cpu = self.policy.cpu
-        if cpu is not None and cpu.require_image and self.image is None:
+        if cpu is not None and cpu.require_image and self.image is None and not has_image:
             raise UsageProblem(
                 f"policy {self.policy.name} needs a measured image, and rejects every VM without",
                 hint="`ccgpu attest` and `ccgpu verify` take its manifest: `--image FILE`",
@@ -163,6 +175,7 @@ def attest_vm(
         StateUnusable: Challenge or verdict cannot be recorded.
     """
     task = GuestTask.of_deployment(run, names)
+    means = held_to_its_image(run.cloud, names.deployment, vm, means, task.note)
     task.tell("begin", "attest", "attest")
     target = find_guest_to_probe(run, names, vm, guest.access, guest.keys)
     vm_id = vm_id_of(vm)
@@ -259,7 +272,7 @@ def _judge(
     ended = task.now()
     times = StepTimes(collected - began, fetched - collected, ended - fetched)
     asked = (task.name, fresh.challenge, fresh.boot_id)
-    return Attestation(*asked, evidence, appraisal, times, found.missing)
+    return Attestation(*asked, evidence, appraisal, times, found.missing, image=means.image)
 
 
 def reference_file(

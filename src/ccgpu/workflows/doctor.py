@@ -12,7 +12,7 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.guest_tag import installed_driver
 from ccgpu.domain.resource import Body
 from ccgpu.domain.status import State, vm_state
-from ccgpu.errors import ConnectionLost, GuestNotReady, GuestUnreachable
+from ccgpu.errors import ConnectionLost, GuestNotReady, GuestUnreachable, UsageProblem
 from ccgpu.guest.channel import Channel, OpenChannel
 from ccgpu.guest.diagnosis import (
     Diagnosis,
@@ -29,6 +29,7 @@ from ccgpu.workflows.create.first_boot import driver_warnings
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.guest_access import WantedGuest, find_guest_to_probe
 from ccgpu.workflows.guest_readiness import wait_while_working
+from ccgpu.workflows.measured_deployment import is_measured
 
 TIMEOUT = 3600.0
 _FIX_TIMEOUT = 2400.0  # seconds for one command of a fix: a set-up can take half an hour
@@ -51,10 +52,13 @@ def examine(
         GuestNotReady: The VM does not run, or does not answer; or there is something to mend, and
             its host key is not known.
         HostKeyMismatch: Another machine answered.
+        UsageProblem: The VM boots a measured image, which has no set-up.
     """
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
     vm = _require_running(run, names)
+    if is_measured(cloud, names.deployment, vm):
+        raise _not_set_up(names.deployment)
     target = find_guest_to_probe(run, names, vm, wanted.access, wanted.keys)
     with channels(target) as channel:
         found = _look(run, names, channel, vm)
@@ -75,6 +79,13 @@ def _unknown_machine(name: str) -> GuestUnreachable:
         "in its place",
         hint=f"`ccgpu doctor {name}` only looks; `ccgpu logs {name} --serial` shows whether it "
         "has been printed at the VM's console",
+    )
+
+
+def _not_set_up(name: str) -> UsageProblem:
+    return UsageProblem(
+        f"{name} boots a measured image: nothing was set up in it, and nothing can be mended",
+        hint=f"`ccgpu attest {name}` says whether it runs what it should",
     )
 
 

@@ -1,7 +1,8 @@
 """From a deployment to its VM: the address, the user, the login key, and the host key that counts.
 
 The host key is the one that this machine has recorded for the VM's id. If it has none, the VM's
-serial log is read, and the key in it is recorded. What the network shows is never recorded.
+serial log is read, and the key in it is recorded. What the network shows is never recorded. A VM of
+a measured image makes its key at each boot, and its console is the host's: only a verdict tells it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,10 +44,15 @@ from ccgpu.workflows.attestation_note import attestation_note
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.login_identity import login_identity
+from ccgpu.workflows.measured_deployment import is_measured
 
 T = TypeVar("T")
 TIMEOUT = 60.0  # seconds in which a VM that runs should answer
 _GREETING = 30.0  # seconds in which the first command has to end
+_NOT_YET_PROVEN = (
+    "the host key of {} is not known: its measured image makes one at each boot, and only a "
+    "verdict tells which; nothing was sent"
+)
 _UNPINNED = "its state is read from whatever answers at its address, and nothing else is sent there"
 
 
@@ -146,10 +152,13 @@ def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarge
         HostKeyMismatch: the serial log has two different host keys.
         AzureRefused: the serial log cannot be read.
     """
-    vm = require_vm(run, names)
+    vm, name = require_vm(run, names), names.deployment
+    measured = is_measured(run.cloud, name, vm)
 
     def look() -> GuestTarget:
         target = guest_target(run, names, vm, access, keys)
+        if target.host_key is None and measured:
+            raise GuestUnreachable(_NOT_YET_PROVEN.format(name), hint=f"`ccgpu attest {name}`")
         if target.host_key is None:
             error = not_pinned(target, "it is not connected to")
             error.transient = True
@@ -165,9 +174,12 @@ def find_guest_to_probe(
     """The VM as a target for the probe alone; its host key may be missing.
 
     The key is missing if the serial log cannot be read, or does not show it within `patience`
-    seconds. Then nothing but the probe may run, and the key that the VM shows is not recorded.
+    seconds. Then nothing but the probe may run, and the key that the VM shows is not recorded. That
+    of a measured image is never there: the verdict that follows binds the one that the VM shows.
     """
     began, polls, name = run.cloud.now(), 0, names.deployment
+    if is_measured(run.cloud, name, vm):
+        return guest_target(run, names, vm, access, keys, look_for_key=False)
     while True:
         try:
             target = guest_target(run, names, vm, access, keys)
@@ -211,7 +223,7 @@ def guest_target(
         vm_id=vm_id,
         host=_address(run, names, vm, access),
         user=admin_username(vm) or "",
-        host_key=host_key_of(run, names, vm_id) if look_for_key else None,
+        host_key=host_key_of(run, names, vm) if look_for_key else None,
         identity=login_identity(vm, access, keys),
         jump=access.jump,
     )
@@ -222,16 +234,18 @@ def vm_id_of(vm: Body) -> str:
     return str(properties(vm).get("vmId") or "").lower()
 
 
-def host_key_of(run: Run, names: Names, vm_id: str) -> bytes | None:
-    """The host key of the VM with this vmId: the recorded one, else that of its serial log.
+def host_key_of(run: Run, names: Names, vm: Body) -> bytes | None:
+    """The host key of the VM: the one recorded for its vmId, else that of its serial log.
 
     The latter is recorded. None: there is none.
     """
-    cloud = run.cloud
+    cloud, vm_id = run.cloud, vm_id_of(vm)
     known = KnownHosts(cloud.journals.folder)
     record = known.find(cloud.subscription, names.deployment, vm_id)
     if record is not None:
         return record.blob
+    if is_measured(cloud, names.deployment, vm):
+        return None
     blob = serial_log.host_key(read_serial_log(run, names))
     if blob is not None:
         now = run.server_clock.time() or cloud.now()

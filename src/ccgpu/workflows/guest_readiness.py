@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 
 from ccgpu.azure.long_running import run_task
@@ -24,7 +25,10 @@ from ccgpu.guest.report import GuestReport, read_report
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.workflows.access_memory import record_access
+from ccgpu.workflows.fresh_evidence import read_boot_id
 from ccgpu.workflows.guest_access import GuestOptions, find_guest_to_probe, has_address
+from ccgpu.workflows.guest_task import GuestTask
+from ccgpu.workflows.measured_deployment import is_measured
 
 # Seconds. Microsoft's set-up takes up to half an hour (az-cgpu-onboarding).
 SETUP_TIMEOUT = 2700.0
@@ -71,12 +75,14 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
 
     A VM of an older ccgpu, whose first boot is not known, counts as looked at. One without an
     address that is reachable from here does not; a note names the options of `ccgpu VERB` for it.
-    The way that has led to the VM is recorded.
+    In a measured image nothing is set up: it is ready once its sshd answers. The way that has led
+    to the VM is recorded.
 
     Raises: As `wait_until_ready`.
     """
-    wanted = expectations_of(vm)
-    if wanted is None:
+    measured = is_measured(run.cloud, names.deployment, vm)
+    wanted = None if measured else expectations_of(vm)
+    if wanted is None and not measured:
         return True
     if not options.access.by_private_address and not has_address(run, vm, options.access):
         command = f"ccgpu {verb} {names.deployment}"
@@ -89,8 +95,21 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
     run.tell("begin", "set up", names.vm, Kind.VM, "set up")
     target = find_guest_to_probe(run, names, vm, options.access, options.keys, _KEY_TIMEOUT)
     reached = partial(record_access, run.cloud, names.deployment, options.access)
+    if wanted is None:
+        _wait_until_it_answers(run, names, options.channels(target))
+        reached()
+        return True
     run_task(run, wait_until_ready(run, names.vm, options.channels(target), wanted, reached))
     return True
+
+
+def _wait_until_it_answers(
+    run: Run, names: Names, channel: AbstractContextManager[CommandRunner]
+) -> None:
+    """Connect; nothing but a script that ships with ccgpu is sent, for the key may be anybody's."""
+    task = replace(GuestTask.of_deployment(run, names), patience=UNREACHABLE_TIMEOUT)
+    with channel as opened:
+        task.reach(partial(read_boot_id, opened))
 
 
 def wait_until_ready(

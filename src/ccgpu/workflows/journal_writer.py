@@ -10,6 +10,7 @@ from ccgpu.store.access import AccessRecords
 from ccgpu.store.attestations import Attestations
 from ccgpu.store.journals import JournalFile
 from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.store.measured_records import MeasuredRecords
 from ccgpu.store.workload_records import WorkloadRecords
 
 
@@ -79,6 +80,7 @@ class JournalWriter:
         KnownHosts(folder).forget(subscription, name)
         AccessRecords(folder).forget(subscription, name)
         WorkloadRecords(folder).forget(subscription, name)
+        MeasuredRecords(folder).forget(subscription, name)
         Attestations(folder).erase(subscription, name)
         self.journal = replace(self.journal, records=())
         self._file.remove()

@@ -24,6 +24,7 @@ from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_lef
 from ccgpu.workflows.discovery.search import find_names, opened_deployment, require_vm
 from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.guest_readiness import look_until_ready
+from ccgpu.workflows.measured_deployment import forget_key_of_boot
 
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
@@ -59,6 +60,7 @@ def change_power_state(
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
         forget_verdict(cloud, name)  # it is of the boot that ends now
+        forget_key_of_boot(cloud, name, vm)
         if verb != "stop":
             reopen_set_up(run, name)
         run.observed[key(names.vm)] = without_instance_view(vm)  # its power state will change

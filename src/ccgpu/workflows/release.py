@@ -23,6 +23,7 @@ from ccgpu.workflows.attest_host import WantedHost, attest_host
 from ccgpu.workflows.discovery.search import require_vm
 from ccgpu.workflows.guest_access import GuestOptions, guest_target, vm_id_of
 from ccgpu.workflows.guest_task import GuestTask
+from ccgpu.workflows.measured_deployment import held_to_its_image
 from ccgpu.workflows.proven import NOTHING_SENT, ProvenGuest
 
 _AGAIN = "run the same command again: it attests the VM anew"
@@ -80,10 +81,12 @@ def proven_guest(
         EvidenceRejected: The verdict is `rejected`, or another VM has taken the place of this one.
         And as `attest_vm`, `Attestation.require_good` and `ProvenGuest.require_unchanged`.
     """
+    vm = require_vm(run, names)
+    means = held_to_its_image(run.cloud, names.deployment, vm, means)
     if note := require_release_policy(means, allow_loosened=allow_loosened):
         run.tell("note", note)
     means = replace(means, release=True)
-    judged = attest_vm(run, names, require_vm(run, names), guest, means)
+    judged = attest_vm(run, names, vm, guest, means)
     seen(judged)
     judged.require_good()
     # Azure is asked again: the VM may have been deleted and made anew under the same name.

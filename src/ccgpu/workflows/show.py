@@ -15,6 +15,7 @@ from ccgpu.workflows.attestation_records import current_attestation
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
 from ccgpu.workflows.discovery.search import find_deployment, not_found
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
+from ccgpu.workflows.measured_deployment import record_of
 from ccgpu.workflows.prices import with_prices
 
 _TIMEOUT = 300.0  # seconds, for reads alone
@@ -58,6 +59,7 @@ def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deploy
         deployment,
         stage=_pending_stage(run.cloud, name, group),
         attestation=current_attestation(run.cloud, name, deployment.vm_id),
+        measured=record_of(run.cloud, name),
         billable=parts_of_deployment(live.kinds, live.vm, live.bodies),
     )
     (priced,) = with_prices(run.cloud.prices, [with_lease(deployment, live.vm, bodies, now)])

@@ -54,6 +54,8 @@ def _run_setup(scenario: Scenario, folder: Path) -> tuple[Path, dict[str, str]]:
     arm = FakeArm(folder / "world")
     machine = FaultyMachine(arm, folder / "state")
     scenarios.create_foreign_resources(machine)
+    if scenario.foreign is not None:
+        scenario.foreign(machine)
     foreign_resources = creation_times(arm)
     if scenario.foreign_in_group:
         add_once = scenarios.create_in_our_group(machine)

@@ -1,15 +1,18 @@
 """The commands under test: the life of one deployment among foreign resources."""
 
+import os
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from ccgpu.domain.resource import tags_of
 from ccgpu.fakearm import Request
 from ccgpu.workflows import lifecycle
 from ccgpu.workflows.extend import extend
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
+from support.measured_deployments import MANIFEST, SHA256, VERSION, gallery
 
 # State-only encryption: a VM takes 44 s instead of 15 minutes, with fewer equal polls.
 SPEC = make_spec(os_disk={"encryption": "state-only"}, regions=["eastus2", "westeurope"])
@@ -63,6 +66,9 @@ class Scenario:
     stop_at: str = ""  # the first method that another scenario covers, with the rest
     start_at: str = ""  # the first method that no other scenario covers
     methods: tuple[str, ...] = ()  # only these methods: another scenario covers the others
+    within: str = ""  # only requests whose path has this: another scenario covers the others
+    foreign: Action | None = None  # makes foreign resources that the command needs
+    again: Action | None = None  # the create that has to complete it; None: that of `SPEC`
 
 
 def _create(machine: Machine) -> object:
@@ -71,6 +77,31 @@ def _create(machine: Machine) -> object:
 
 def _update(machine: Machine) -> object:
     return machine.create(UPDATED)
+
+
+def _publish(machine: Machine) -> None:
+    """The image of others in a gallery, and its manifest on this machine, before any fault."""
+    assert not machine.arm.add(gallery()).problems
+    file = _manifest_file(machine)
+    new = file.with_name(f"image.{os.getpid()}")  # another process may read it
+    new.write_bytes(MANIFEST)
+    new.replace(file)
+
+
+def _manifest_file(machine: Machine) -> Path:
+    """The file that all trials below one folder share."""
+    return machine.state.parent.parent / "image.json"
+
+
+def _create_measured(machine: Machine) -> object:
+    file = _manifest_file(machine)
+    return machine.create(make_spec(image=f"measured:{file}@{VERSION}"))
+
+
+def _is_measured(machine: Machine) -> bool:
+    """Whether all exists, and this machine knows what the VM is held to."""
+    (record,) = machine.state.glob("journals/*/demo.image")
+    return _is_complete(machine) and SHA256 in record.read_text()
 
 
 def _delete(machine: Machine) -> object:
@@ -130,6 +161,12 @@ SCENARIOS = {
     for one in (
         Scenario("create", (), _create, _is_complete),
         Scenario("delete", (_create,), _delete),
+        Scenario(
+            *("create-measured", (), _create_measured, _is_measured),
+            within="/galleries/",
+            foreign=_publish,
+            again=_create_measured,
+        ),
         Scenario(
             "update",
             (_create,),

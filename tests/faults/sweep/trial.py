@@ -188,7 +188,8 @@ def _check_afterwards(scenario: Scenario, machine: Machine, checker: InvariantCh
     steps: list[Callable[[], object]] = [machine.delete]
     if "delete" not in scenario.name:
         spec = scenarios.UPDATED if scenario.name == "update" else scenarios.SPEC
-        steps.insert(0, lambda: machine.create(spec))
+        again = scenario.again or (lambda machine: machine.create(spec))
+        steps.insert(0, lambda: again(machine))
     ran = checker.vm_id() if scenario.before else None
     for step in steps:
         try:

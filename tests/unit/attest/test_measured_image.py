@@ -10,8 +10,9 @@ from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.image_pcrs import IMAGE_PCRS
 from ccgpu.fakeguest.evidence import quote as quotes
+from ccgpu.fakeguest.evidence import uki
 from ccgpu.fakeguest.evidence.cpu import SimulatedVm
-from support import measured_vms, workload_events
+from support import workload_events
 from support.measured_images import Parts
 from support.measured_vms import CONFIG, MeasuredVm, given, measured_vm, passed_on
 from support.vms import AT, NONCE, Judge, caller_question, nonce_evidence, pins, vm
@@ -184,12 +185,12 @@ def with_more(*events: Any) -> MeasuredVm:
         (passed_on(14, "x"), "policy.image.added 14", "measurement of shim added"),
         (passed_on(15, "x"), "policy.image.added 15", "added; found"),
         (
-            measured_vms.tagged(0x8F3B22EC, b"Linux initrd", b"1" * 32),
+            uki.tagged_event(0x8F3B22EC, b"Linux initrd", b"1" * 32),
             "policy.image.pcr 9",
             "initrd added; found SHA-256 3131",
         ),
         (
-            measured_vms._started("11" * 32, r"\loader\addons\x.addon.efi"),
+            uki.started_event("11" * 32, r"\loader\addons\x.addon.efi"),
             "policy.image.pcr 4",
             r"EFI image added; found SHA-256 1111",
         ),

@@ -63,6 +63,14 @@ _PUBLIC = _actions()
         ),
         ({"image": _GALLERY}, {"Microsoft.Compute/galleries/images/read"}, {_PLATFORM}),
         (
+            {"image": f"measured:image.json@{_GALLERY}"},
+            {
+                "Microsoft.Compute/galleries/images/read",
+                "Microsoft.Compute/galleries/images/versions/read",
+            },
+            {_PLATFORM},
+        ),
+        (
             {"image": f"{_GALLERY}/versions/1.0.0"},
             {"Microsoft.Compute/galleries/images/versions/read"},
             {_PLATFORM},

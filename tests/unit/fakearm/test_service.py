@@ -51,7 +51,7 @@ def test_ids_compare_without_case_and_keep_their_first_spelling(az):
         ("GET", f"{HOST}{group_path()}?api-version=2021-01-01", "api-version '2021-01-01'"),
         ("GET", f"{HOST}{group_path()}", "api-version None"),
         ("GET", f"{HOST}{group_path()}?api-version=2025-04-01&$expand=x", "query option"),
-        ("GET", f"{HOST}{vm_path()}?api-version=2026-04-01&$expand=userData", "expand"),
+        ("GET", f"{HOST}{vm_path()}?api-version=2026-04-01&$expand=resilientView", "expand"),
         ("GET", f"{_GROUPS}&$filter=plan eq 'x'", "filter"),
         ("GET", "https://x.blob.storage.azure.net/x", "token"),
     ],

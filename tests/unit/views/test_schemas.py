@@ -58,7 +58,7 @@ def test_objects_are_closed_but_for_those_of_others(name):
 _INTERNAL = {  # what users do not read: state and caches, the scripts in the VM, the simulation
     *("access", "attestation", "challenge", "collateral-entry", "host-key", "prices", "skus"),
     *("collector-error", "drift", "probe", "release", "release-error", "secrets", "setup"),
-    *("workload", "workload-error", "fake-vendors"),
+    *("workload", "workload-error", "fake-vendors", "measured-deployment"),
     *("durations", "policy"),  # files that ship
 }
 _NAMED = re.compile(r'"(ccgpu\.[a-z-]+/\d)"')

@@ -162,7 +162,7 @@ def test_json_deployments_have_exactly_the_documented_fields():
         [
             *("schema", "name", "state", "region", "zone", "size", "resource_group", "vm_id"),
             *("public_ip", "private_ip", "expires", "hourly_usd", "resources", "attestation"),
-            *("simulated", "stage", "spent_usd_at_most", "price"),
+            *("simulated", "stage", "spent_usd_at_most", "price", "measured"),
         ]
     )
     assert (document["hourly_usd"], document["attestation"]) == (None, None)
@@ -173,7 +173,7 @@ def test_lists_omit_unknown_fields():
     [row] = document["deployments"]
     assert row["name"] == "demo"
     assert row["resources"] == [{"id": _READY.resources[0].id, "kind": Kind.VM.value}]
-    assert not {"public_ip", "price", "attestation"} & row.keys()
+    assert not {"public_ip", "price", "attestation", "measured"} & row.keys()
 
 
 def test_text_says_spot_simulated_and_keeps_what_users_wrote():

@@ -89,7 +89,7 @@ def test_a_recorded_key_is_not_asked_for_again_whatever_the_console_shows(machin
     first = _target(machine, keys).host_key
     asked = len(machine.arm.show()["requests"])
     run = _run(machine)
-    assert host_key_of(run, NAMES, _target(machine, keys).vm_id) == first
+    assert host_key_of(run, NAMES, require_vm(run, NAMES)) == first
     paths = [one["path"].lower() for one in machine.arm.show()["requests"][asked:]]
     assert not any("bootdiagnostics" in path for path in paths)
 

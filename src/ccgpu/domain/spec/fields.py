@@ -69,7 +69,7 @@ def _size(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    return str(image.parse(value))
+    return str(image.parse_measured(value) or image.parse(value))
 
 
 def _disk_type(value: str) -> str:
@@ -225,7 +225,26 @@ Zone = Annotated[
     WithJsonSchema({"enum": ["1", "2", "3", 1, 2, 3]}),
 ]
 Size = Annotated[str, AfterValidator(_size), _pattern_schema(catalog.NCC_SIZE_PATTERN)]
-ImageText = Annotated[str, AfterValidator(_image)]
+# A spec file may have a mapping, which `store.measured_sources` makes a text of.
+ImageText = Annotated[
+    str,
+    AfterValidator(_image),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "description": "A measured image: the file with its manifest, image.json, and "
+                    "the ARM id of the gallery image, or of the version, that holds it.",
+                    "properties": {"measured": {"type": "string"}, "gallery": {"type": "string"}},
+                    "required": ["measured", "gallery"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 DiskType = Annotated[
     str, AfterValidator(_disk_type), Field(json_schema_extra={"enum": list(catalog.DISK_TYPES)})
 ]

@@ -8,13 +8,21 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ccgpu.domain import catalog
-from ccgpu.domain.image import Image, parse, ubuntu_release
+from ccgpu.domain.image import (
+    Image,
+    MeasuredImage,
+    is_measured,
+    parse,
+    parse_measured,
+    ubuntu_release,
+)
 from ccgpu.domain.resource import own_group
 from ccgpu.domain.secret import MOST_SECRETS
 from ccgpu.domain.spec import fields
 from ccgpu.domain.spec.data_disks import DataDisk
 from ccgpu.domain.spec.flags import ACCESS, DISKS, RESOURCE_GROUP, Flag, ParentFlag
 from ccgpu.domain.spec.guest import Guest
+from ccgpu.domain.spec.measured import measured_rules, with_measured_defaults
 from ccgpu.domain.spec.os_disk import DiskEncryption, OsDisk
 from ccgpu.domain.spec.rules import FieldRule, validate
 from ccgpu.domain.spec.secrets import SecretSources
@@ -65,9 +73,10 @@ class VmSpec(Section):
         fields.ImageText,
         Field(
             description="publisher:offer:sku:version of a confidential-VM image, a "
-            "/CommunityGalleries/… path, or the ARM id of a gallery image or version."
+            "/CommunityGalleries/… path, the ARM id of a gallery image or version, or "
+            "{measured: FILE, gallery: ID}: a measured image with its manifest."
         ),
-        Flag("Marketplace URN, community or own gallery image.", "IMAGE"),
+        Flag("Marketplace URN, community or own gallery image, or measured:FILE@ID.", "IMAGE"),
     ] = catalog.DEFAULT_IMAGE
     os_disk: Annotated[OsDisk, Field(description="The disk that the VM boots from.")] = OsDisk()
     secure_boot: Annotated[
@@ -186,8 +195,12 @@ class VmSpec(Section):
         # CAPZ PR 3265 and openshift/api 1403: the service refuses it.
         FieldRule(
             ("secure_boot",),
-            (("secure_boot",), ("os_disk", "encryption")),
-            lambda spec: not spec.secure_boot and spec.os_disk.encryption is DiskEncryption.FULL,
+            (("secure_boot",), ("os_disk", "encryption"), ("image",)),
+            lambda spec: (
+                not spec.secure_boot
+                and spec.os_disk.encryption is DiskEncryption.FULL
+                and not is_measured(spec.image)
+            ),
             "must be true with os_disk.encryption full: without it the disk's key is not bound to "
             "what booted; keep it true, or choose encryption: state-only",
         ),
@@ -207,7 +220,11 @@ class VmSpec(Section):
         FieldRule(
             ("guest",),
             (("image",), ("guest",)),
-            lambda spec: not spec.is_set_up and bool(_set_up_fields(spec.guest)),
+            lambda spec: (
+                not spec.is_set_up
+                and not is_measured(spec.image)
+                and bool(_set_up_fields(spec.guest))
+            ),
             "asks for what only Canonical's images of Ubuntu 22.04 and 24.04 are set up with: "
             "leave out driver, docker, container_toolkit, openssl, apt_snapshot, updates and "
             "temp_disk, or choose such an image",
@@ -218,6 +235,7 @@ class VmSpec(Section):
             lambda spec: spec.max_price is not None and not spec.spot,
             "is only for spot: add spot: true, or remove it",
         ),
+        *measured_rules(),
     )
 
     @property
@@ -232,13 +250,20 @@ class VmSpec(Section):
 
     @property
     def image_reference(self) -> Image:
-        """The parsed `image`."""
-        return parse(self.image)
+        """The parsed `image`; of a measured one, that of the gallery."""
+        measured = self.measured_image
+        return parse(self.image) if measured is None else measured.gallery
+
+    @property
+    def measured_image(self) -> MeasuredImage | None:
+        """The measured image with its manifest; None if `image` is another one."""
+        return parse_measured(self.image)
 
     @model_validator(mode="wrap")
     @classmethod
     def _all_problems_at_once(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        return validate(cls, data, handler, stand_ins={"name": "unnamed"})
+        stand_ins = {"name": "unnamed"}
+        return validate(cls, with_measured_defaults(data), handler, stand_ins=stand_ins)
 
 
 def _is_wide(network: str) -> bool:

@@ -198,7 +198,10 @@ def _fixed_paths(vm: StoredResource) -> Iterator[tuple[str, ...]]:
         yield from _FIXED_CONFIDENTIAL_PATHS
 
 
-_UPDATABLE = ("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState")
+_UPDATABLE = (
+    *("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState"),
+    "userData",
+)
 # Compared elsewhere: write-only values by hash, data disks one by one; or changed in place.
 _COMPARED_ELSEWHERE = ("adminPassword", "customData", "dataDisks", "allowExtensionOperations")
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from ccgpu.fakearm import kinds, skus
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.vm import reach
+from ccgpu.fakearm.vm.measured import manifest_of
 from ccgpu.fakearm.vm.rules import value_at
 from ccgpu.fakearm.world import StoredResource, World
 
@@ -22,13 +23,15 @@ class MachineBoot(NamedTuple):
     """One run of the operating system; times in Unix seconds.
 
     ready: when its agent reports and sshd answers. ended: when it was shut down; None while it
-    runs. settings: the settings of guests when it began.
+    runs. settings: the settings of guests when it began. user_data: what its metadata service had
+    then, in base64; None for nothing.
     """
 
     began: float
     ready: float
     ended: float | None
     settings: Mapping[str, Any]
+    user_data: str | None = None
 
 
 class StoredFile(NamedTuple):
@@ -88,6 +91,7 @@ class Machine:
 
     public_keys: lines of public key files, of the admin user `user`. publisher: the image's in
     lower case, empty for an image of a gallery. custom_data: None if the VM was given none.
+    manifest: of the measured image that it boots; None for another image.
     gpus: how many its size has. running: whether Azure runs it now. ssh_open: whether the rules
     of its network let the internet reach port 22. durations: seconds of virtual time.
     """
@@ -109,6 +113,7 @@ class Machine:
     settings: Mapping[str, Any]
     durations: Mapping[str, float]
     rows: GuestRows
+    manifest: Mapping[str, Any] | None = None
 
 
 class ScriptOutput(NamedTuple):
@@ -159,6 +164,7 @@ def read_machine(world: World, vm: StoredResource) -> Machine:
         settings=world.settings.value("guest"),
         durations=world.settings.value("durations"),
         rows=GuestRows(world.store, vm.properties["vmId"]),
+        manifest=manifest_of(world, vm),
     )
 
 
@@ -186,7 +192,8 @@ def serial_log(world: World, vm: StoredResource) -> str:
 
 def begin_boot(world: World, vm: StoredResource, ready: float) -> None:
     """The VM boots now; its agent reports at `ready`."""
-    boot = MachineBoot(world.now, ready, None, world.settings.value("guest"))
+    settings, data = world.settings.value("guest"), vm.internal_state.get("userData")
+    boot = MachineBoot(world.now, ready, None, settings, data)
     vm.internal_state.setdefault("boots", []).append(boot._asdict())
 
 

@@ -27,6 +27,7 @@ from ccgpu.fakearm.vm import (
     confidential,
     disks,
     identity,
+    measured,
     network,
     power,
     rules,
@@ -51,8 +52,10 @@ def put(call: ArmCall) -> Response:
 
 def _build_vm(world: World, wanted: tracked.PutRequest) -> StoredResource:
     size = rules.check_size(world, wanted)
-    rules.check_sign_in(wanted)
+    measured.check_user_data(wanted.properties.get("userData"))
     image = confidential.check_confidential(world, wanted, size)
+    measured.check_os_profile(wanted, image)
+    rules.check_sign_in(wanted)
     identity.check_identity(world, wanted)
     properties = body.build_properties(world, wanted, image)
     vm = tracked.build_resource(world, kinds.VM, wanted, properties, "Creating")
@@ -67,6 +70,10 @@ def _build_vm(world: World, wanted: tracked.PutRequest) -> StoredResource:
     vm.internal_state = {
         "secrets": body.write_only_hashes(wanted),
         "customData": rules.value_at(wanted.properties, "osProfile", "customData"),
+        "userData": wanted.properties.get("userData"),
+        "vhd": measured.vhd_of(
+            world, wanted.properties["storageProfile"]["imageReference"], image.exact
+        ),
         "nics": nics,
         "power": "unknown",
         "disks": [],
@@ -214,6 +221,10 @@ def _with_expansion(call: ArmCall, vm: StoredResource) -> Body:
     shown = vm_body(vm)
     if expand is None:
         return shown
+    if expand == "userData":
+        data = vm.internal_state.get("userData")
+        more = {} if data is None else {"userData": data}
+        return {**shown, "properties": {**shown["properties"], **more}}
     if expand != "instanceView":
         raise FakeGap(f"$expand={expand}")
     status = instance_view(call.world, vm)

@@ -70,6 +70,7 @@ _KNOWN_PROPERTIES = frozenset(
         "vmId",
         "timeCreated",
         "instanceView",
+        "userData",
     ]
 )
 

@@ -1,4 +1,4 @@
-"""Updates of a VM in place: tags, identity, boot diagnostics, data disks.
+"""Updates of a VM in place: tags, identity, boot diagnostics, user data, data disks.
 
 A changed fixed property is refused with `PropertyChangeNotAllowed`; a change without a rule is a
 gap. A PUT has all properties, a PATCH only those to change; both replace lists as a whole.
@@ -9,7 +9,7 @@ import copy
 from ccgpu.fakearm import errors, skus
 from ccgpu.fakearm.call import ArmCall, new_etag
 from ccgpu.fakearm.resources.tracked import PutRequest
-from ccgpu.fakearm.vm import body, disks, identity, rules
+from ccgpu.fakearm.vm import body, disks, identity, measured, rules
 from ccgpu.fakearm.wire import Body, FakeGap
 from ccgpu.fakearm.world import StoredResource, World
 
@@ -19,15 +19,16 @@ def update_in_place(
 ) -> bool:
     """Update the VM; returns whether anything changed. All checks come before writes."""
     rules.check_known(wanted)
+    measured.check_user_data(wanted.properties.get("userData"))
     body.check_unchanged(vm, wanted)
     _check_interfaces(vm, wanted)
     if changed := body.unsupported_changes(vm, wanted):
         raise FakeGap(f"changing {changed} of a VM")
     identity.check_identity(call.world, wanted)
-    before = copy.deepcopy(vm.body)
+    before = copy.deepcopy((vm.body, vm.internal_state.get("userData")))
     _change_disks(call.world, vm, wanted)
     _change_rest(call.world, vm, wanted, merge=merge)
-    if vm.body == before:
+    if (vm.body, vm.internal_state.get("userData")) == before:
         return False
     vm.body["etag"] = new_etag(call.world, vm.kind, vm.body["etag"])
     return True
@@ -54,6 +55,8 @@ def _change_rest(world: World, vm: StoredResource, wanted: PutRequest, *, merge:
     if allowed is not None:
         rules.check_extensions({"allowExtensionOperations": allowed})
         vm.properties["osProfile"]["allowExtensionOperations"] = allowed
+    if wanted.properties.get("userData") is not None:
+        vm.internal_state["userData"] = wanted.properties["userData"]
     if wanted.tags is not None:
         vm.body["tags"] = wanted.tags
     if wanted.properties.get("diagnosticsProfile") is not None:

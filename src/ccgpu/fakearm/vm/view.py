@@ -4,6 +4,7 @@ Recorded: right after Succeeded the agent is "Not Ready" and the VM is not runni
 """
 
 from ccgpu.fakearm.clock import arm_time
+from ccgpu.fakearm.vm.measured import has_agent
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import StoredResource, World
 
@@ -78,6 +79,8 @@ def instance_view(world: World, vm: StoredResource) -> Body:
         ],
         "statuses": _statuses(world, vm),
     }
+    if not has_agent(vm):
+        return answer
     reported = last_report(world, vm)
     if reported is not None:
         answer["vmAgent"] = _ready_agent(reported)

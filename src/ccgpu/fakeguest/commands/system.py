@@ -97,10 +97,12 @@ def _temp_disks(guest: SimulatedGuest) -> list[Any]:
     """
     if not guest.machine.gpus:
         return []
+    opened = _device("ccgpu-temp", "crypt", "/mnt", "ext4")
+    if guest.is_measured:  # plain dm-crypt, with a key of this boot: no header on the disk
+        return [_device("sdb", "disk", None, None, opened)]
     if guest.setup is None:
         return [_device("sdb", "disk", None, None, _device("sdb1", "part", "/mnt", "ext4"))]
     if guest.setup.is_done("temp-disk"):
-        opened = _device("ccgpu-temp", "crypt", "/mnt", "ext4")
         return [_device("sdb", "disk", None, "crypto_LUKS", opened)]
     return [_device("sdb", "disk", None, None)]
 

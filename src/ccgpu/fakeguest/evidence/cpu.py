@@ -33,7 +33,8 @@ class SimulatedVm:
     """A VM on a chip, with an attestation key.
 
     `configuration`, `report` and `boot` change the runtime claims, the SNP report and the boot.
-    `workloads`: the lines that the guest measured to PCR 13 after the boot, and logs.
+    `log`: the events of another boot than the usual one. `workloads`: the lines that the guest
+    measured to PCR 13 after the boot, and logs.
     """
 
     amd: AmdAuthorities
@@ -45,6 +46,7 @@ class SimulatedVm:
     report: Changes = field(default_factory=dict)
     boot: Changes = field(default_factory=dict)
     workloads: Sequence[bytes] = ()
+    log: Sequence[eventlog.SimulatedEvent] = ()
 
     @property
     def runtime(self) -> bytes:
@@ -64,6 +66,8 @@ class SimulatedVm:
     @property
     def events(self) -> eventlog.SimulatedEventLog:
         """The event log of the boot."""
+        if self.log:
+            return eventlog.SimulatedEventLog(self.log)
         return eventlog.SimulatedEventLog(
             eventlog.boot_events(**{"vm_unique_id": self.vm_id, **self.boot})
         )

@@ -162,7 +162,7 @@ def boot_events(
     a VM in Azure.
     """
     return (
-        *_firmware_events(secure_boot, vm_unique_id),
+        *firmware_events(secure_boot, vm_unique_id),
         application_event(b"shim", r"\EFI\ubuntu\shimx64.efi"),
         variable_event("SbatLevel", b"sbat,1,2024010900", SHIM_LOCK, authority=True),
         shim_event("MokList", b"owner keys"),
@@ -177,7 +177,7 @@ def boot_events(
     )
 
 
-def _firmware_events(secure_boot: bool, vm_unique_id: str | None) -> tuple[SimulatedEvent, ...]:
+def firmware_events(secure_boot: bool, vm_unique_id: str | None) -> tuple[SimulatedEvent, ...]:
     """What the firmware measures before it starts shim."""
     ours, databases = layout.EFI_GLOBAL_VARIABLE, layout.IMAGE_SECURITY_DATABASE
     return (

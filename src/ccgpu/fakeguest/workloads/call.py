@@ -66,7 +66,8 @@ class WorkloadCall:
         """Where /mnt/ccgpu lies; refuses one that is not encrypted, and a full one."""
         if self.guest.settings["workload"] == "disk-full":
             raise WorkloadRefused("storage.space", f"{ROOT}: No space left on device")
-        if (self.guest.wanted or {}).get("CCGPU_TEMP_DISK") == "encrypted":
+        encrypts = (self.guest.wanted or {}).get("CCGPU_TEMP_DISK") == "encrypted"
+        if encrypts or self.guest.is_measured:
             return "encrypted"
         if self.asked.get("os_disk") is True:
             return "os-disk"

@@ -11,6 +11,7 @@ from ccgpu.views.schemas.words import (
     ARM_ID,
     COUNT,
     NUMBER,
+    SHA256,
     SIGNED_IN_WITH,
     SIMULATED,
     TEXT,
@@ -40,6 +41,14 @@ _ATTESTATION = record(
         "bundle": described(TEXT, "Path of the evidence on this machine."),
     }
 )
+_MEASURED = record(
+    {
+        "manifest": described(TEXT, "Path of image.json."),
+        "manifest_sha256": SHA256,
+        "config": described(TEXT, "Path of the config that the VM was given."),
+        "config_sha256": SHA256,
+    }
+)
 # The members that a list has, too; those that take more requests follow.
 _LISTED: dict[str, Schema] = {
     "name": TEXT,
@@ -62,6 +71,9 @@ _SHOWN: dict[str, Schema] = {
     "price": nullable(places.PRICE),
     "resources": listing(_RESOURCE),
     "attestation": nullable(_ATTESTATION),
+    "measured": described(
+        nullable(_MEASURED), "The measured image that this machine has created it from."
+    ),
     "admin_user": nullable(TEXT),
     "identity_file": described(nullable(TEXT), "Path of the private key on this machine."),
     "ssh": described(nullable(TEXT), "The command that logs in, by ccgpu."),

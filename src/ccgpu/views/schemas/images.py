@@ -63,6 +63,22 @@ def image() -> dict[str, Any]:
     return document("ccgpu.image/1", about, {**_BYTES, **_FACTS})
 
 
+def guest_config() -> dict[str, Any]:
+    """The config that a VM of a measured image is given."""
+    keys = listing(described(TEXT, "A public key, as OpenSSH writes it, without options."))
+    return document(
+        "ccgpu.guest-config/1",
+        "The config of a measured image's guest, which the VM measures into PCR 8. It is public.",
+        {
+            "user": described(TEXT, "Who may log in, with sudo."),
+            "ssh_keys": keys,
+            "ssh_ca": described(keys, "Keys that sign certificates for that user."),
+            "policy_sha256": described(SHA256, "The policy that the owner judges by."),
+        },
+        optional=("ssh_keys", "ssh_ca", "policy_sha256"),
+    )
+
+
 def image_built() -> dict[str, Any]:
     """What a build has made."""
     return document(

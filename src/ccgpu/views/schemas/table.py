@@ -43,6 +43,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "fake": simulated.fake,
     "fake-serve": simulated.fake_serve,
     "gc": deployments.gc,
+    "guest-config": images.guest_config,
     "image": images.image,
     "image-built": images.image_built,
     "image-lock": images.image_lock,

@@ -26,6 +26,7 @@ from ccgpu.workflows.capacity import find_capacity, wanted_vm
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome
 from ccgpu.workflows.create.effective_spec import with_ssh_source
 from ccgpu.workflows.create.later_stages import require_later_stages
+from ccgpu.workflows.create.measured_source import image_lookup
 from ccgpu.workflows.create.planning import preview_during
 from ccgpu.workflows.create.references import read_references
 from ccgpu.workflows.guest_access import GuestOptions
@@ -92,13 +93,13 @@ def check_images(run: Run, spec: VmSpec, planned: CreateOutcome | None) -> Itera
         exact = ":".join(place.image.values())
         yield good("image", f"{place.region} has {exact}")
         return
-    query = run.cloud.queries.image
-    requests = {one: partial(query, one, spec.image_reference) for one in spec.regions}
+    lookup = image_lookup(run, spec)
+    requests = {one: partial(lookup, one) for one in spec.regions}
     answers = send_together(run, requests)
     for region in spec.regions:
         try:
             yield good("image", f"{region} has {':'.join(answers[region].values())}")
-        except AzureRefused as err:
+        except (AzureRefused, InvalidFile) as err:
             err.hint = err.hint or _image_hint(spec, region)
             yield failed("image", err)
 

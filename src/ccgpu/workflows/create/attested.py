@@ -7,6 +7,7 @@ from ccgpu.domain.status import State, vm_state
 from ccgpu.errors import CcgpuError, UsageProblem
 from ccgpu.workflows.attestation_records import current_attestation
 from ccgpu.workflows.create.context import CreateContext
+from ccgpu.workflows.measured_deployment import held_to_its_image
 
 _NO_WAY = "{} is private, and `create` attests it at its end: it has to know how to reach it"
 _HINT = (
@@ -46,6 +47,7 @@ def attest_created(context: CreateContext) -> CreateContext:
         return context.left_open()
     run, names = context.run, context.request.names
     vm_id = (vm.get("properties") or {}).get("vmId")
+    means = held_to_its_image(run.cloud, names.deployment, vm, means)
     known = current_attestation(run.cloud, names.deployment, vm_id)
     same = known is not None and known.verdict == "accepted" and known.policy == means.policy_name
     if same and means.pins is None:  # golden values that are given are compared anew

@@ -8,10 +8,13 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.first_boot import FirstBoot
 from ccgpu.domain.guest_tag import PREFIX, installed_driver, live_guest
 from ccgpu.domain.image import Marketplace
+from ccgpu.domain.measured_boot import MeasuredBoot, measured_boot, says_measured
 from ccgpu.domain.plan import Plan
-from ccgpu.domain.resource import GUEST, tag
+from ccgpu.domain.published_image import MANIFEST_TAG
+from ccgpu.domain.resource import GUEST, GUEST_CONFIG, Body, tag
 from ccgpu.domain.spec.guest import is_unknown_part
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.domain.vm_view import image_reference
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.guest import cloud_init
 from ccgpu.guest.files import shipped_files
@@ -31,6 +34,32 @@ def first_boot(spec: VmSpec) -> FirstBoot:
         return FirstBoot(cloud_init.prebuilt_image(guest))
     version = driver_table.shipped().branches.get(guest.driver, guest.driver)
     return FirstBoot(cloud_init.set_up_image(guest, version, shipped_files()), version)
+
+
+def boot_data(spec: VmSpec, manifest_sha256: str | None) -> FirstBoot | MeasuredBoot:
+    """What the VM gets at its boot; manifest_sha256: of its measured image, which is not set up."""
+    if manifest_sha256 is not None:
+        return measured_boot(spec, manifest_sha256)
+    return first_boot(spec)
+
+
+def require_known_image(spec: VmSpec, todo: Plan, vm: Body | None) -> None:
+    """Refuse to make a VM anew from a measured image whose manifest is not given.
+
+    It would be made as an ordinary one: with an agent, and with data that no verdict names.
+
+    Raises:
+        InvalidFile: The spec names the gallery image of the existing VM, and not its manifest.
+    """
+    if vm is None or spec.measured_image is not None or not says_measured(vm):
+        return
+    same = str(image_reference(vm).get("id")).casefold() == spec.image.casefold()
+    if same and any(
+        step.resource.kind is Kind.VM for step in todo.of(Action.CREATE, Action.REPLACE)
+    ):
+        problem = Problem("image", f"of {spec.name} is a measured one, and its manifest is needed")
+        hint = "give it: `--image measured:FILE@ID`, with the file image.json and the gallery's id"
+        raise InvalidFile("the existing VM", [problem], hint=hint)
 
 
 def require_complete(spec: VmSpec, todo: Plan) -> None:
@@ -63,6 +92,9 @@ def warnings(spec: VmSpec, todo: Plan, now: float, given: Iterable[str]) -> tupl
     vm = next((step.resource for step in todo.steps if step.resource.kind is Kind.VM), None)
     if vm is None:
         return ()
+    if says_measured(vm.body):
+        manifest, config = tag(vm.body, MANIFEST_TAG), tag(vm.body, GUEST_CONFIG)
+        return (_MEASURED.format(spec.name, manifest, config),)
     if tag(vm.body, GUEST) is None:
         unknown = ", ".join(sorted(field for field in given if field.startswith(PREFIX)))
         return (_NOT_COMPARED.format(spec.name, unknown),) if unknown else ()
@@ -86,6 +118,9 @@ def driver_warnings(driver: str | None, now: float) -> tuple[str, ...]:
 
 _NOT_COMPARED = (
     "{} was made by an earlier ccgpu, which did not record how it is set up: {} is not compared"
+)
+_MEASURED = (
+    "{} boots a measured image: its manifest has SHA-256 {}, and the config that it is given {}"
 )
 _ONLY_CHECKED = (
     "{} is not an image that ccgpu sets up (Canonical's Ubuntu 22.04 or 24.04): nothing is "

@@ -6,6 +6,7 @@ from ccgpu.domain.plan import Plan
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.resource import Resource
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.errors import UsageProblem
 from ccgpu.workflows.create.accepted_driver import require_accepted_driver
 from ccgpu.workflows.create.attested import require_way
 from ccgpu.workflows.guest_access import GuestOptions
@@ -28,6 +29,21 @@ def require_later_stages(
         guest.require(login_candidates(vm.body, guest.access, guest.keys))
     if policy is not None:
         require_accepted_driver(spec, policy)
+
+
+def require_policy_of_image(spec: VmSpec, policy: Policy) -> None:
+    """Refuse a policy that rejects every VM of the spec's measured image, which nobody signed.
+
+    Raises:
+        UsageProblem: It asks for secure boot.
+    """
+    cpu = policy.cpu
+    if spec.measured_image is not None and cpu is not None and cpu.require_secure_boot:
+        raise UsageProblem(
+            f"policy {policy.name} asks for secure boot, and a measured image boots without: every "
+            "verdict would be `rejected`",
+            hint="leave out --policy: it is `measured` then; or do not attest it: `--no-attest`",
+        )
 
 
 def created_vm(plan: Plan) -> Resource | None:

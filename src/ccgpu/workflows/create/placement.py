@@ -28,6 +28,7 @@ from ccgpu.errors import (
     QuotaExceeded,
 )
 from ccgpu.workflows.capacity import other_regions
+from ccgpu.workflows.create.measured_source import image_lookup
 from ccgpu.workflows.create.prerequisites import (
     Regions,
     provider_requests,
@@ -137,7 +138,7 @@ def _region_requests(
     requests: dict[str, Callable[[], Any]] = {
         _OFFER.format(region): partial(queries.offers, spec.size, region),
         _USAGES.format(region): partial(queries.usages, region),
-        _IMAGE.format(region): partial(queries.image, region, spec.image_reference),
+        _IMAGE.format(region): partial(image_lookup(run, spec), region),
     }
     if skip_preflight:
         return {doing: requests[doing] for doing in [_IMAGE.format(region)]}
@@ -242,6 +243,7 @@ def _same_image(live: Body, wanted: Image) -> dict[str, str] | None:
             if id_.casefold().startswith(prefix) and version in (LATEST, exact):
                 return {"communityGalleryImageId": id_}
         case _:
-            if str(live.get("id", "")).casefold() == wanted.id.casefold():
+            id_ = str(live.get("id", "")).casefold()
+            if f"{id_}/".startswith(f"{wanted.id}/".casefold()):
                 return {"id": str(live["id"])}
     return None

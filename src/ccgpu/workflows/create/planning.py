@@ -21,7 +21,13 @@ from ccgpu.workflows.create.attested import way_warnings
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
 from ccgpu.workflows.create.effective_spec import renewal_mode
 from ccgpu.workflows.create.existing_group import with_existing_group
-from ccgpu.workflows.create.first_boot import first_boot, require_complete, warnings
+from ccgpu.workflows.create.first_boot import (
+    boot_data,
+    require_complete,
+    require_known_image,
+    warnings,
+)
+from ccgpu.workflows.create.measured_source import measured_file
 from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
 from ccgpu.workflows.create.references import require_new_references
 from ccgpu.workflows.create.refusals import Refusal
@@ -114,7 +120,8 @@ def plan_create(
     """
     spec, names = request.spec, request.names
     keyed = _with_ssh_keys(request, actual)
-    boot = first_boot(spec)
+    file = measured_file(spec)
+    boot = boot_data(keyed, None if file is None else file.sha256)
     wanted = desired_resources(keyed, names.subscription, candidate.placement, tags, boot)
     try:
         todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
@@ -124,9 +131,10 @@ def plan_create(
             f"{err.id} already exists and belongs to {whose}",
             hint="give the deployment another name, or another `--resource-group`",
         ) from err
+    vm = actual.get(key(names.vm))
+    require_known_image(spec, todo, vm)
     require_complete(spec, todo)
     if not candidate.checked:
-        vm = actual.get(key(names.vm))
         require_new_references(request.run, spec, candidate.placement.region, todo, vm)
     return todo
 

@@ -11,11 +11,13 @@ from dataclasses import replace
 from ccgpu.azure.long_running import NOT_FOUND_CODES, run_task
 from ccgpu.domain.action import Action
 from ccgpu.domain.capacity import place_name
+from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, RunTags
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.in_place import never_provisioned
 from ccgpu.domain.journal import Record
 from ccgpu.domain.live_spec import resumable
+from ccgpu.domain.measured_boot import given_config
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, RUN, Resource, key, tag
 from ccgpu.domain.tries import FailedTry
@@ -30,7 +32,12 @@ from ccgpu.workflows.create.context import (
 )
 from ccgpu.workflows.create.effective_spec import announce_defaults
 from ccgpu.workflows.create.failure import rollback_and_raise
-from ccgpu.workflows.create.later_stages import created_vm, require_later_stages
+from ccgpu.workflows.create.later_stages import (
+    created_vm,
+    require_later_stages,
+    require_policy_of_image,
+)
+from ccgpu.workflows.create.measured_source import measured_file
 from ccgpu.workflows.create.placement import Candidate, with_location
 from ccgpu.workflows.create.planning import (
     expiry,
@@ -52,6 +59,7 @@ from ccgpu.workflows.discovery.snapshot import (
     possible_ids,
 )
 from ccgpu.workflows.expiry_tags import set_expiry
+from ccgpu.workflows.measured_deployment import record_boot
 from ccgpu.workflows.prices import announce_price
 
 _MAX_PLANS = 3  # plans for one region; a change by another client requires a new one
@@ -172,6 +180,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         _require_later_stages(request, todo)
         warned = _warn_once(request, todo, warned)
         writer.remember(_resumable_spec(request, todo))
+        _record_image(request, todo)
         if _creates_vm(todo):
             announce_price(request.run, request.spec, candidate.placement.region)
         try:
@@ -196,9 +205,22 @@ def _require_later_stages(request: CreateRequest, todo: Plan) -> None:
     options = request.options
     if options.guest is not None and options.wait:
         policy = None if options.attest is None else options.attest.policy
+        if policy is not None and options.attest is not None and options.attest.chosen:
+            require_policy_of_image(request.spec, policy)
         require_later_stages(request.spec, todo, options.guest, policy)
         if _creates_vm(todo):
             require_sources(request.spec, options)
+
+
+def _record_image(request: CreateRequest, todo: Plan) -> None:
+    """Record what a new VM boots before it is made: no later command holds it to less.
+
+    Of an existing VM that is as the spec says, too: another machine may have made it.
+    """
+    file = measured_file(request.spec)
+    vm = next((step.resource for step in todo.steps if step.resource.kind is Kind.VM), None)
+    if vm is not None and (file is not None or _creates_vm(todo)):
+        record_boot(request.run.cloud, request.spec.name, file, given_config(vm.body))
 
 
 def _warn_once(request: CreateRequest, todo: Plan, warned: tuple[str, ...]) -> tuple[str, ...]:

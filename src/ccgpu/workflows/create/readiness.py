@@ -7,6 +7,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.domain.status import AT_REST, State, reported_since, vm_state
+from ccgpu.domain.vm_view import has_agent
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Task
@@ -72,7 +73,8 @@ def wait_for(
 def _state_since(vm: Body, since: float | None) -> State:
     """The VM's state; a ready one whose agent has not reported after `since` is still booting."""
     state = vm_state(vm)
-    is_old = state is State.READY and since is not None and not reported_since(vm, since)
+    reports = state is State.READY and since is not None and has_agent(vm)
+    is_old = reports and since is not None and not reported_since(vm, since)
     return State.BOOTING if is_old else state
 
 

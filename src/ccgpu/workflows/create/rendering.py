@@ -8,13 +8,16 @@ from ccgpu import __version__
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.guest_config import config_sha256
 from ccgpu.domain.lease import with_own_tags
+from ccgpu.domain.measured_boot import given_config
 from ccgpu.domain.plan import Step
 from ccgpu.domain.resource import (
     CREATED,
     CUSTOM_DATA,
     DEPLOYMENT,
     EXPIRES,
+    GUEST_CONFIG,
     RUN,
     Resource,
     key,
@@ -72,6 +75,11 @@ def _own_notes(planned: CreateOutcome, rendered: RenderedPlan) -> Iterator[str]:
         yield f"SSH is allowed from {planned.effective_spec.spec.ssh_from}, your address now"
     if any(step.action is not Action.CREATE for step in planned.plan.steps):
         yield f"{name} exists, at least in part: `ccgpu plan {name}` shows what would change"
+    if planned.effective_spec.spec.measured_image is not None:
+        yield (
+            f"`ccgpu attest {name} --image FILE --config FILE` holds the VM to its image: the "
+            "config is what userData has in base64"
+        )
     if secrets := planned.effective_spec.spec.secrets:
         yield f"secrets are not rendered: `ccgpu secret put` releases {names_of(secrets)}"
 
@@ -98,8 +106,10 @@ def _require_possible(name: str, steps: list[Step], *, only_new: bool) -> None:
 
 
 def _boots_otherwise(resource: Resource) -> bool:
-    """Whether it is an existing VM whose customData is not that of the body."""
+    """Whether it is an existing VM whose data of the first boot is not that of the body."""
     if resource.kind is not Kind.VM:
         return False
+    if (config := given_config(resource.body)) is not None:
+        return tag(resource.body, GUEST_CONFIG) != config_sha256(config)
     sent = base64.b64decode(resource.body["properties"]["osProfile"]["customData"])
     return tag(resource.body, CUSTOM_DATA) != hashlib.sha256(sent).hexdigest()

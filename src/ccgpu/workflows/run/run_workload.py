@@ -119,7 +119,7 @@ class _RunUnderWay:
     def _note_verdict(self, judged: Attestation) -> None:
         appraisal = judged.appraisal
         at = rfc3339(appraisal.at.timestamp())
-        policy = self._means.attest.policy_name
+        policy = self._means.attest.used_for(judged).policy_name
         made = RunVerdict(appraisal.verdict, policy, at, judged.bundle, appraisal.simulated)
         self.change(verdict=made)
 

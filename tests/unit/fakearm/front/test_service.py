@@ -151,7 +151,11 @@ def test_versions_of_azures_cli_are_understood(local, version):
     ("method", "target", "named"),
     [
         ("GET", f"{vm_path()}?api-version=2013-01-01", "api-version '2013-01-01'"),
-        ("GET", f"{vm_path()}?api-version=2024-11-01&$expand=userData", "$expand=userData"),
+        (
+            "GET",
+            f"{vm_path()}?api-version=2024-11-01&$expand=publish",
+            "$expand=publish",
+        ),
         ("POST", f"{vm_path()}/reimage?api-version=2026-04-01", "virtualmachines/*/reimage"),
         ("GET", "/?api-version=1", "GET  (asked: GET /)"),
         ("GET", "/metadata/endpoints?api-version=1", "/metadata/endpoints"),
