@@ -19,7 +19,8 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound
 from ccgpu.net.retry import poll_delay, retry_delay
-from ccgpu.scheduling.scheduler import Call, Task, together
+from ccgpu.scheduling.durations import in_seconds
+from ccgpu.scheduling.scheduler import Task, together
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ def send_with_retry(
     attempt = 0
     while True:
         try:
-            answer: T = yield Call(request, after)
+            answer: T = yield run.call(request, doing, after)
         except AzureRefused as err:
             run.observe(None)
             now = run.cloud.now()
@@ -58,8 +59,9 @@ def send_with_retry(
             if timeout is None or now - first >= timeout:
                 raise
             attempt += 1
-            after = run.deadline.require(retry_delay(attempt, err.after), doing)
-            run.tell("retry", f"{err.code}: again in {after:.0f} s ({doing})")
+            wanted = retry_delay(attempt, err.after)
+            after = run.deadline.pause(wanted, doing, at_least=err.after or 0.0)
+            run.tell("retry", f"{err.code}: again in {in_seconds(after)} ({doing})")
         else:
             run.observe(answer)
             return answer
@@ -136,7 +138,7 @@ def delete_and_wait(
             if attempt == 1:
                 raise
             run.tell("retry", f"{err.code}: deleting it again", id_, kind)
-            yield Call(no_request, run.deadline.require(DELETE_RETRY_DELAY, doing))
+            yield from run.pause(DELETE_RETRY_DELAY, doing)
             continue
         with _preferring_cause(denied):
             if (yield from gone(REPLICATION_DELAY if attempt > 1 else inf)):
@@ -167,7 +169,7 @@ def _wait_until_gone(
             since = run.cloud.now()
         elif run.cloud.now() - since >= patience:
             return False
-        after = run.deadline.require(poll_delay(polls, None), doing)
+        after = run.deadline.pause(poll_delay(polls, None), doing)
         polls += 1
 
 
@@ -216,14 +218,14 @@ def wait_until_settled(
             return body
         else:
             run.tell("wait", state.lower(), id_, kind)
-        after = run.deadline.require(poll_delay(polls, None), doing)
+        after = run.deadline.pause(poll_delay(polls, None), doing)
         polls += 1
 
 
 def _poll_operation(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str, looks: Looks
 ) -> Task[Denied | None]:
-    """Poll an operation to its end, or until its status cannot be read.
+    """Poll an operation to its end, or until its status cannot be read before the deadline.
 
     Between the polls the resource is looked at, which can bring the next poll forward.
 
@@ -235,10 +237,11 @@ def _poll_operation(
         after = poll_delay(polls, pending.after)
         if not unreadable or pending.after is None:  # an earlier poll would be refused again
             after = yield from looks.wait(after)
-        after = run.deadline.require(after, doing)
+        if after > 0.0 and run.deadline.pause(after, doing) < after:
+            return None  # the next poll would be too late, and an earlier one is refused
         poll = partial(run.cloud.arm.poll, doing, pending)
         try:
-            pending = yield Call(poll, after)
+            pending = yield run.call(poll, doing, after)
             unreadable = 0
         except AzureUnavailable as err:
             unreadable += 1
@@ -253,10 +256,6 @@ def _poll_operation(
         if pending is not None:
             run.tell("wait", doing, id_, kind)
     return None
-
-
-def no_request() -> None:
-    """The request of a `Call` that only waits."""
 
 
 def run_task(run: Run, task: Task[T]) -> T:

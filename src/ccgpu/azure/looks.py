@@ -15,7 +15,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, state_of
 from ccgpu.domain.status import AT_REST
 from ccgpu.errors import AzureRefused
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Task
 
 # Seconds between reads of a resource. A VM's are limited: 12 a minute are refilled for each VM
 # (compute-throttling-limits, "low-cost Get"), of which looks take half.
@@ -59,9 +59,9 @@ class Looks:
         until, parts = now() + seconds, ceil(seconds / self._delay)
         for left in range(parts, 1, -1):
             at = until - seconds * (left - 1) / parts
-            after = self._run.deadline.require(max(0.0, at - now()), self._doing)
+            after = self._run.deadline.pause(max(0.0, at - now()), self._doing)
             try:
-                body = yield Call(self._read, after)
+                body = yield self._run.call(self._read, self._doing, after)
             except AzureRefused:
                 self._run.observe(None)
                 break

@@ -7,6 +7,7 @@ those in other currencies are for reference.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any
 from urllib.parse import quote
 
@@ -19,9 +20,12 @@ from ccgpu.domain.price import (
     unknown_price,
 )
 from ccgpu.domain.price_page import parse_page
+from ccgpu.errors import TimedOut
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer, Web
 from ccgpu.net.retry import retry_delay
 from ccgpu.scheduling.clock import rfc3339
+from ccgpu.scheduling.deadline import Deadline
+from ccgpu.scheduling.durations import in_words
 from ccgpu.scheduling.scheduler import Call, Scheduler, Task
 from ccgpu.store.price_cache import PriceCache
 
@@ -35,8 +39,8 @@ TIME_LIMIT = 10.0  # seconds for all of it: a price is never worth waiting for
 class RetailPrices:
     """Reads prices over HTTPS, from the cache first.
 
-    web: opens the client when it is needed. cache: None for no cache. time_limit: seconds in which
-    a request is sent again.
+    web: opens the client when it is needed. cache: None for no cache. time_limit: seconds that a
+    read may take.
     """
 
     def __init__(
@@ -51,18 +55,29 @@ class RetailPrices:
         self._cache = cache
         self._time_limit = time_limit
 
-    def read(self, wanted: Sequence[Sequence[BillablePart]], currency: str = "USD") -> list[Price]:
-        """The price of each group of parts. What cannot be read has a reason instead."""
+    def read(
+        self,
+        wanted: Sequence[Sequence[BillablePart]],
+        currency: str = "USD",
+        within: float = inf,
+    ) -> list[Price]:
+        """The price of each group of parts. What cannot be read has a reason instead.
+
+        within: the seconds that it may take at most; `time_limit` holds anyway.
+        """
         queries = sorted({part.query for parts in wanted for part in parts})
         if not queries:
             return [Price(currency, ()) for _ in wanted]
         with self._web() as web:
-            answers = self._scheduler.gather(self._read(web, query, currency) for query in queries)
+            deadline = Deadline.after(self._scheduler.clock, min(self._time_limit, within))
+            answers = self._scheduler.gather(
+                self._read(web, query, currency, deadline) for query in queries
+            )
         read = dict(zip(queries, answers, strict=True))
         now = self._scheduler.clock.now()
         return [_combine(currency, parts, read, now) for parts in wanted]
 
-    def _read(self, web: Web, query: str, currency: str) -> Task["_Answer"]:
+    def _read(self, web: Web, query: str, currency: str, deadline: Deadline) -> Task["_Answer"]:
         """The records of one query, of today's cache or of the service."""
         began = self._scheduler.clock.now()
         key = f"{currency} {query}"
@@ -73,16 +88,19 @@ class RetailPrices:
             except ValueError:
                 pass  # it is fetched again
         try:
-            pages = yield from self._fetch(web, query, currency, began)
+            pages = yield from self._fetch(web, query, currency, deadline)
             answer = _Answer(_records(pages, currency), began)
         except (NoAnswer, ValueError) as err:
             return _Answer((), began, f"the price list cannot be read: {HOST} {err}")
+        except TimedOut:
+            allowed = in_words(deadline.allowed)
+            return _Answer((), began, f"{HOST} did not show the price list within {allowed}")
         if self._cache is not None:
             self._cache.put(key, pages, began)
         return answer
 
     def _fetch(
-        self, web: Web, query: str, currency: str, began: float
+        self, web: Web, query: str, currency: str, deadline: Deadline
     ) -> Generator[Call, Any, tuple[bytes, ...]]:
         """All pages of a query; raises `NoAnswer`, or `ValueError` for what is no page."""
         link: str | None = f"{_URL}?currencyCode='{currency}'&$filter={quote(query)}"
@@ -91,22 +109,21 @@ class RetailPrices:
             if len(pages) == _MAX_PAGES:
                 raise ValueError(f"has more than {_MAX_PAGES} pages")
             spec = HttpRequestSpec(link, _PAGE_LIMIT, "application/json", connect=_CONNECT)
-            pages.append((yield from self._request(web, spec, began)))
+            pages.append((yield from self._request(web, spec, deadline)))
             link = parse_page(pages[-1], currency).next_link
         return tuple(pages)
 
     def _request(
-        self, web: Web, spec: HttpRequestSpec, began: float
+        self, web: Web, spec: HttpRequestSpec, deadline: Deadline
     ) -> Generator[Call, Any, bytes]:
         after, attempt = 0.0, 0
         while True:
             try:
-                body: bytes = yield Call(partial(web.get, spec), after)
+                body: bytes = yield Call(partial(web.get, spec), after, deadline)
             except NoAnswer as err:
                 attempt += 1
                 after = retry_delay(attempt, err.retry_after)
-                late = self._scheduler.clock.now() + after > began + self._time_limit
-                if not err.transient or err.unreachable or late:
+                if not err.transient or err.unreachable or after >= deadline.left():
                     raise
             else:
                 return body

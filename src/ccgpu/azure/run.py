@@ -1,6 +1,8 @@
 """One command under way: its Azure context, its deadline, Azure's time, and the bodies it read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.server_clock import ServerClock
@@ -9,6 +11,7 @@ from ccgpu.domain.events import Event, EventKind, Listener, ignore_event
 from ccgpu.domain.resource import Body, ResourceId, key
 from ccgpu.domain.vm_view import instance_view, with_instance_view
 from ccgpu.scheduling.deadline import Deadline
+from ccgpu.scheduling.scheduler import Call, Task, pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,17 @@ class Run:
         server_clock = ServerClock(clock, cloud.session.server_date)
         return cls(cloud, Deadline.after(clock, timeout), server_clock, listen)
 
-    def with_timeout(self, seconds: float) -> "Run":
-        """The same command, with a time limit of `seconds` from now."""
-        return replace(self, deadline=self.deadline.extended(seconds))
+    def with_timeout(self, seconds: float, what: str = "") -> "Run":
+        """The same command, with a time limit of `seconds` from now, for the work `what`."""
+        return replace(self, deadline=self.deadline.extended(seconds, what))
+
+    def call(self, request: Callable[[], Any], doing: str, after: float = 0.0) -> Call:
+        """A request that ends by the deadline, to be sent `after` seconds."""
+        return Call(request, after, self.deadline, doing)
+
+    def pause(self, seconds: float, doing: str) -> Task[None]:
+        """Wait before another look; raises `TimedOut` if there is no time for one."""
+        return pause(self.deadline.pause(seconds, doing))
 
     def tell(
         self,

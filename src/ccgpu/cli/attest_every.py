@@ -25,7 +25,6 @@ from ccgpu.errors import CcgpuError, InternalError, Interrupted, InvalidFile, Us
 if TYPE_CHECKING:
     from ccgpu.attest.attestation import Attestation
     from ccgpu.cli.backends import Backend
-    from ccgpu.scheduling.scheduler import Task
     from ccgpu.views.attest_round import AttestRound
     from ccgpu.workflows.attest import AttestMeans
 
@@ -127,6 +126,7 @@ class Repetition:
     def _carry_out_round(self, number: int) -> CcgpuError | None:
         """Attest, tell it, and wait for the next round; returns why it failed."""
         from ccgpu.scheduling.clock import rfc3339
+        from ccgpu.scheduling.scheduler import pause
         from ccgpu.views.attest_round import AttestRound
 
         backend = self.asking.open()
@@ -147,7 +147,7 @@ class Repetition:
         if error is not None:
             self._run_command(done, error)
         if goes_on:
-            backend.scheduler.complete(_pause(max(0.0, following - clock.now())))
+            backend.scheduler.complete(pause(max(0.0, following - clock.now())))
         return error
 
     def _goes_on(self, error: CcgpuError) -> bool:
@@ -197,12 +197,6 @@ def _variables(done: "AttestRound", error: CcgpuError) -> dict[str, str]:
         "CCGPU_BUNDLE": done.bundle or "",
     }
     return {name: one_line(value)[:_LONGEST_TEXT] for name, value in values.items()}
-
-
-def _pause(duration: float) -> "Task[None]":
-    from ccgpu.scheduling.scheduler import Call
-
-    yield Call(lambda: None, duration)
 
 
 def _repeat_options(

@@ -6,8 +6,8 @@ from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
+    NamingProgressArguments,
     OutputArguments,
-    ProgressArguments,
     TargetsArguments,
 )
 from ccgpu.cli.runtime import Runtime
@@ -18,7 +18,7 @@ def delete(
     ctx: typer.Context,
     *,
     targets: TargetsArguments,
-    progress_options: ProgressArguments,
+    progress_options: NamingProgressArguments,
     consent: ConsentArguments,
     output: OutputArguments,
     connection: ConnectionArguments,

@@ -33,7 +33,7 @@ def extend(
             show_default=False,
         ),
     ],
-    progress_options: options.ProgressArguments,
+    progress_options: options.NamingProgressArguments,
     output: options.OutputArguments,
     connection: options.ConnectionArguments,
 ) -> None:

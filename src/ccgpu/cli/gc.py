@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.options import ConnectionArguments, NamingProgressArguments, OutputArguments
 from ccgpu.cli.runtime import Runtime
 
 
@@ -16,7 +16,7 @@ def gc(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Delete them. Without it they are only listed.")
     ] = False,
-    progress_options: ProgressArguments,
+    progress_options: NamingProgressArguments,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

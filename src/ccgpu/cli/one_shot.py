@@ -11,7 +11,9 @@ from ccgpu.cli.options import option
 from ccgpu.cli.releasing import wanted_release
 from ccgpu.cli.running import LogLines, answer_run, hub_token, pin
 from ccgpu.cli.runtime import OutputOptions
+from ccgpu.domain.time_limits import THEN_DELETE
 from ccgpu.errors import CcgpuError, UsageProblem
+from ccgpu.scheduling.durations import in_words
 
 if TYPE_CHECKING:
     from ccgpu.azure.run import Run
@@ -139,7 +141,8 @@ def _one_shot_options(
     then_delete: Annotated[
         bool,
         option(
-            "With --run: delete the deployment at the end, whatever happened.",
+            "With --run: delete the deployment at the end, whatever happened; "
+            f"it has {in_words(THEN_DELETE)} for that.",
             "--then-delete",
             panel=_PANEL,
         ),

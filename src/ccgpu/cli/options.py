@@ -1,6 +1,7 @@
 """The options that several commands share, each declared once."""
 
 import inspect
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,8 @@ from ccgpu.cli.runtime import (
     Stderr,
 )
 from ccgpu.domain.spec.flags import AZURE, RESOURCE_GROUP
+from ccgpu.domain.time_limits import REPORT, UNDO
+from ccgpu.scheduling.durations import in_words
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import Runtime
@@ -245,6 +248,9 @@ class ProgressOptions:
         runtime.err.out(f"hint: {runtime.complete(text)}", highlight=False)
 
 
+_TIME_LIMIT = "Time limit, such as 90m or 2h"
+
+
 def _progress_options(
     timeout: Annotated[
         float | None,
@@ -252,7 +258,7 @@ def _progress_options(
             "--timeout",
             parser=seconds,
             metavar="DURATION",
-            help="Time limit, such as 90m or 2h.",
+            help=f"{_TIME_LIMIT}.",
             show_default=False,
         ),
     ] = None,
@@ -269,9 +275,27 @@ def _progress_options(
     return ProgressOptions(timeout, events)
 
 
+def _progress_options_with(what: str) -> Any:
+    """`_progress_options` for a command that does this after its time limit."""
+
+    def collect(**given: Any) -> ProgressOptions:
+        return _progress_options(**given)
+
+    timeout, *others = inspect.signature(_progress_options).parameters.values()
+    shown = copy(timeout.annotation.__metadata__[0])
+    shown.help = f"{_TIME_LIMIT}; {what}."
+    named = timeout.replace(annotation=Annotated[float | None, shown])
+    collect.__signature__ = inspect.Signature([named, *others])  # type: ignore[attr-defined]
+    return collect
+
+
 OutputArguments = Annotated[OutputOptions, OptionGroup(_output_options)]
 ConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_connection_options)]
 LongConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_without_short_debug())]
 TargetArguments = Annotated[Target, OptionGroup(_target)]
 TargetsArguments = Annotated[Targets, OptionGroup(_targets)]
 ProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options)]
+_NAMING = f"naming what is left takes {in_words(REPORT)} more at most"
+NamingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_NAMING))]
+_UNDOING = f"undoing a failed create has {in_words(UNDO)} of its own"
+UndoingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_UNDOING))]

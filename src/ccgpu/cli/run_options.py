@@ -11,6 +11,8 @@ from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import FileOption, option
 from ccgpu.cli.spec_flags import SpecFlags
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.domain.time_limits import THEN_DELETE
+from ccgpu.scheduling.durations import in_words
 
 _PANEL = "Workload"
 _FLAGS = SpecFlags(VmSpec, of_run=True)
@@ -113,7 +115,12 @@ def _ending_options(
         ),
     ] = None,
     then_delete: Annotated[
-        bool, option("Delete the deployment afterwards, whatever happened.", "--then-delete")
+        bool,
+        option(
+            "Delete the deployment afterwards, whatever happened; "
+            f"it has {in_words(THEN_DELETE)} for that.",
+            "--then-delete",
+        ),
     ] = False,
     replace: Annotated[
         bool, option("Stop a workload of this name that runs, first.", "--replace")

@@ -23,12 +23,16 @@ from ccgpu.domain.collateral import (
     MissingCollateral,
 )
 from ccgpu.domain.events import Event, Listener, ignore_event
+from ccgpu.errors import TimedOut
 from ccgpu.net.fetch import NoAnswer, Web
+from ccgpu.scheduling.deadline import Deadline
+from ccgpu.scheduling.durations import in_words
 from ccgpu.scheduling.scheduler import Call, Scheduler, Task
 
 # Enough for a retry after one of NVIDIA's occasional TLS failures. AMD throttles for longer than is
 # worth waiting (confidential-dot-ai/c8s#627: more than two minutes).
 TIME_LIMIT = 60.0
+_LAST_ANSWER = 30.0  # seconds; a redirect, or an answer that drips, takes no more
 
 _Tell = Callable[[Literal["retry", "note"], str], None]
 
@@ -41,7 +45,7 @@ class CollateralFetcher:
         scheduler: Runs the requests; its clock provides the time of each response.
         cache: None for no cache.
         sources: The addresses of the services.
-        time_limit: Seconds to retry one item for.
+        time_limit: Seconds to retry one item for; the last answer may take `_LAST_ANSWER` more.
         within: Seconds from now on after which no request is made, and none is waited for.
         jitter: A number from 0 to 1 for each retry: several that fail together come back apart.
     """
@@ -161,14 +165,19 @@ class CollateralFetcher:
         attempts = Attempts(item.requests, self._unreachable, self.now(), self._jitter)
         expired: CollateralFile | None = None
         end = min(self.now() + self._time_limit, self._end)
+        limit = min(self._time_limit + _LAST_ANSWER, max(0.0, self._end - self.now()))
+        deadline = Deadline.after(self._scheduler.clock, limit)
         while (request := attempts.next()) is not None:
             due = attempts.due[request]
             if due > end or due >= self._end:
                 break
-            get = partial(self._web.get, request, self._end - due)
+            get = partial(self._web.get, request)
             try:
-                body = yield Call(get, max(0.0, due - self.now()))
+                body = yield Call(get, max(0.0, due - self.now()), deadline)
                 payload = item.parse(body, self.now())
+            except TimedOut:
+                late = f"{request.host} did not answer within {in_words(limit)}"
+                return expired or (*attempts.reasons(), late)
             except NoAnswer as err:
                 if attempts.record_failure(request, err, self.now()):
                     tell("retry", f"{item.what}: {request.host} {err}")

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from math import inf
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -25,6 +24,7 @@ from ccgpu.net.pipeline import ForeignHost, pipeline
 from ccgpu.net.request_log import RequestLog
 from ccgpu.net.retry import retry_after
 from ccgpu.net.transport import CONNECT, network_transport
+from ccgpu.scheduling.durations import in_seconds
 
 # The SDK logs warnings for errors that ccgpu reports itself (docs.python.org, Logging HOWTO).
 logging.getLogger("azure").addHandler(logging.NullHandler())
@@ -108,23 +108,17 @@ class Web:
     ) -> None:
         self._client.__exit__(kind, error, traceback)
 
-    def get(self, request: HttpRequestSpec, patience: float = inf) -> bytes:
-        """The body of the response; raises `NoAnswer` if there is none.
-
-        patience: the most seconds to wait for a connection, and then without data.
-        """
+    def get(self, request: HttpRequestSpec) -> bytes:
+        """The body of the response; raises `NoAnswer` if there is none."""
         with _translating_errors():
-            waits: Any = {
-                "connection_timeout": min(request.connect, patience),
-                "read_timeout": min(_READ, patience),
-            }
+            waits: Any = {"connection_timeout": request.connect, "read_timeout": _READ}
             answer = self._client.send_request(_make_request(request), stream=True, **waits)
             with answer:
                 target = _redirect_target(request, answer)
                 if target is None:
                     _require_usable(answer)
                     return _read_body(answer, request.limit)
-        return self.get(target, patience)
+        return self.get(target)
 
 
 def _make_request(spec: HttpRequestSpec) -> HttpRequest:
@@ -177,7 +171,7 @@ def _require_usable(answer: HttpResponse) -> None:
         raise NoAnswer(f"redirects elsewhere ({status}), which is not followed")
     if status in (408, 429) or status >= 500:
         after = retry_after(answer.headers)
-        delay = "" if after is None else f", and wants to be asked again in {after:.0f} s"
+        delay = "" if after is None else f", and wants to be asked again in {in_seconds(after)}"
         raise NoAnswer(f"answered {status}{delay}", transient=True, retry_after=after)
     if status != 200:
         raise NoAnswer(f"answered {status}")

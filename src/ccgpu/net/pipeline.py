@@ -23,6 +23,7 @@ from azure.core.pipeline.policies import (
 from ccgpu import __version__
 from ccgpu.net.answers import ResponseTracker
 from ccgpu.net.request_log import RequestLog
+from ccgpu.net.transport import TimeLimit
 
 
 class ForeignHost(ServiceRequestError):
@@ -53,7 +54,7 @@ class OnlyTo(SansIOHTTPPolicy[Any, Any]):
 
 
 class RequestLogger(HTTPPolicy[Any, Any]):
-    """A policy that notes each request as it is sent: the last one before the transport."""
+    """A policy that notes each request as it is sent, and how long it took."""
 
     def __init__(self, log: RequestLog) -> None:
         super().__init__()
@@ -89,4 +90,5 @@ def pipeline(
         *observers,
     ]
     policies += [] if sign_in is None else [sign_in]
-    return policies if log is None else [*policies, RequestLogger(log)]
+    policies += [] if log is None else [RequestLogger(log)]
+    return [*policies, TimeLimit()]

@@ -14,18 +14,50 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from ccgpu.errors import CcgpuError
 from ccgpu.scheduling.clock import MAX_SIGNAL_LATENCY, Clock
+from ccgpu.scheduling.deadline import Deadline
+from ccgpu.scheduling.time_left import ending_at
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, to be sent `after` seconds."""
+    """One request, to be sent `after` seconds.
+
+    deadline: the request is not begun after its end. If it has no answer by then, `TimedOut` is
+    raised in the task, and what becomes of the request is unknown. None: it takes what it takes.
+    doing: what it is for, in that error.
+    """
 
     request: Callable[[], Any]
     after: float = 0.0
+    deadline: Deadline | None = None
+    doing: str = "waiting for an answer"
+
+    def send(self) -> Any:
+        """Make the request, within the time that is left."""
+        if self.deadline is None:
+            return self.request()
+        if self.deadline.has_passed():
+            raise self.error
+        with ending_at(self.deadline.clock, self.deadline.end):
+            return self.request()
+
+    @property
+    def left(self) -> float:
+        """The seconds that it may still take."""
+        return inf if self.deadline is None else self.deadline.left()
+
+    @property
+    def error(self) -> CcgpuError:
+        """The error of a request that was not made, or has no answer, in time."""
+        if self.deadline is None:
+            raise RuntimeError("it has no deadline")
+        return self.deadline.error(self.doing)
 
 
 T = TypeVar("T")
@@ -46,6 +78,15 @@ class Together:
 
 
 Task = Generator[Call | Together, Any, T]
+
+
+def pause(seconds: float) -> Task[None]:
+    """A task that only waits."""
+    yield Call(_no_request, seconds)
+
+
+def _no_request() -> None:
+    """The request of a `Call` that only waits."""
 
 
 def together(tasks: Iterable[Task[T]], at_once: int = sys.maxsize) -> Task[list[T]]:
@@ -76,7 +117,7 @@ class Scheduler:
         self._held_until = 0.0
         self._pool = pool
         self._due: list[tuple[float, int, Task[None], Call]] = []
-        self._in_flight: dict[Future[Any], tuple[int, Task[None]]] = {}
+        self._in_flight: dict[Future[Any], tuple[int, Task[None], Call]] = {}
         self._ready: deque[tuple[Task[None], Any, Exception | None]] = deque()
         self._numbers = count()
 
@@ -94,15 +135,15 @@ class Scheduler:
             while self._due or self._in_flight:
                 while self._may_start():
                     _, number, task, call = self._due[0]
-                    future = self._pool.submit(call.request)  # may raise an interrupt
+                    future = self._pool.submit(call.send)  # may raise an interrupt
                     heappop(self._due)
-                    self._in_flight[future] = (number, task)
+                    self._in_flight[future] = (number, task, call)
                 self._take_answers()
         except BaseException:
             for future in self._in_flight:
                 future.cancel()
             tasks = [task for _, _, task, _ in self._due]
-            tasks += [task for _, task in self._in_flight.values()]
+            tasks += [task for _, task, _ in self._in_flight.values()]
             tasks += [task for task, _, _ in self._ready]
             for waiting in (self._due, self._in_flight, self._ready):
                 waiting.clear()
@@ -140,17 +181,33 @@ class Scheduler:
         if not self._in_flight:
             self.clock.sleep(max(0.0, until_next or 0.0))
             return
-        timeout = MAX_SIGNAL_LATENCY if until_next is None else min(until_next, MAX_SIGNAL_LATENCY)
+        first_end = min(call.left for _, _, call in self._in_flight.values())
+        timeout = min(first_end, MAX_SIGNAL_LATENCY, inf if until_next is None else until_next)
         answered, _ = wait(self._in_flight, timeout, FIRST_COMPLETED)
         for future in sorted(answered, key=lambda f: self._in_flight[f][0]):
-            self._resume(self._in_flight.pop(future)[1], future)
+            self._resume_with(self._in_flight.pop(future)[1], future)
+        self._give_up_late()
 
-    def _resume(self, task: Task[None], answer: Future[Any] | None = None) -> None:
+    def _give_up_late(self) -> None:
+        """Raise `TimedOut` in each task whose request has no answer at its deadline.
+
+        The thread that waits for the answer is left to itself.
+        """
+        for future, (_, task, call) in list(self._in_flight.items()):
+            if call.left <= 0.0 and not future.done():
+                future.cancel()
+                del self._in_flight[future]
+                self._resume(task, error=call.error)
+
+    def _resume_with(self, task: Task[None], answer: Future[Any]) -> None:
         """Resume a task with an answer, and all that this lets go on."""
-        error = None if answer is None else answer.exception()
+        error = answer.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
-        value = None if answer is None or error is not None else answer.result()
+        self._resume(task, answer.result() if error is None else None, error)
+
+    def _resume(self, task: Task[None], value: Any = None, error: Exception | None = None) -> None:
+        """Resume a task, and all that this lets go on."""
         self._ready.append((task, value, error))
         while self._ready:
             self._go_on(*self._ready.popleft())

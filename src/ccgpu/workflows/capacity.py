@@ -94,7 +94,9 @@ def other_regions(run: Run, spec: VmSpec) -> list[str]:
     """The regions that offer the spec's size and are not in the spec, the cheapest first."""
     offers, _ = read_offers(run, spec.size, None)
     others = sorted(offers.offered - set(spec.regions))
-    found = run.cloud.prices.read([parts_of_spec(spec, one, spot=spec.spot) for one in others])
+    found = run.cloud.prices.read(
+        [parts_of_spec(spec, one, spot=spec.spot) for one in others], within=run.deadline.left()
+    )
     costs = {one: price.hourly for one, price in zip(others, found, strict=True)}
     known = [one for one in others if costs[one] is not None]
     return sorted(known, key=lambda one: costs[one] or 0) + [

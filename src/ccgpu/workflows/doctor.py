@@ -24,7 +24,7 @@ from ccgpu.guest.diagnosis import (
 )
 from ccgpu.guest.expectations import expectations_of
 from ccgpu.guest.readiness import GuestExpectations, GuestState
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.create.first_boot import driver_warnings
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.guest_access import WantedGuest, find_guest_to_probe
@@ -124,7 +124,7 @@ def _apply(run: Run, names: Names, channel: Channel, fix: Fix) -> None:
 def _run_as_root(run: Run, channel: Channel, command: Sequence[str]) -> Task[None]:
     argv = ["sudo", "-n", *command]
     try:
-        done = yield Call(partial(channel.run, argv, timeout=_FIX_TIMEOUT))
+        done = yield run.call(partial(channel.run, argv, timeout=_FIX_TIMEOUT), command[0])
     except ConnectionLost:
         run.tell("note", f"the connection ended during {command[0]}: the VM may be restarting")
         return

@@ -36,7 +36,6 @@ from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
 from ccgpu.guest.ssh_failures import not_pinned
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.clock import rfc3339
-from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.store.keys import Keys
 from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.workflows.access_memory import record_access
@@ -192,8 +191,7 @@ def find_guest_to_probe(
             run.tell("note", f"the serial log does not show the host key of {name}: {_UNPINNED}")
             return target
         run.tell("wait", "ssh: the host key is not in the serial log yet", names.vm, Kind.VM)
-        after = run.deadline.require(poll_delay(polls, None), "waiting for the host key")
-        run_task(run, _pause(after))
+        run_task(run, run.pause(poll_delay(polls, None), "waiting for the host key"))
         polls += 1
 
 
@@ -263,10 +261,6 @@ def read_serial_log(run: Run, names: Names) -> str:
 def wait_until_reachable(run: Run, names: Names, attempt: Callable[[], T]) -> T:
     """As `GuestTask.reach`, for the VM of a deployment."""
     return GuestTask.of_deployment(run, names).reach(attempt)
-
-
-def _pause(seconds: float) -> Task[None]:
-    yield Call(lambda: None, seconds)
 
 
 def has_address(run: Run, vm: Body, access: Access) -> bool:

@@ -23,7 +23,8 @@ from ccgpu.guest.readiness import (
 )
 from ccgpu.guest.report import GuestReport, read_report
 from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.durations import in_words
+from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.fresh_evidence import read_boot_id
 from ccgpu.workflows.guest_access import GuestOptions, find_guest_to_probe, has_address
@@ -170,7 +171,7 @@ def _poll(
     patience = _Patience(run)
     while True:
         try:
-            report: GuestReport = yield Call(partial(probe_guest, channel))
+            report: GuestReport = yield run.call(partial(probe_guest, channel), "probing the guest")
         except (GuestNotReady, TimedOut) as err:
             waiting_for = _no_answer(err, vm, patience)
         else:
@@ -181,13 +182,13 @@ def _poll(
                 return report
             waiting_for = told
         if run.cloud.now() - began >= SETUP_TIMEOUT:
-            minutes = f"{SETUP_TIMEOUT / 60:.0f} minutes"
             raise GuestNotReady(
-                f"the guest of {name_of(vm)} is not ready after {minutes}: step {waiting_for}"
+                f"the guest of {name_of(vm)} is not ready after {in_words(SETUP_TIMEOUT)}: "
+                f"step {waiting_for}"
             )
         run.tell("wait", waiting_for, vm, Kind.VM)
         doing = f"waiting for the guest of {name_of(vm)} (step {waiting_for})"
-        yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
+        yield from run.pause(poll_delay(polls, None), doing)
         polls += 1
 
 
@@ -208,7 +209,7 @@ def _no_answer(err: GuestNotReady | TimedOut, vm: ResourceId, patience: _Patienc
         return f"ssh: {err}"
     if patience.lasts("ssh") >= UNREACHABLE_TIMEOUT:
         raise GuestUnreachable(
-            f"the guest of {name_of(vm)} did not answer for {UNREACHABLE_TIMEOUT / 60:.0f} minutes "
+            f"the guest of {name_of(vm)} did not answer for {in_words(UNREACHABLE_TIMEOUT)} "
             f"(step ssh): {err}",
             hint=err.hint or f"`ccgpu logs {name_of(vm)} --serial` shows the console",
         ) from err

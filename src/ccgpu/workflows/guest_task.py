@@ -15,11 +15,11 @@ from ccgpu.domain.events import Event, EventKind, Listener, ignore_event
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import GuestUnreachable, TimedOut
 from ccgpu.scheduling.deadline import Deadline
-from ccgpu.scheduling.scheduler import Call, Scheduler, Task
+from ccgpu.scheduling.scheduler import Call, Scheduler, Task, pause
+from ccgpu.scheduling.time_left import ending_at
 
 T = TypeVar("T")
 _PAUSE = 5.0  # seconds between two attempts to reach a guest
-_LEAST = 1.0  # seconds that an attempt has
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,16 @@ class GuestTask:
         self.listen(Event("note", self.deadline.elapsed(), text, stage=self.stage))
 
     def complete(self, request: Callable[[], T]) -> T:
-        """Run one request alone, and return its answer."""
-        return self.scheduler.complete(_call(request))
+        """Run one request alone, and return its answer; raises `TimedOut` if it has none."""
+        return self.scheduler.complete(self._call(request))
 
     def time_left(self, at_most: float, doing: str) -> float:
         """Seconds for the next step; raises `TimedOut` if none are left."""
         return self.deadline.at_most(at_most, doing)
 
     def pause(self, seconds: float, doing: str) -> None:
-        """Wait; raises `TimedOut` if the time limit would pass meanwhile."""
-        self.deadline.require(seconds, doing)
-        self.scheduler.complete(_call(lambda: None, seconds))
+        """Wait before another look; raises `TimedOut` if there is no time for one."""
+        self.scheduler.complete(pause(self.deadline.pause(seconds, doing)))
 
     def reach(self, attempt: Callable[[], T]) -> T:
         """Make attempts until one ends otherwise than with a transient `GuestUnreachable`.
@@ -78,21 +77,22 @@ class GuestTask:
         An attempt runs in this thread, so that it can use the terminal. When the time limit has
         passed, the last error is raised.
         """
-        until = self.now() + self.patience
+        deadline = self.deadline.within(self.patience)
         while True:
             try:
-                return attempt()
+                with ending_at(deadline.clock, deadline.end):
+                    return attempt()
             except GuestUnreachable as err:
-                if not err.transient or self.now() + _PAUSE > until:
+                if not err.transient:
                     raise
                 try:
-                    self.deadline.require(_PAUSE + _LEAST, f"reaching {self.name}")
+                    seconds = deadline.pause(_PAUSE, f"reaching {self.name}")
                 except TimedOut:
                     raise err from None
                 self.tell("wait", str(err))
-                self.scheduler.complete(_call(lambda: None, _PAUSE))
+                self.scheduler.complete(pause(seconds))
 
-
-def _call(request: Callable[[], T], after: float = 0.0) -> Task[T]:
-    answer: T = yield Call(request, after)
-    return answer
+    def _call(self, request: Callable[[], T]) -> Task[T]:
+        doing = f"waiting for {self.name}"
+        answer: T = yield Call(request, deadline=self.deadline, doing=doing)
+        return answer

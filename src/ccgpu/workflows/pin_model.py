@@ -19,10 +19,11 @@ from ccgpu.domain.workload.words import COMMIT
 from ccgpu.errors import ModelUnavailable, UsageProblem
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer, Web
 from ccgpu.net.retry import retry_delay
+from ccgpu.scheduling.deadline import Deadline
 from ccgpu.scheduling.scheduler import Call, Scheduler
 from ccgpu.store import model_lock
 
-TIME_LIMIT = 60.0  # seconds in which one request is sent again
+TIME_LIMIT = 60.0  # seconds that one answer may take, retries included
 _LISTING_LIMIT = 4 * 1024 * 1024
 # huggingface.co stores larger files in LFS (its documentation of repositories: 10 MB).
 MAX_SMALL_FILE = 11 * 1024 * 1024
@@ -89,15 +90,16 @@ class Hub:
     def _get(
         self, web: Web, request: HttpRequestSpec, repository: str
     ) -> Generator[Call, Any, bytes]:
-        began, after, attempt = self._scheduler.clock.now(), 0.0, 0
+        after, attempt = 0.0, 0
+        deadline = Deadline.after(self._scheduler.clock, self._time_limit)
+        doing = f"looking up {repository} at {HOST}"
         while True:
             try:
-                body: bytes = yield Call(partial(web.get, request), after)
+                body: bytes = yield Call(partial(web.get, request), after, deadline, doing)
             except NoAnswer as err:
                 attempt += 1
                 after = retry_delay(attempt, err.retry_after)
-                late = self._scheduler.clock.now() + after > began + self._time_limit
-                if not err.transient or late:
+                if not err.transient or after >= deadline.left():
                     raise self._refusal(repository, err) from err
             else:
                 return body

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from ccgpu.azure.retail_prices import RetailPrices
@@ -26,9 +27,12 @@ def prices_of_spec(
     return [RegionPrice(*each) for each in zip(regions, on_demand, spot, strict=True)]
 
 
-def price_of_spec(prices: RetailPrices, spec: "VmSpec", region: str) -> Price:
-    """The price of the spec's VM, on demand or as Spot, as the spec says."""
-    return prices.read([parts_of_spec(spec, region, spot=spec.spot)])[0]
+def price_of_spec(prices: RetailPrices, spec: "VmSpec", region: str, within: float = inf) -> Price:
+    """The price of the spec's VM, on demand or as Spot, as the spec says.
+
+    within: seconds after which it counts as unknown.
+    """
+    return prices.read([parts_of_spec(spec, region, spot=spec.spot)], within=within)[0]
 
 
 def price_of_plan(prices: RetailPrices, planned: "CreateOutcome") -> Price:
@@ -38,7 +42,7 @@ def price_of_plan(prices: RetailPrices, planned: "CreateOutcome") -> Price:
 
 def announce_price(run: Run, spec: "VmSpec", region: str) -> None:
     """Tell what the VM will cost, before it is created."""
-    price = price_of_spec(run.cloud.prices, spec, region)
+    price = price_of_spec(run.cloud.prices, spec, region, run.deadline.left())
     run.tell("note", f"the price of {spec.name} is {price.summary}")
 
 

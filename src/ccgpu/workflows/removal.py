@@ -19,7 +19,7 @@ from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
 from ccgpu.domain.removal import Decision, Fate, Ownership, decide
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, kind_of, tag
 from ccgpu.errors import AlreadyExists, CcgpuError, SharedMeanwhile
-from ccgpu.scheduling.scheduler import Call, Task, together
+from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.resource_groups import disown_group, find_foreign_contents
 
@@ -250,7 +250,7 @@ def _read_resource(
     for _ in range(_READS_OF_RECENT - 1 if key(id_) in ownership.recent else 0):
         if body is not None:
             break
-        yield Call(lambda: None, run.deadline.require(_READ_DELAY, doing))
+        yield from run.pause(_READ_DELAY, doing)
         body = yield from send_with_retry(run, get, doing)
     return body
 

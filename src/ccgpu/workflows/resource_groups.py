@@ -35,7 +35,7 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Denied
 from ccgpu.net.retry import reread_delay
-from ccgpu.scheduling.scheduler import Call, Task, together
+from ccgpu.scheduling.scheduler import Task
 
 # Consecutive 404s after which a listed resource counts as gone: a replica of ARM may lag behind.
 _READS_UNTIL_GONE = 3
@@ -106,7 +106,7 @@ def _read_owner(run: Run, id_: ResourceId, reads: int) -> Task[tuple[bool, str |
         if body is not None:
             return True, tag(body, DEPLOYMENT)
         if attempt < reads - 1:
-            yield Call(lambda: None, run.deadline.require(reread_delay(attempt), f"reading {id_}"))
+            yield from run.pause(reread_delay(attempt), f"reading {id_}")
     return False, None
 
 

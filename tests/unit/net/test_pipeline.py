@@ -106,9 +106,9 @@ def _names(policies: list[Any]) -> list[str]:
 
 def test_the_host_check_precedes_the_sign_in():
     sign_in: HTTPPolicy[Any, Any] = _SignIn()
-    guard, last = pipeline([_HOST], sign_in)[-2:]
+    guard, signer = pipeline([_HOST], sign_in)[-3:-1]
     assert isinstance(guard, OnlyTo)
-    assert last is sign_in
+    assert signer is sign_in
 
 
 def test_the_pipeline_has_no_retry_redirect_registration_or_logging():
@@ -119,6 +119,7 @@ def test_the_pipeline_has_no_retry_redirect_registration_or_logging():
         "ContentDecodePolicy",
         "ResponseTracker",
         "OnlyTo",
+        "TimeLimit",
     ]
 
 

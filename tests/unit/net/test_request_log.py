@@ -102,8 +102,8 @@ def test_the_request_id_stands_in_for_the_correlation_id():
     assert correlation_id({"x-ms-request-id": "r", "x-ms-correlation-request-id": "c"}) == "c"
 
 
-def test_the_logger_is_the_last_policy_before_the_transport():
+def test_the_logger_sees_what_is_sent():
     log = RequestLog(lambda: 0.0)
     sign_in: Any = object()
-    assert isinstance(pipeline(["h"], sign_in, log=log)[-1], RequestLogger)
-    assert pipeline(["h"], sign_in)[-1] is sign_in
+    assert isinstance(pipeline(["h"], sign_in, log=log)[-2], RequestLogger)
+    assert pipeline(["h"], sign_in)[-2] is sign_in

@@ -121,7 +121,7 @@ def test_the_wait_for_the_key_ends_with_the_time_limit(machine, keys):
     machine.arm.faults.append(fault)
     with pytest.raises(GuestUnreachable, match="is not known"):
         find_guest(_run(machine, 30.0), NAMES, Access(), keys)
-    assert fault.fired == 6  # at once, then every five seconds, as long as one is left
+    assert fault.fired == 7  # at once, then every five seconds, and once more at 27 s
 
 
 def test_a_console_that_may_not_be_read_is_an_error_with_its_cause(machine, keys):

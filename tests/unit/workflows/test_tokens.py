@@ -89,7 +89,6 @@ def test_repeated_claims_challenges_are_a_failed_sign_in(
         pytest.param(request_to("GET", "/"), id="first-read"),
         pytest.param(request_to("PUT", "/resourceGroups/"), id="first-write"),
         pytest.param(_VM, id="vm"),
-        pytest.param(faults.is_poll, id="poll"),
     ],
 )
 def test_a_retry_after_beyond_the_timeout_ends_the_command(
@@ -104,3 +103,11 @@ def test_a_retry_after_beyond_the_timeout_ends_the_command(
     told = {one["id"] for one in done.error["resources"] if one["state"] == "exists"}
     assert told == {one["id"] for one in shell.arm.show()["resources"]}
     assert not [one for one in done.error["resources"] if one["state"] != "exists"]
+
+
+def test_when_polls_are_refused_beyond_the_timeout_the_resource_itself_is_asked(
+    shell: Shell,
+) -> None:
+    shell.arm.faults.append(fault := NthRequest(0, faults.is_poll, LATER, times=None))
+    done = shell(f"{_CREATE} --timeout 30m")
+    assert (done.code, fault.fired > 0) == (0, True), done

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.durations import in_words
+from ccgpu.scheduling.scheduler import pause
 
 _FIRST, _LONGEST = 300.0, 1800.0  # seconds; each round costs a VM that is created and deleted
 _LEAST = 60.0  # seconds that must be left for another round
@@ -30,10 +31,6 @@ class CapacityWait:
             return False
         seconds = min(self.next_pause, left)
         self.next_pause = min(2 * self.next_pause, _LONGEST)
-        self.run.tell("note", f"no capacity anywhere: trying again in {seconds / 60:.0f} min")
-        run_task(self.run, _pause(seconds))
+        self.run.tell("note", f"no capacity anywhere: trying again in {in_words(seconds)}")
+        run_task(self.run, pause(seconds))
         return True
-
-
-def _pause(seconds: float) -> Task[None]:
-    yield Call(lambda: None, seconds)

@@ -8,7 +8,9 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.resource import ResourceId, key
+from ccgpu.domain.time_limits import UNDO
 from ccgpu.errors import CcgpuError, Denied, GuestNotReady, HostKeyMismatch, LeftBehind
+from ccgpu.scheduling.durations import in_words
 from ccgpu.workflows.create.rollback import rollback
 from ccgpu.workflows.discovery.leftovers import left_behind_error, report_leftovers
 from ccgpu.workflows.discovery.snapshot import possible_ids
@@ -40,7 +42,7 @@ def rollback_and_raise(
     if not writer.journal.of_run():
         raise err
     updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
-    run.tell("note", "rolling back")
+    run.tell("note", f"rolling back, within {in_words(UNDO)}")
     kept = frozenset(key(disk) for vm in updated for disk in vm.implicitly_created)
     if errors := rollback(run, writer, kept):
         raise left_behind_error(

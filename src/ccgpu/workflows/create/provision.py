@@ -21,7 +21,7 @@ from ccgpu.domain.measured_boot import given_config
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, RUN, Resource, key, tag
 from ccgpu.domain.tries import FailedTry
-from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind
+from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind, TimedOut
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.apply import apply_plan
 from ccgpu.workflows.create.capacity_wait import CapacityWait
@@ -260,12 +260,14 @@ def _read_if_changed(request: CreateRequest, actual: Actual, err: CcgpuError) ->
     It may have created a resource first, or deleted one: `gc` may have deleted a resource before
     the plan renewed its lease.
     """
-    if isinstance(err, AlreadyExists):
-        return read_actual(request)
-    if err.code not in NOT_FOUND_CODES or request.options.keep_on_failure:
+    exists = isinstance(err, AlreadyExists)
+    if not exists and (err.code not in NOT_FOUND_CODES or request.options.keep_on_failure):
         return None
-    now = read_actual(request)
-    return None if now.keys() >= actual.keys() else now
+    try:
+        now = read_actual(request)
+    except TimedOut:  # what this run has made is undone, as after any other error
+        return None
+    return None if not exists and now.keys() >= actual.keys() else now
 
 
 def _existing_records(names: Names, actual: Actual) -> Iterator[Record]:

@@ -10,6 +10,7 @@ from ccgpu.domain.status import AT_REST, State, reported_since, vm_state
 from ccgpu.domain.vm_view import has_agent
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_delay
+from ccgpu.scheduling.durations import in_words
 from ccgpu.scheduling.scheduler import Task
 
 # Seconds after which a VM agent that has not reported is not expected to report any more.
@@ -62,11 +63,11 @@ def wait_for(
         if grace is not None and is_at_rest and run.cloud.now() - began >= grace:
             raise GuestNotReady(
                 f"{name_of(vm)} is not {wanted}: it is still {state} after "
-                f"{grace / 60:.0f} minutes (step boot)",
+                f"{in_words(grace)} (step boot)",
                 hint=f"`ccgpu logs {name_of(vm)} --serial` shows the console; {hint}",
             )
         run.tell("wait", state, vm, Kind.VM)
-        after = run.deadline.require(poll_delay(polls, None), doing)
+        after = run.deadline.pause(poll_delay(polls, None), doing)
         polls += 1
 
 

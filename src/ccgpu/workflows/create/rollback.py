@@ -14,14 +14,14 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.removal import Fate, Ownership
 from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, tag
+from ccgpu.domain.time_limits import REPORT_NEW, UNDO
 from ccgpu.errors import CcgpuError
 from ccgpu.workflows.discovery.search import list_ids_with_tag
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Outcome, Removal, remove, remove_late
 
-# A rollback has its own time limit, because it often begins when that of the create has passed.
-# Azure takes a minute to delete a VM and three for a reserved NIC (as recorded), retries excluded.
-_TIMEOUT = 1200.0
+# Of the time to undo a create, the last part is for naming what is left.
+_TIMEOUT = UNDO - REPORT_NEW
 
 
 def rollback(
@@ -35,7 +35,7 @@ def rollback(
 
     `keep`: the `key`s of resources that are neither deleted nor dropped from the journal.
     """
-    run = run.with_timeout(_TIMEOUT)
+    run = run.with_timeout(_TIMEOUT, "undoing what was created")
     journal.doubt()
     state = journal.journal
     created = [record for record in state.of_run() if key(record.id) not in keep]

@@ -1,6 +1,6 @@
 """Leftovers: the resources that still exist, or may exist, when a command fails.
 
-Each id is read once more, with a short timeout. A resource that cannot be read is reported as
+Each id is read once more, within a time of its own. A resource that cannot be read is reported as
 "unknown", never as gone. After an interrupt nothing is read: a resource that the command has read
 before is reported as "exists", any other that the journal names as "unknown".
 """
@@ -23,6 +23,7 @@ from ccgpu.domain.resource import (
     state_of,
     tag,
 )
+from ccgpu.domain.time_limits import REPORT, REPORT_NEW
 from ccgpu.domain.vm_view import network_interface_ids, power_state
 from ccgpu.errors import (
     CcgpuError,
@@ -36,7 +37,7 @@ from ccgpu.errors import (
     UsageProblem,
 )
 from ccgpu.net.retry import reread_delay
-from ccgpu.scheduling.scheduler import Call, Task, together
+from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.workflows.discovery.dependents import (
     find_dependents,
     nic_public_ip_ids,
@@ -46,8 +47,6 @@ from ccgpu.workflows.journal_writer import JournalWriter
 
 # Kinds that are billed while they exist. A VM is billed until it is deallocated.
 BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})
-# Seconds: enough for one read of each dependent, too few for a retry.
-_READ_TIMEOUT = 1.0
 # Consecutive 404s after which a resource counts as gone. A replica of ARM may not show a resource
 # yet that was just created, so such a one is read more often.
 _READS, _READS_OF_NEW = 2, 4
@@ -82,7 +81,8 @@ def find_leftovers(
     new_ids: Collection[ResourceId] = (),
 ) -> Task[tuple[Leftover, ...]]:
     """The task of `report_leftovers`."""
-    reader = _LeftoverReader(run.with_timeout(_READ_TIMEOUT), deployment, new_ids)
+    limit = REPORT_NEW if new_ids else REPORT
+    reader = _LeftoverReader(run.with_timeout(limit), deployment, new_ids)
     yield from together(reader.check(id_, kind) for id_, kind in ids.items())
     return tuple(reader.leftovers.values())
 
@@ -112,12 +112,13 @@ class _LeftoverReader:
 
     def _get_body(self, id_: ResourceId, kind: Kind) -> Task[Body | None]:
         get = partial(self._run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
-        body: Body | None = yield Call(get)
+        doing = f"reading {id_}"
+        body: Body | None = yield self._run.call(get, doing)
         is_new = key(id_) in self._new_ids
         for attempt in range(1, _READS_OF_NEW if is_new else _READS):
             if body is not None:
                 break
-            body = yield Call(get, reread_delay(attempt) if is_new else 0.0)
+            body = yield self._run.call(get, doing, reread_delay(attempt) if is_new else 0.0)
         return body
 
     def _check_dependents(self, id_: ResourceId, vm: Body) -> Task[None]:

@@ -25,7 +25,7 @@ from ccgpu.domain.resource import (
 from ccgpu.domain.vm_view import managed_disk_ids, network_interface_ids
 from ccgpu.errors import CcgpuError
 from ccgpu.net.retry import reread_delay
-from ccgpu.scheduling.scheduler import Call, Task, together
+from ccgpu.scheduling.scheduler import Task, together
 
 Actual = dict[ResourceId, Body]
 
@@ -116,7 +116,7 @@ def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
     get = partial(run.cloud.arm.get, Kind.GROUP, group)
     for attempt in range(_MORE_READS):
         doing = f"reading {group}"
-        yield Call(lambda: None, run.deadline.require(reread_delay(attempt), doing))
+        yield from run.pause(reread_delay(attempt), doing)
         body = yield from send_with_retry(run, get, doing)
         if body is not None:
             return {key(group): body}

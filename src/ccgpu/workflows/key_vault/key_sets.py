@@ -31,15 +31,16 @@ def fetch_key_set(run: Run, url: str | None) -> tuple[bytes | None, str]:
 
 
 def _fetch(run: Run, web: Web, spec: HttpRequestSpec) -> Generator[Call, Any, bytes]:
+    doing = f"fetching the keys of {spec.host}"
     after, attempt = 0.0, 0
     while True:
         try:
-            body: bytes = yield Call(partial(web.get, spec), after)
+            body: bytes = yield run.call(partial(web.get, spec), doing, after)
         except NoAnswer as err:
             attempt += 1
             if not err.transient or attempt == _ATTEMPTS:
                 raise
-            doing = f"fetching the keys of {spec.host}"
-            after = run.deadline.require(retry_delay(attempt, err.retry_after), doing)
+            wanted, least = retry_delay(attempt, err.retry_after), err.retry_after or 0.0
+            after = run.deadline.pause(wanted, doing, at_least=least)
         else:
             return body

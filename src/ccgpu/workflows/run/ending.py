@@ -6,6 +6,7 @@ from dataclasses import replace
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain.events import Event, Listener
 from ccgpu.domain.run_outcome import RunOutcome
+from ccgpu.domain.time_limits import THEN_DELETE
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
 from ccgpu.workflows import delete as deletion
 
@@ -29,7 +30,7 @@ def delete_after(
     for is_last in (False, True):
         go_on()
         try:
-            deletion.delete(cloud, outcome.name, group, listen=listen)
+            deletion.delete(cloud, outcome.name, group, timeout=THEN_DELETE, listen=listen)
         except (Interrupted, KeyboardInterrupt) as err:
             if is_last:
                 return replace(outcome, problem=_left_behind(_interrupted(err), outcome))
