@@ -95,6 +95,7 @@ class _LeftoverReader:
         self._run = run
         self._deployment = deployment
         self._new_ids = new_ids
+        self._not_left: set[ResourceId] = set()
 
     def check(self, id_: ResourceId, kind: Kind) -> Task[None]:
         """Record a resource if it exists or may exist; a VM's dependents too."""
@@ -102,8 +103,10 @@ class _LeftoverReader:
             body = yield from self._get_body(id_, kind)
         except CcgpuError:
             self._record(id_, kind, "unknown", None)
+            self._recall_dependents(id_, kind)
             return
         if body is None or not self._is_ours(kind, body):
+            self._not_left.add(key(id_))
             return
         # A resource that is being deleted may be gone before this report is complete.
         self._record(id_, kind, "unknown" if state_of(body) == "Deleting" else "exists", body)
@@ -129,6 +132,14 @@ class _LeftoverReader:
         for dependent, kind in dependents:
             if key(dependent) not in self.leftovers:
                 yield from self.check(dependent, kind)
+
+    def _recall_dependents(self, id_: ResourceId, kind: Kind) -> None:
+        """Record what the command has read of a resource that cannot be read now."""
+        seen = self._run.observed
+        known = _dependents_in_body(id_, kind, seen.get(key(id_)) or {}, seen)
+        for dependent, its_kind in known.items():
+            if key(dependent) not in self._not_left | self.leftovers.keys():
+                self._record(dependent, its_kind, "unknown", None)
 
     def _is_ours(self, kind: Kind, body: Body) -> bool:
         owner = tag(body, DEPLOYMENT)
