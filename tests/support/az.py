@@ -30,6 +30,10 @@ class Az:
         """Print this to stderr and fail."""
         self._write(f"printf '%s' {shlex.quote(stderr)} >&2; exit 1")
 
+    def hangs(self, seconds: int) -> None:
+        """Print nothing for so long."""
+        self._write(f"exec /bin/sleep {seconds}")
+
     def remove(self) -> None:
         """Uninstall it."""
         (self.folder / "az").unlink()

@@ -12,6 +12,7 @@ variables (AZURE_TOKEN_CREDENTIALS and others) work as documented. There are two
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential
@@ -21,7 +22,8 @@ from ccgpu.azure.failed_sign_in import Attempt, SignInFailed, cause_of
 from ccgpu.azure.github import assertion_source
 from ccgpu.errors import UsageProblem
 from ccgpu.net.request_log import RequestLog
-from ccgpu.net.transport import CONNECT, READ
+from ccgpu.net.transport import network_transport
+from ccgpu.scheduling.time_left import seconds_left
 
 _AZ, _MACHINE = "AzureCliCredential", "ManagedIdentityCredential"
 _AZ_SECONDS = 30  # `az` starts slowly on a busy machine; azure-identity would give it ten
@@ -120,7 +122,7 @@ def default_credential(
 
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
     fetch = assertion_source(environ, log)
-    waits: Any = {"connection_timeout": CONNECT, "read_timeout": READ}
+    waits: Any = {"transport": network_transport()}
     if fetch and tenant and client:
         federated = ClientAssertionCredential(tenant, client, fetch, authority=authority, **waits)
         member: Any = ChainMember(federated, _GITHUB)
@@ -129,22 +131,38 @@ def default_credential(
     members = [ChainMember(one) for one in chain.credentials]
     for one in members:
         if one.name == _AZ:
-            one.credential = _azure_cli_credential(subscription)
+            one.credential = _AzureCli(subscription)
     ordered = members if client else _az_first(members)
     chain.credentials = tuple(ordered)
     return NamedCredential(chain, ordered)
 
 
-def _azure_cli_credential(subscription: str) -> Any:
-    from azure.identity import AzureCliCredential
+class _AzureCli:
+    """azure-identity's `az`, which gets no more time than the request that needs the token."""
 
-    try:
-        return AzureCliCredential(subscription=subscription, process_timeout=_AZ_SECONDS)
-    except ValueError as err:
-        raise UsageProblem(
-            f"{subscription!r} is not a subscription id",
-            hint="`az account list -o table` lists your subscriptions",
-        ) from err
+    def __init__(self, subscription: str) -> None:
+        self._subscription = subscription
+        try:
+            self._credential(_AZ_SECONDS)
+        except ValueError as err:
+            raise UsageProblem(
+                f"{subscription!r} is not a subscription id",
+                hint="`az account list -o table` lists your subscriptions",
+            ) from err
+
+    def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
+        """The token that `az` prints."""
+        seconds = ceil(min(_AZ_SECONDS, max(1.0, seconds_left())))
+        info: AccessTokenInfo = self._credential(seconds).get_token_info(*scopes, options=options)
+        return info
+
+    def _credential(self, seconds: int) -> Any:
+        from azure.identity import AzureCliCredential
+
+        return AzureCliCredential(subscription=self._subscription, process_timeout=seconds)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _az_first(members: list[ChainMember]) -> list[ChainMember]:

@@ -17,12 +17,13 @@ from azure.core.rest import HttpRequest, HttpResponse
 from ccgpu.errors import NotSignedIn, SignInUnavailable
 from ccgpu.net.pipeline import ForeignHost, pipeline
 from ccgpu.net.request_log import RequestLog
+from ccgpu.net.transport import network_transport
 
 # Set by the runner in a job with `permissions: id-token: write` (GitHub Docs, "OpenID Connect").
 _URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 # The audience of Entra's federated credentials (Microsoft Learn, "Workload identity federation").
 _AUDIENCE = "api://AzureADTokenExchange"
-_SECONDS = 20
+_SECONDS = 20.0  # without data, after which the answer is given up
 _DOING = "signing in from GitHub Actions"
 _HINT = "the job needs `permissions: id-token: write`; run it again if GitHub was not reachable"
 
@@ -39,7 +40,7 @@ class Assertions:
     ) -> None:
         self._url = url
         self._token = token
-        self._transport = transport or _network_transport
+        self._transport = transport or network_transport
         self._log = log
 
     def __call__(self) -> str:
@@ -63,7 +64,9 @@ class Assertions:
             url, policies=pipeline([host], None, log=self._log), transport=self._transport()
         )
         with client:
-            answer: HttpResponse = client.send_request(HttpRequest("GET", url, headers=headers))
+            request = HttpRequest("GET", url, headers=headers)
+            waits: Any = {"read_timeout": _SECONDS}
+            answer: HttpResponse = client.send_request(request, **waits)
             answer.read()
             return answer
 
@@ -99,7 +102,3 @@ def _refused_error(what: str) -> NotSignedIn:
 
 def _unavailable_error(what: str) -> SignInUnavailable:
     return SignInUnavailable(f"{_DOING}: {what}", code="OidcUnavailable", hint=_HINT)
-
-
-def _network_transport() -> RequestsTransport:
-    return RequestsTransport(connection_timeout=_SECONDS, read_timeout=_SECONDS)

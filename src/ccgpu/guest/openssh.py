@@ -47,6 +47,8 @@ from ccgpu.guest.ssh_process import (
     read_log,
     running,
 )
+from ccgpu.scheduling.durations import in_seconds
+from ccgpu.scheduling.time_left import seconds_left
 from ccgpu.store import atomic
 
 # unix(7): a socket's path has at most 107 bytes, on macOS 103; ssh appends 17 while it makes one.
@@ -107,6 +109,7 @@ class OpenSshChannel:
             raise not_pinned(self._target, "the command was not run")
         command = ssh_options.remote_command(argv, timeout)
         self._connect()
+        timeout = min(timeout, seconds_left())
         log = self._new_log()
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         with running(self._session(log, command), **streams) as process:
@@ -281,7 +284,7 @@ class OpenSshChannel:
 
     def _timed_out(self, argv: Sequence[str], timeout: float) -> TimedOut:
         return TimedOut(
-            f"{argv[0]} in {self._target.name} did not end within {timeout:g} s",
+            f"{argv[0]} in {self._target.name} did not end within {in_seconds(timeout)}",
             hint="it is ended there, too, if it can be: give more time with `--timeout`",
         )
 

@@ -8,16 +8,20 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from math import ceil
 from pathlib import Path
 
 from ccgpu.errors import GuestUnreachable
 from ccgpu.guest.channel import GuestTarget
 from ccgpu.guest.ssh_failures import connection_error, last_line
-from ccgpu.guest.ssh_options import SshFiles, destination, master_arguments
+from ccgpu.guest.ssh_options import CONNECT_TIMEOUT, SshFiles, destination, master_arguments
 from ccgpu.guest.ssh_process import read_log, running
+from ccgpu.scheduling.durations import in_seconds
+from ccgpu.scheduling.time_left import seconds_left
 
 # Seconds for the log-in as a whole: `ssh_options.CONNECT_TIMEOUT` holds for its first half alone.
 _LOGIN_TIMEOUT = 30.0
+_SHORTEST = 0.1  # seconds
 _READY = b"ccgpu-connected"
 _MAX_GREETING = 64 * 1024  # bytes that a shell's start-up files may print first
 
@@ -39,15 +43,22 @@ class MasterConnection:
         for file in (self._log, self._stderr, files.control):
             file.unlink(missing_ok=True)
         self._stack = ExitStack()
+        # No longer than the request that needs the connection; a user may take any time to type.
+        left = seconds_left()
+        self._patience = max(_SHORTEST, min(_LOGIN_TIMEOUT, left))
+        self._connect_timeout = max(1, ceil(min(CONNECT_TIMEOUT, left)))
         try:
             self._process = self._start(interactive)
-            self._await_login(None if interactive else _LOGIN_TIMEOUT)
+            self._await_login(None if interactive else self._patience)
         except BaseException:
             self.close()
             raise
 
     def _start(self, interactive: bool) -> "subprocess.Popen[bytes]":
-        words = master_arguments(self._target, self._files, interactive=interactive)
+        connect = self._connect_timeout
+        words = master_arguments(
+            self._target, self._files, interactive=interactive, connect=connect
+        )
         command = f"echo {_READY.decode()}; exec cat >/dev/null"
         argv = [self._ssh, "-E", str(self._log), *words, "--", destination(self._target), command]
         # A jump host's ssh writes to stderr; it must not be taken for ours.
@@ -91,7 +102,7 @@ class MasterConnection:
         log, stderr = read_log(self._log), read_log(self._stderr)
         if code < 0:
             return GuestUnreachable(
-                f"{self._target.name} did not let us log in within {_LOGIN_TIMEOUT:.0f} s",
+                f"{self._target.name} did not let us log in within {in_seconds(self._patience)}",
                 transient=True,
             )
         if code != 255:
@@ -110,7 +121,7 @@ class MasterConnection:
             check, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
-                return process.wait(_LOGIN_TIMEOUT) == 0
+                return process.wait(max(_SHORTEST, min(_LOGIN_TIMEOUT, seconds_left()))) == 0
             except subprocess.TimeoutExpired:
                 return False
 

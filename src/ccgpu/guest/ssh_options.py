@@ -103,13 +103,17 @@ def destination(target: GuestTarget) -> str:
     return f"{target.user}@{target.host}"
 
 
-def master_arguments(target: GuestTarget, files: SshFiles, *, interactive: bool) -> list[str]:
+def master_arguments(
+    target: GuestTarget, files: SshFiles, *, interactive: bool, connect: int = CONNECT_TIMEOUT
+) -> list[str]:
     """The options of the shared connection.
 
-    interactive: whether ssh may ask at the terminal, for the passphrase of a key.
+    interactive: whether ssh may ask at the terminal, for the passphrase of a key. connect: seconds
+    for TCP, the banner and the key exchange together.
     """
     options = {
         **_strict_options(target, files),
+        "ConnectTimeout": str(connect),
         "BatchMode": "no" if interactive else "yes",
         "ControlMaster": "yes",
         "RequestTTY": "no",

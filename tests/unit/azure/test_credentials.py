@@ -12,13 +12,20 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessTokenInfo
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+)
+from azure.core.rest import HttpRequest
 
 from ccgpu.azure.credentials import ChainMember, NamedCredential, default_credential
 from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.session import ENVIRONMENTS
 from ccgpu.errors import NotSignedIn, UsageProblem
-from ccgpu.net.transport import CONNECT, READ
+from ccgpu.net.transport import CONNECT, READ, network_transport
+from ccgpu.scheduling.clock import RealClock
+from ccgpu.scheduling.time_left import ending_at
 from support.az import AZ, Az
 
 _SUBSCRIPTION = "00000000-0000-4000-8000-0000000000aa"
@@ -235,6 +242,25 @@ def test_the_sign_in_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     for client in (environment._credential._client, in_a_job.credential.credential._client):
         config = client._pipeline._transport.connection_config
         assert (config.timeout, config.read_timeout) == (CONNECT, READ)
+
+
+def test_az_gets_no_more_time_than_the_request_that_needs_the_token(az: Az) -> None:
+    clock = RealClock()
+    began = clock.now()
+    az.hangs(20)
+    with ending_at(clock, began + 0.5):
+        _failure(_credential())
+    assert clock.now() - began < 10.0
+
+
+def test_the_sdk_of_the_sign_in_does_not_wait_beyond_the_time_left() -> None:
+    """Its retries wait in the transport, and each request has the time-outs that are left."""
+    clock, transport = RealClock(), network_transport()
+    with ending_at(clock, clock.now() + 5.0), pytest.raises(ServiceRequestTimeoutError):
+        transport.sleep(6.4)
+    over = clock.now() - 1.0
+    with ending_at(clock, over), pytest.raises(ServiceRequestTimeoutError):
+        transport.send(HttpRequest("GET", "https://localhost:1"))
 
 
 def test_a_credential_without_a_token_is_not_named(az: Az) -> None:
