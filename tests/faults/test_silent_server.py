@@ -133,3 +133,44 @@ def test_a_delete_ends_in_time_and_names_what_is_left(
         assert done.code in (7, 11), (number, done)
         assert took <= limit + 1.0 + REPORT, (number, done)
         _assert_told_truly(shell, done)
+
+
+# Other commands, with what they may take after their limit. The last two have limits of their own.
+# In virtual time nobody gives up a request between two bytes.
+OTHERS = {
+    "extend demo --ttl 9h -o json": REPORT,
+    "gc --yes -o json": REPORT,
+    "stop demo -o json": REPORT,
+    "restart demo -o json": REPORT,
+    "wait demo --for ready -o json": REPORT,
+    "doctor -o json": 0.0,
+    "doctor demo -o json": 0.0,
+    "attest demo -o json": 0.0,
+    "list -o json": 0.0,
+    "show demo -o json": 0.0,
+}
+_READ_LIMIT = 300.0
+_BETWEEN_BYTES = 6.0
+
+
+@pytest.mark.parametrize("line", mostly_slow(list(OTHERS), 4))
+def test_other_commands_end_in_time(
+    fresh: Callable[[], Shell], created: Prepared, line: str
+) -> None:
+    shell = created(fresh(), _CREATE)
+    shell.arm.advance(9 * 3600 if line.startswith("gc") else 0)
+    limited = not line.startswith(("list", "show"))
+    limit = _LEFT if limited else _READ_LIMIT
+    silence = Silence("silent")
+    for number in range(12):
+        silence = Silence(WAYS[number % 4], number)
+        shell.backend, began = silenced(shell, silence), shell.arm.now()
+        done = shell(f"{line} --timeout 30s" if limited else line)
+        took = shell.arm.now() - began
+        assert took <= limit + _BETWEEN_BYTES + OTHERS[line], (number, silence.way, done)
+        if not silence.struck:
+            break
+        if not line.startswith("doctor -o"):  # it tells what it could not check
+            assert done.code in (7, 8, 10, 11), (number, silence.way, done)
+        assert not re.search(r"\b0 (s|min|seconds|minutes)\b", done.err), done
+    assert silence.at

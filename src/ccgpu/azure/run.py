@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.server_clock import ServerClock
@@ -12,6 +12,8 @@ from ccgpu.domain.resource import Body, ResourceId, key
 from ccgpu.domain.vm_view import instance_view, with_instance_view
 from ccgpu.scheduling.deadline import Deadline
 from ccgpu.scheduling.scheduler import Call, Task, pause
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ class Run:
     def call(self, request: Callable[[], Any], doing: str, after: float = 0.0) -> Call:
         """A request that ends by the deadline, to be sent `after` seconds."""
         return Call(request, after, self.deadline, doing)
+
+    def ask(self, request: Callable[[], T], doing: str) -> T:
+        """Make one request alone, without retries, and return its answer."""
+
+        def ask() -> Task[T]:
+            answer: T = yield self.call(request, doing)
+            return answer
+
+        return self.cloud.scheduler.complete(ask())
 
     def pause(self, seconds: float, doing: str) -> Task[None]:
         """Wait before another look; raises `TimedOut` if there is no time for one."""

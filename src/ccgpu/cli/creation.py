@@ -163,9 +163,10 @@ class Creation:
             ),
             **asdict(self.flags),
         )
+        ends = cloud.now() + options.time_limit
         outcome = create(cloud, spec, options, progress, lambda todo: self._approve(todo, progress))
         try:
-            return outcome, show_created(cloud, outcome.snapshot)
+            return outcome, show_created(cloud, outcome.snapshot, ends=ends)
         except CcgpuError as err:
             raise outcome.problem or err from err
 

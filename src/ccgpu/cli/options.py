@@ -297,5 +297,7 @@ TargetsArguments = Annotated[Targets, OptionGroup(_targets)]
 ProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options)]
 _NAMING = f"naming what is left takes {in_words(REPORT)} more at most"
 NamingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_NAMING))]
+_SHOWING = f"showing the deployment then takes {in_words(REPORT)} at most"
+ShowingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_SHOWING))]
 _UNDOING = f"undoing a failed create has {in_words(UNDO)} of its own"
 UndoingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_UNDOING))]

@@ -31,8 +31,9 @@ def change_power(
         keys = Keys(runtime.state, target.name, runtime.home)
         guest = GuestOptions(backend.channels, way.access_to_try(cloud, target.name), keys)
     timeout = progress_options.timeout or workflow.TIMEOUT
+    ends = cloud.now() + timeout
     with progress_options.shown(runtime) as progress:
         workflow.change_power_state(
             cloud, verb, *astuple(target), timeout=timeout, listen=progress, guest=guest
         )
-    describe(runtime, cloud, target, output)
+    describe(runtime, cloud, target, output, ends)

@@ -32,14 +32,18 @@ def show(
 
 
 def describe(
-    runtime: Runtime, cloud: "AzureContext", target: Target, output: OutputOptions
+    runtime: Runtime,
+    cloud: "AzureContext",
+    target: Target,
+    output: OutputOptions,
+    ends: float | None = None,
 ) -> None:
-    """Read the deployment from Azure and print it."""
+    """Read the deployment from Azure and print it; `ends` as in `workflows.show`."""
     from ccgpu.views import deployment as view
     from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.show import show as look
 
-    deployment = look(cloud, target.name, target.group)
+    deployment = look(cloud, target.name, target.group, ends=ends)
     runtime.answer(
         output,
         lambda: view.as_text(deployment, simulated=cloud.simulated),

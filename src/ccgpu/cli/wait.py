@@ -8,7 +8,7 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
-    ProgressArguments,
+    ShowingProgressArguments,
     TargetArguments,
 )
 from ccgpu.cli.runtime import Runtime
@@ -22,7 +22,7 @@ def wait(
     *,
     target: TargetArguments,
     state: Annotated[State, typer.Option("--for", help="State to wait for.", show_default=False)],
-    progress_options: ProgressArguments,
+    progress_options: ShowingProgressArguments,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
@@ -35,8 +35,9 @@ def wait(
     runtime: Runtime = ctx.obj
     cloud = runtime.connect(connection)
     timeout = progress_options.timeout or workflow.TIMEOUT
+    ends = cloud.now() + timeout
     with progress_options.shown(runtime) as progress:
         workflow.wait_for_state(
             cloud, target.name, state, target.group, timeout=timeout, listen=progress
         )
-    describe(runtime, cloud, target, output)
+    describe(runtime, cloud, target, output, ends)

@@ -41,6 +41,7 @@ def find_capacity(
     image: Image | None,
     regions: Iterable[str] | None,
     listen: Listener = ignore_event,
+    within: float = TIMEOUT,
 ) -> list[CandidateVerdict]:
     """A verdict on each candidate, in the order of `regions`.
 
@@ -53,11 +54,12 @@ def find_capacity(
         image: Its image; None: it is not looked up.
         regions: The regions to look at; None for all that offer the size.
         listen: Gets the retries.
+        within: Seconds that it may take.
 
     Raises:
         NotSignedIn, TimedOut: Nothing can be read.
     """
-    run = Run.begin(cloud, TIMEOUT, listen)
+    run = Run.begin(cloud, min(TIMEOUT, within), listen)
     offers, problems = read_offers(run, wanted.size, regions)
     asked = sorted(offers.offered) if regions is None else list(dict.fromkeys(regions))
     requests: dict[str, Callable[[], Any]] = {}

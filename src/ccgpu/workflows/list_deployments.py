@@ -17,7 +17,7 @@ def list_deployments(cloud: AzureContext) -> list[Deployment]:
     """Every deployment of the subscription, including those without a VM."""
     run = Run.begin(cloud, _TIMEOUT)
     found = [_describe_found(run, deployment) for deployment in list_all_deployments(run)]
-    return with_prices(cloud.prices, found)
+    return with_prices(run, found)
 
 
 def _describe_found(run: Run, deployment: FoundDeployment) -> Deployment:

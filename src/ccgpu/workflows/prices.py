@@ -46,7 +46,8 @@ def announce_price(run: Run, spec: "VmSpec", region: str) -> None:
     run.tell("note", f"the price of {spec.name} is {price.summary}")
 
 
-def with_prices(prices: RetailPrices, deployments: Sequence[Deployment]) -> list[Deployment]:
+def with_prices(run: Run, deployments: Sequence[Deployment]) -> list[Deployment]:
     """The deployments, each with the price of what bills now."""
-    found = prices.read([one.billable for one in deployments])
+    prices, left = run.cloud.prices, run.deadline.left()
+    found = prices.read([one.billable for one in deployments], within=left)
     return [replace(one, price=each) for one, each in zip(deployments, found, strict=True)]

@@ -9,6 +9,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, describe_deployment, with_lease
 from ccgpu.domain.live_price import parts_of_deployment
 from ccgpu.domain.resource import key, kind_of, state_of
+from ccgpu.domain.time_limits import REPORT
 from ccgpu.domain.vm_view import ip_configurations, properties, public_ip_id
 from ccgpu.errors import StateUnusable
 from ccgpu.workflows.attestation_records import current_attestation
@@ -21,23 +22,34 @@ from ccgpu.workflows.prices import with_prices
 _TIMEOUT = 300.0  # seconds, for reads alone
 
 
-def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment:
-    """One deployment with all its resources; raises `NotFound` if it has none."""
-    run = Run.begin(cloud, _TIMEOUT)
+def show(
+    cloud: AzureContext, name: str, group: str | None = None, *, ends: float | None = None
+) -> Deployment:
+    """One deployment with all its resources; raises `NotFound` if it has none.
+
+    ends: when the command that shows it at its end should have ended, by the scheduler's clock.
+    """
+    run = _begin(cloud, ends)
     found = find_deployment(run, name, group)
     live = run_task(run, read_owned_resources(run, found.names, found.kinds, found.snapshot))
     return _describe_owned(run, live, run.server_clock.time())
 
 
-def show_created(cloud: AzureContext, known: Snapshot) -> Deployment:
+def _begin(cloud: AzureContext, ends: float | None) -> Run:
+    """The reads of a command by itself, or at the end of another one."""
+    left = _TIMEOUT if ends is None else max(REPORT, ends - cloud.now())
+    return Run.begin(cloud, min(_TIMEOUT, left))
+
+
+def show_created(cloud: AzureContext, known: Snapshot, *, ends: float | None = None) -> Deployment:
     """As `show`, after a create: resources that the create has read are not read again.
 
     If the create has not waited for the VM, its body may not name its NICs yet; then everything is
     searched by tags, as by `show`.
     """
     if known.vm is None:
-        return show(cloud, known.names.deployment, known.names.group)
-    run = Run.begin(cloud, _TIMEOUT)
+        return show(cloud, known.names.deployment, known.names.group, ends=ends)
+    run = _begin(cloud, ends)
     live = run_task(run, read_owned_resources(run, known.names, {}, known))
     now = run.server_clock.time()
     return _describe_owned(run, live, known.read_at if now is None else now)
@@ -62,7 +74,7 @@ def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deploy
         measured=record_of(run.cloud, name),
         billable=parts_of_deployment(live.kinds, live.vm, live.bodies),
     )
-    (priced,) = with_prices(run.cloud.prices, [with_lease(deployment, live.vm, bodies, now)])
+    (priced,) = with_prices(run, [with_lease(deployment, live.vm, bodies, now)])
     return priced
 
 

@@ -26,7 +26,7 @@ MAX_SKEW = 300.0  # seconds; Kerberos and Entra tolerate five minutes
 def check_sign_in(run: Run) -> Finding:
     """Whether a token can be had, and from which credential."""
     session = run.cloud.session
-    tenant = session.tenant()
+    tenant = run.ask(session.tenant, "signing in")
     where = "" if tenant is None else f", tenant {tenant}"
     return good("sign-in", f"signed in with {session.signed_in_with}{where}")
 

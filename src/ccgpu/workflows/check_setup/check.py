@@ -140,7 +140,7 @@ def _check_sources(release: WantedRelease | None) -> Iterator[Finding]:
 
 
 def _check_price(run: Run, spec: VmSpec) -> Finding:
-    price = price_of_spec(run.cloud.prices, spec, spec.regions[0])
+    price = price_of_spec(run.cloud.prices, spec, spec.regions[0], run.deadline.left())
     if price.hourly is None:
         remedy = "a create needs no price; let this machine reach https://prices.azure.com"
         return warned("price", price.summary, remedy)

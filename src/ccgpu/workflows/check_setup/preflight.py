@@ -72,7 +72,8 @@ def check_regions(run: Run, spec: VmSpec, *, passes: bool) -> Iterator[Finding]:
 
     A region that cannot hold the VM is a failure only if the preflight does not pass.
     """
-    verdicts = find_capacity(run.cloud, wanted_vm(spec), None, spec.regions, run.listen)
+    left = run.deadline.left()
+    verdicts = find_capacity(run.cloud, wanted_vm(spec), None, spec.regions, run.listen, left)
     for one in verdicts:
         if one.zone != spec.zone:
             continue
@@ -108,9 +109,7 @@ def check_ssh_source(run: Run, spec: VmSpec) -> Finding:
     """The address from which SSH would be allowed."""
     if spec.private:
         return good("ssh-from", "the VM is private: no address is opened")
-    return good(
-        "ssh-from", f"SSH would be allowed from {with_ssh_source(run.cloud, spec).ssh_from}"
-    )
+    return good("ssh-from", f"SSH would be allowed from {with_ssh_source(run, spec).ssh_from}")
 
 
 def _region_error(verdict: CandidateVerdict) -> CcgpuError:

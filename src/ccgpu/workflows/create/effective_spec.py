@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, every_field, field_values
@@ -45,7 +44,7 @@ def effective_spec(
     """
     fields = given or every_field(requested)
     spec = with_live_values(requested, given.binding, names, actual) if given else requested
-    addressed = with_ssh_source(run.cloud, spec)
+    addressed = with_ssh_source(run, spec)
     fit = EffectiveSpec(
         addressed,
         fields,
@@ -112,7 +111,7 @@ def _brief_value(value: Any) -> str:
     return " ".join([words[0], f"…{words[1][-8:]}", *words[2:]]) if words[1:] else str(value)
 
 
-def with_ssh_source(cloud: AzureContext, spec: VmSpec) -> VmSpec:
+def with_ssh_source(run: Run, spec: VmSpec) -> VmSpec:
     """The spec with `ssh_from: auto` replaced by the caller's address, except for a private VM.
 
     Raises:
@@ -120,7 +119,7 @@ def with_ssh_source(cloud: AzureContext, spec: VmSpec) -> VmSpec:
     """
     if spec.ssh_from != "auto" or spec.private:
         return spec
-    address = cloud.session.caller_address()
+    address = run.ask(run.cloud.session.caller_address, "signing in")
     if address is None:
         raise UsageProblem(
             "cannot detect your address for SSH: this sign-in is not a user's",
