@@ -14,7 +14,7 @@ import pytest
 from ccgpu.domain.time_limits import REPORT, UNDO
 from support.cli import Shell
 from support.prepared import Prepared
-from support.silence import WAYS, Silence, silenced
+from support.silence import WAYS, Silence, silenced, silenced_vendors
 from support.slow import mostly_slow
 
 _LEFT = 30.0  # seconds
@@ -174,3 +174,16 @@ def test_other_commands_end_in_time(
             assert done.code in (7, 8, 10, 11), (number, silence.way, done)
         assert not re.search(r"\b0 (s|min|seconds|minutes)\b", done.err), done
     assert silence.at
+
+
+@pytest.mark.parametrize("way", mostly_slow(WAYS, 4))
+def test_an_attestation_without_collateral_ends_in_time(
+    fresh: Callable[[], Shell], created: Prepared, way: str
+) -> None:
+    shell = created(fresh(), _CREATE)
+    silence, began = Silence(way, 2), shell.arm.now()
+    shell.backend = silenced_vendors(shell, silence)
+    done = shell("attest demo -o json --timeout 30s")
+    assert done.code == 8, done
+    assert silence.struck
+    assert shell.arm.now() - began <= _LEFT + _BETWEEN_BYTES

@@ -7,6 +7,7 @@ A silent request is carried out first: its answer is what is lost.
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from azure.core.exceptions import ServiceRequestTimeoutError, ServiceResponseTimeoutError
@@ -17,9 +18,11 @@ from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.cli.backends import Backend
 from ccgpu.cli.runtime import ConnectionOptions
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
+from ccgpu.fakeguest.vendor_services import VendorServices
+from ccgpu.net.fetch import Web
 from ccgpu.net.pace import Pace
 from support.cli import Shell
-from support.cloud import make_backend
+from support.cloud import make_backend, vendors
 
 _DRIP = 3.0  # seconds between two bytes
 _NEVER = 10**9
@@ -54,8 +57,8 @@ WAYS = ("unreachable", "silent", "headers", "drip")
 class SilentTransport(FakeTransport):
     """Answers until it is silent."""
 
-    def __init__(self, arm: FakeArm, silence: Silence) -> None:
-        super().__init__(arm)
+    def __init__(self, arm: FakeArm, silence: Silence, service: Any = None) -> None:
+        super().__init__(service or arm)
         self._clock = arm.clock
         self._silence = silence
 
@@ -100,5 +103,17 @@ def silenced(shell: Shell, silence: Silence) -> Callable[[ConnectionOptions], Ba
         parts = (FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], FakeCredential(shell.arm), transport)
         session = Session(*parts, plain.requests, Pace(shell.arm.clock.now))
         return replace(plain, session=lambda: session)
+
+    return backend
+
+
+def silenced_vendors(shell: Shell, silence: Silence) -> Callable[[ConnectionOptions], Backend]:
+    """The back end of a shell whose vendors' services go silent."""
+
+    def backend(_: ConnectionOptions) -> Backend:
+        plain, arm = make_backend(shell.arm, shell.state), shell.arm
+        services = VendorServices(vendors(), arm.clock.now, partial(arm.settings.get, "vendors"))
+        transport = SilentTransport(arm, silence, services)
+        return replace(plain, web=lambda: Web(plain.sources.hosts(), transport))
 
     return backend
