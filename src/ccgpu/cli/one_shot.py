@@ -82,7 +82,10 @@ class OneShot:
             if means is None:  # `require_usable` has refused it
                 raise UsageProblem("--run runs in a proven VM")
             require_release_policy(means, allow_loosened=loosened)
-            request = self._request(Run.begin(cloud, TIMEOUT, progress))
+            # `--timeout` is for all of it but the delete at the end.
+            limit = creation.progress_options.timeout
+            begun = Run.begin(cloud, limit or TIMEOUT, progress)
+            request = self._request(begun)
         except CcgpuError as err:
             return RunOutcome(spec.name, problem=err)
 
@@ -91,7 +94,8 @@ class OneShot:
             made.update(creation.as_json(outcome, deployment))
             return outcome
 
-        run = partial(self._run, request, means, LogLines(creation.runtime, output, progress))
+        shown = LogLines(creation.runtime, output, progress)
+        run = partial(self._run, None if limit is None else begun, request, means, shown)
         return create_and_run(spec.name, request.plan, create, run)
 
     def _request(self, run: "Run") -> "RunRequest":
@@ -110,7 +114,10 @@ class OneShot:
         request.require_sources()
         return request
 
-    def _run(self, request: "RunRequest", means: Any, shown: LogLines) -> "RunOutcome":
+    def _run(
+        self, limited: "Run | None", request: "RunRequest", means: Any, shown: LogLines
+    ) -> "RunOutcome":
+        """limited: the command as it began, if it has a time limit."""
         from ccgpu.azure.run import Run
         from ccgpu.store.keys import Keys
         from ccgpu.workflows.discovery.search import find_names
@@ -118,8 +125,7 @@ class OneShot:
 
         creation = self.creation
         cloud, name, runtime = creation.cloud, creation.spec.name, creation.runtime
-        limit = creation.progress_options.timeout
-        run = Run.begin(cloud, limit or TIMEOUT, shown.progress)
+        run = limited or Run.begin(cloud, TIMEOUT, shown.progress)
         guest = creation.backend.guest(cloud, name, Keys(runtime.state, name, runtime.home))
         how = RunMeans(
             guest,
@@ -128,7 +134,7 @@ class OneShot:
             allow_loosened=creation.attest_flags.allow_loosened,
             line=shown.print_line,
             following=shown.pausing,
-            limited=limit is not None,
+            limited=limited is not None,
         )
         return run_workload(run, find_names(run, name, creation.spec.group), request, how)
 

@@ -180,7 +180,7 @@ def pin(hub: "Hub", lock: Path | None, run: "Run", reference: str) -> "ModelMani
     """The manifest of a model: of its lock file, else from the hub."""
     from ccgpu.workflows.pin_model import locked_model
 
-    return locked_model(reference, hub, lock, run.listen)
+    return locked_model(reference, hub.within(run.deadline), lock, run.listen)
 
 
 @dataclass(frozen=True, slots=True)

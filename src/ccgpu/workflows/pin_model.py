@@ -8,6 +8,7 @@ was written by an earlier run is used without asking anybody, and nothing else i
 import hashlib
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +36,10 @@ _HINT_REFUSED = "the token in hf-token may not read it: accept the licence on th
 
 
 class Hub:
-    """huggingface.co, over `web`. token: of a user, for gated models; it is sent to HOST alone."""
+    """huggingface.co, over `web`. token: of a user, for gated models; it is sent to HOST alone.
+
+    deadline: of the command; None if an answer may take `time_limit` anyway.
+    """
 
     def __init__(
         self,
@@ -43,11 +47,17 @@ class Hub:
         scheduler: Scheduler,
         token: str | None = None,
         time_limit: float = TIME_LIMIT,
+        deadline: Deadline | None = None,
     ) -> None:
         self._web = web
         self._scheduler = scheduler
         self._token = token
         self._time_limit = time_limit
+        self._deadline = deadline
+
+    def within(self, deadline: Deadline) -> "Hub":
+        """The same, as a part of a command."""
+        return Hub(self._web, self._scheduler, self._token, self._time_limit, deadline)
 
     def listing(self, repository: str, revision: str) -> HubListing:
         """The files of a model at a revision: a commit, a branch or a tag.
@@ -91,7 +101,8 @@ class Hub:
         self, web: Web, request: HttpRequestSpec, repository: str
     ) -> Generator[Call, Any, bytes]:
         after, attempt = 0.0, 0
-        deadline = Deadline.after(self._scheduler.clock, self._time_limit)
+        deadline = self._deadline or Deadline.after(self._scheduler.clock, inf)
+        deadline = deadline.within(self._time_limit)
         doing = f"looking up {repository} at {HOST}"
         while True:
             try:

@@ -188,6 +188,9 @@ class _RunUnderWay:
     def _finish_job(
         self, guest: WorkloadGuest, seen: GuestWorkload, started: StartedContainer
     ) -> None:
+        if not self._means.limited:  # a job may take days, and then its outputs are fetched
+            task = replace(guest.task, deadline=guest.task.deadline.extended(inf))
+            guest = replace(guest, task=task)
         if self._request.wait:
             follower = LogFollower(guest, self._plan.name, seen.started_at, self._means.line)
             with self._means.following():
