@@ -90,6 +90,16 @@ def test_outputs_are_fetched_whole(runner):
     assert [one.name for one in Path("results").iterdir()] == ["one"]
 
 
+def test_a_job_without_a_time_limit_may_outlast_the_default_and_its_outputs_come(runner):
+    def take_long(line: str) -> None:
+        if '"action":"follow"' in line:
+            runner.shell.arm.advance(5 * 3600)
+
+    runner.before = take_long
+    document = runner.document(f"{JOB} --wait --output-dir out -- python train.py")
+    assert len(document["outputs"]["files"]) == 3
+
+
 def test_nothing_is_overwritten(runner):
     Path("out").mkdir()
     Path("out/mine").touch()
