@@ -35,7 +35,7 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Denied
 from ccgpu.net.retry import reread_delay
-from ccgpu.scheduling.scheduler import Task
+from ccgpu.scheduling.scheduler import Task, together
 
 # Consecutive 404s after which a listed resource counts as gone: a replica of ARM may lag behind.
 _READS_UNTIL_GONE = 3
