@@ -89,7 +89,7 @@ def _assert_told_truly(shell: Shell, done: Any) -> None:
     assert {id_ for id_, state in told.items() if state == "exists"} <= there, done
 
 
-@pytest.mark.parametrize("case", mostly_slow(CASES, 27, 5))
+@pytest.mark.parametrize("case", mostly_slow(CASES, 49, 5))
 def test_a_create_ends_in_time_and_names_what_is_left(
     fresh: Callable[[], Shell], times: dict[str, list[float]], case: tuple[int, str]
 ) -> None:
@@ -117,7 +117,7 @@ def test_a_create_is_undone_once_the_server_answers_again(
     assert limit < took <= limit + UNDO
 
 
-@pytest.mark.parametrize("case", mostly_slow(CASES, 27, 5))
+@pytest.mark.parametrize("case", mostly_slow(CASES, 49, 5))
 def test_a_delete_ends_in_time_and_names_what_is_left(
     fresh: Callable[[], Shell],
     times: dict[str, list[float]],
@@ -153,7 +153,7 @@ _READ_LIMIT = 300.0
 _BETWEEN_BYTES = 6.0
 
 
-@pytest.mark.parametrize("line", mostly_slow(list(OTHERS), 4))
+@pytest.mark.parametrize("line", mostly_slow(list(OTHERS), 5))
 def test_other_commands_end_in_time(
     fresh: Callable[[], Shell], created: Prepared, line: str
 ) -> None:
