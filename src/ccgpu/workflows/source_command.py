@@ -14,6 +14,7 @@ from threading import Timer
 
 from ccgpu.errors import TimedOut, UsageProblem
 from ccgpu.guest.ssh_process import running
+from ccgpu.scheduling.durations import in_seconds
 
 _LOOK_AGAIN = 0.1  # seconds
 _CHUNK = 64 * 1024
@@ -45,7 +46,7 @@ def read_output(
         what = err.strerror if isinstance(err, OSError) else "an argument cannot be passed"
         raise UsageProblem(f"{name} cannot be started: {what}") from None
     if late:
-        raise TimedOut(f"{name} has not ended after {timeout:.0f} s")
+        raise TimedOut(f"{name} has not ended after {in_seconds(timeout)}")
     if code:
         raise UsageProblem(
             f"{name} failed: {_ending(code)}; what it printed is not used",

@@ -11,6 +11,7 @@ from ccgpu.errors import (
     NotFound,
     QuotaExceeded,
 )
+from ccgpu.scheduling.durations import in_seconds
 
 # The error code of a refusal by the checks, not by Azure.
 PREFLIGHT = "Preflight"
@@ -55,7 +56,7 @@ def _reason_line(refusal: Refusal) -> str:
     """The reason against one candidate, with the error's code, and how long it was tried."""
     err, tried = refusal.error, refusal.tried
     if tried is not None:
-        return f"{tried.place}: {tried.message}, after {tried.seconds:.0f} s"
+        return f"{tried.place}: {tried.message}, after {in_seconds(tried.seconds)}"
     if isinstance(err, InvalidFile):
         text = "; ".join(f"{one.path}: {one.message}" for one in err.problems)
     else:
