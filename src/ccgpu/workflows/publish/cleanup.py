@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
-from ccgpu.azure.long_running import no_request, run_task, send_with_retry
+from ccgpu.azure.long_running import run_task, send_with_retry
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.publication_state import VersionFinding, judge_version
 from ccgpu.domain.resource import Body, ResourceId, key
 from ccgpu.errors import CcgpuError, Interrupted, Leftover
-from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.discovery.leftovers import left_behind_error
 from ccgpu.workflows.publish.context import PublishContext
 from ccgpu.workflows.publish.upload import delete_disk
@@ -82,7 +82,7 @@ def _read_begun(context: PublishContext, run: Run) -> Task[Body | None]:
         left -= 1
         if body is not None or not left:
             return body
-        yield Call(no_request, run.deadline.require(_READ_DELAY, doing))
+        yield from run.pause(_READ_DELAY, doing)
 
 
 def _what_is_left(*, kept: bool, failed: bool) -> str:

@@ -16,7 +16,6 @@ from ccgpu.azure.disk_access import DiskAccess
 from ccgpu.azure.long_running import (
     REPLICATION_DELAY,
     delete_and_wait,
-    no_request,
     run_task,
     send_with_retry,
     tag_and_wait,
@@ -33,7 +32,7 @@ from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, UsageProblem
 from ccgpu.image import vhd
 from ccgpu.image.page_ranges import PageRange, covers, data_ranges, merged, ranges_outside
 from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call, Task, together
+from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.workflows.publish.context import PublishContext
 
 _AT_ONCE = 8  # ranges under way: one for each thread of the pool, and 32 MiB of memory
@@ -114,9 +113,10 @@ def _ask_to_write(run: Run, access: DiskAccess) -> Task[UploadUrl]:
         polls = 0
         try:
             while isinstance(result, Pending):
-                after = run.deadline.require(poll_delay(polls, result.after), doing)
+                wanted, least = poll_delay(polls, result.after), result.after or 0.0
+                after = run.deadline.pause(wanted, doing, at_least=least)
                 polls += 1
-                result = yield Call(partial(access.poll, result), after)
+                result = yield run.call(partial(access.poll, result), doing, after)
         except AzureUnavailable as err:
             if not left:
                 raise
@@ -267,7 +267,7 @@ def _close(run: Run, access: DiskAccess) -> Task[None]:
         while _is_open((yield from send_with_retry(run, get, doing))):
             if run.cloud.now() - since >= REPLICATION_DELAY:
                 break
-            yield Call(no_request, run.deadline.require(poll_delay(polls, None), doing))
+            yield from run.pause(poll_delay(polls, None), doing)
             polls += 1
         else:
             return
@@ -286,5 +286,5 @@ def read_upload_disk(run: Run, id_: ResourceId) -> Task[Body | None]:
         body = yield from wait_until_settled(run, Kind.DISK, id_, doing)
         if body is not None or attempt == _READS - 1:
             return body
-        yield Call(no_request, run.deadline.require(_READ_DELAY, doing))
+        yield from run.pause(_READ_DELAY, doing)
     raise RuntimeError("the last read returns")

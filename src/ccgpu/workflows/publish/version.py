@@ -7,7 +7,6 @@ from functools import partial
 from ccgpu.azure.long_running import (
     delete_and_wait,
     follow_write,
-    no_request,
     send_with_retry,
 )
 from ccgpu.azure.run import Run
@@ -20,7 +19,7 @@ from ccgpu.domain.publication_state import (
 )
 from ccgpu.domain.resource import Body, Resource, ResourceId, state_of
 from ccgpu.errors import CcgpuError, Denied
-from ccgpu.scheduling.scheduler import Call, Task, together
+from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.workflows.publish.context import PublishContext
 
 _LOOK = 30.0  # seconds between two looks at the copies
@@ -87,7 +86,7 @@ def _watch(context: PublishContext) -> Task[None]:
     run = context.run
     with suppress(CcgpuError):
         while True:
-            yield Call(no_request, run.deadline.require(_LOOK, "watching the copies"))
+            yield from run.pause(_LOOK, "watching the copies")
             body = yield from read_version(context)
             if body is None or state_of(body) in _ENDED:
                 return
@@ -105,7 +104,7 @@ def wait_for_version(context: PublishContext) -> Task[Body | None]:
         if body is None or state_of(body) in _ENDED:
             return body
         run.tell("wait", state_of(body).lower(), context.wanted.version_id, Kind.GALLERY_VERSION)
-        yield Call(no_request, run.deadline.require(_LOOK, "waiting for the image version"))
+        yield from run.pause(_LOOK, "waiting for the image version")
 
 
 def remove_half_made(run: Run, id_: ResourceId) -> Task[Denied | None]:
