@@ -65,6 +65,26 @@ class Archive:
         )
         return _Trusted(f"file:{self.folder}", "stand-in", ("main",))
 
+    def sign(self) -> str:
+        """Sign the list with a new key; returns the line of a recipe for this source."""
+        if not shutil.which("gpg"):
+            pytest.skip("needs gpg")
+        home, release = self.folder / "gpg", self.folder / "dists" / "stand-in" / "Release"
+        home.mkdir(mode=0o700)
+        gpg = ["gpg", "--homedir", str(home), "--batch", "-q"]
+        keyring = self.folder / "key.gpg"
+        make = ["--passphrase", "", "--quick-gen-key", "stand-in@example.org", "ed25519", "sign"]
+        try:
+            for words in (
+                make,
+                ["--clearsign", "-o", str(release.with_name("InRelease")), str(release)],
+                ["-o", str(keyring), "--export"],
+            ):
+                subprocess.run([*gpg, *words], check=True, capture_output=True)
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
+        return f"deb [signed-by={keyring}] file:{self.folder} stand-in main"
+
     def _file(self, name: str, version: str) -> Path:
         return self.folder / "pool" / f"{name}_{version.replace(':', '%3a')}.deb"
 
