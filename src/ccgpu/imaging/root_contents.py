@@ -41,6 +41,8 @@ _MASKED = (
     *("systemd-pstore.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
     *("e2scrub_reap.service", "fstrim.timer"),
+    *("podman.service", "podman.socket", "podman-auto-update.service", "podman-restart.service"),
+    *("podman-auto-update.timer", "podman-clean-transient.service"),  # no pull, no API
     *("nvidia-cdi-refresh.service", "nvidia-cdi-refresh.path"),  # the CDI file is the build's
 )
 _GENERATORS = ("system-generators", "system-environment-generators")
