@@ -69,10 +69,15 @@ def _build(recipe: Path, out: Path, lock: Path, built: Path, *before: str) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_containers_run_without_a_registry_and_the_driver_is_that_of_the_table(tmp_path):
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """The folder of the built image, whose packages are in the cache."""
+    return built_image()
+
+
+def test_containers_run_without_a_registry_and_the_driver_is_that_of_the_table(built, tmp_path):
     if not shutil.which("skopeo") or not shutil.which("gcc"):
         pytest.skip("needs skopeo and gcc")
-    built = built_image()
     names = [
         each.name for each in image_files.load_manifest(built / "image.json").manifest.packages
     ]

@@ -91,7 +91,11 @@ def rebuild_root(root: Path) -> None:
     folder = root.with_name("unpacked")
     subprocess.run(["fsck.erofs", f"--extract={folder}", root], check=True, capture_output=True)
     (folder / "etc" / "motd").write_text("another root\n")
-    shutil.rmtree(folder / "usr" / "share" / "zoneinfo", ignore_errors=True)  # room
+    # Room: what is unpacked has each hard link as a file of its own.
+    for name in ("usr/share/zoneinfo", "usr/lib/x86_64-linux-gnu/gconv"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for file in folder.glob("usr/bin/perl5*"):
+        file.unlink()
     root.unlink()
     disk_parts.make_root_image(folder, root, 1)
     shutil.rmtree(folder)
