@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ccgpu.domain.image_driver import NEEDED, TOOLS, driver_packages, fitting_version, source_of
+from ccgpu.domain.image_driver import (
+    NEEDED,
+    PROGRAMS,
+    TOOLS,
+    cdi_document,
+    driver_packages,
+    fitting_version,
+    source_of,
+)
 from ccgpu.errors import ImageNotBuilt
 from ccgpu.imaging import gpu_driver
 from ccgpu.imaging.resolve import PrivateApt
@@ -44,6 +52,14 @@ def test_each_missing_package_has_a_source_that_has_it():
     assert "restricted" in source_of(PACKAGES.modules)
     assert "container toolkit" in source_of(TOOLS[0])
     assert "multiverse" in source_of("nvidia-utils-595-server")
+
+
+def test_a_container_gets_each_file_where_the_image_has_it():
+    document = cdi_document("595.71.05", ["/usr/lib/a/libcuda.so.595.71.05"], [PROGRAMS[0]])
+    mounts = document["containerEdits"]["mounts"]
+    assert [each["containerPath"] for each in mounts] == [each["hostPath"] for each in mounts]
+    assert all("ro" in each["options"] for each in mounts)
+    assert document["containerEdits"]["hooks"][0]["args"][-1] == "/usr/lib/a"
 
 
 @pytest.fixture
