@@ -109,7 +109,7 @@ def test_containers_run_without_a_registry_and_the_driver_is_that_of_the_table(b
 
     scratch = ScratchDisk(tmp_path / "scratch")
     with measured_machine(tmp_path / "one" / "disk.vhd", tmp_path, more=scratch.words) as running:
-        assert running.text("modinfo -F version nvidia") == "595.71.05"
+        assert running.text("/usr/sbin/modinfo -F version nvidia") == "595.71.05"
         cdi = json.loads(running.text("cat /etc/cdi/nvidia.json"))
         assert cdi["devices"][0]["name"] == "all"
         words = "sudo docker run --rm --network none --pull never"

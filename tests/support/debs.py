@@ -36,7 +36,7 @@ class Archive:
             file.write_bytes(data)
             file.chmod(0o755)
         target = self._file(name, version)
-        command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", tree, target]
+        command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(tree), str(target)]
         subprocess.run(command, check=True, capture_output=True)
         shutil.rmtree(tree)
 

@@ -23,8 +23,8 @@ def show(
 
     Of a manifest, these are the builder's word. A disk is measured, and its root file system is
     read: dpkg's status file, the links of units, the container store. What the image.json beside it
-    states otherwise is named. Exit codes: 0 shown; 3 `fsck.erofs` is missing; 9 the disk is damaged,
-    or another one, or lists something else.
+    states otherwise is named. Exit codes: 0 shown; 3 `fsck.erofs` is missing; 9 the disk is
+    damaged, or another one, or lists something else.
 
     Example: `ccgpu image show disk.vhd`
     """

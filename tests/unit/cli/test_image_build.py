@@ -72,7 +72,7 @@ def test_a_driver_that_cannot_be_attested_is_refused(shell, recipe, tmp_path, dr
 )
 def test_a_lock_of_another_recipe_is_refused(shell, recipe, machine, tmp_path, more, field):
     lock = ImageLock(
-        schema=SCHEMA,
+        schema_=SCHEMA,
         suite="bookworm",
         asked=("linux-image-cloud-amd64",),
         epoch=1,

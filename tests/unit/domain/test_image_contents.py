@@ -49,7 +49,7 @@ def test_a_lock_is_for_the_container_images_of_its_recipe_alone():
     assert recipe.driver == "595"
     locked = LockedContainer(repository="registry.example/a", digest=_DIGEST, manifest=_DIGEST)
     lock = ImageLock(
-        schema=SCHEMA, suite="x", asked=(), epoch=1, programs={}, packages=(), containers=(locked,)
+        schema_=SCHEMA, suite="x", asked=(), epoch=1, programs={}, packages=(), containers=(locked,)
     )
     assert locks_containers_of(lock, recipe)
     assert not locks_containers_of(lock, recipe.model_copy(update={"containers": ()}))
