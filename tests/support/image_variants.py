@@ -96,6 +96,7 @@ def rebuild_root(root: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     for file in folder.glob("usr/bin/perl5*"):
         file.unlink()
+    (folder / "usr" / "bin" / "sudo").chmod(0o4755)  # erofs-utils 1.5 sets the owner after the mode
     root.unlink()
     disk_parts.make_root_image(folder, root, 1)
     shutil.rmtree(folder)
