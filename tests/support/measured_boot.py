@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -157,11 +156,6 @@ def save_bundle(
 def verdict(folder: Path, words: str) -> CommandResult:
     """The verdict of a command line, as JSON."""
     return Shell(folder)(f"{words} -o json")
-
-
-def copy_of(disk: Path, folder: Path) -> Path:
-    """A disk that may be changed."""
-    return Path(shutil.copyfile(disk, folder / "disk.vhd"))
 
 
 def seconds_now() -> float:

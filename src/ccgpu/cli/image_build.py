@@ -49,7 +49,7 @@ def build(
     from ccgpu.workflows.build_image import ImageBuild
 
     runtime: Runtime = ctx.obj
-    cache = folders.cache() / "packages"
+    cache = folders.cache()
     with ProgressOptions(None, events).shown(runtime) as listen:
         built = ImageBuild(recipe, out, lock, cache, RealClock().now, listen).carry_out()
     runtime.answer(output, lambda: view.as_text(built), lambda: view.as_json(built))

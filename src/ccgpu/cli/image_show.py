@@ -21,10 +21,12 @@ def show(
 ) -> None:
     """Show what is inside an image: packages, units, command line, containers.
 
-    A disk is measured first. Its packages, units and containers are those of the image.json beside
-    it, which must describe this disk. Exit codes: 0 shown; 9 the disk is damaged, or another one.
+    Of a manifest, these are the builder's word. A disk is measured, and its root file system is
+    read: dpkg's status file, the links of units, the container store. What the image.json beside it
+    states otherwise is named. Exit codes: 0 shown; 3 `fsck.erofs` is missing; 9 the disk is
+    damaged, or another one, or lists something else.
 
-    Example: `ccgpu image show image.json`
+    Example: `ccgpu image show disk.vhd`
     """
     from ccgpu.views import image as view
     from ccgpu.workflows.measure_image import look_inside

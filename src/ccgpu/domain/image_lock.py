@@ -47,11 +47,23 @@ class LockedPackage(_LockPart):
     use: Literal["root", "boot"]
 
 
-class ImageLock(_LockPart):
-    """The packages of an image.
+class LockedContainer(_LockPart):
+    """A container image: its name, the digest of the recipe, and that of its amd64 manifest.
 
-    asked: what they were resolved from. epoch: the time that files of the build get, in seconds
-    since 1970. programs: the versions of the programs that the first build was made with.
+    Every byte of it follows from the manifest's digest.
+    """
+
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9./:_-]{0,249}$")]
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    manifest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class ImageLock(_LockPart):
+    """The packages and the container images of an image.
+
+    asked: what the packages were resolved from. epoch: the time that files of the build get, in
+    seconds since 1970. programs: the versions of the programs that the first build was made with.
+    driver: the exact version of the GPU driver.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -62,6 +74,8 @@ class ImageLock(_LockPart):
     epoch: Annotated[int, Field(gt=0, lt=2**33)]
     programs: dict[str, str]
     packages: Annotated[tuple[LockedPackage, ...], Field(max_length=_MOST)]
+    driver: Annotated[str | None, Field(pattern=r"^[0-9.]{3,16}$")] = None
+    containers: Annotated[tuple[LockedContainer, ...], Field(max_length=_MOST)] = ()
 
     @model_validator(mode="after")
     def _has_each_once(self) -> Self:
@@ -78,6 +92,12 @@ class ImageLock(_LockPart):
     def sha256(self) -> str:
         """The digest of the lock's canonical text."""
         return hashlib.sha256(dump_lock(self)).hexdigest()
+
+
+def locks_containers_of(lock: ImageLock, recipe: ImageRecipe) -> bool:
+    """Whether a lock has the container images of a recipe, and no others."""
+    wanted = [(each.reference.repository, each.reference.digest) for each in recipe.containers]
+    return sorted(wanted) == sorted((each.repository, each.digest) for each in lock.containers)
 
 
 def asked_packages(recipe: ImageRecipe) -> tuple[str, ...]:

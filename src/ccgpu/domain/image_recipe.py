@@ -4,13 +4,14 @@ A message starts with a verb, for it follows the path of the field, and ends wit
 """
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ccgpu.domain.apt_sources import parse_line
+from ccgpu.domain.container_reference import ContainerReference, parse_reference
 
-_MOST_PACKAGES, _MOST_FILES, _MOST_UNITS = 512, 256, 64
+_MOST_PACKAGES, _MOST_FILES, _MOST_UNITS, _MOST_CONTAINERS = 512, 256, 64, 64
 _FILE_LIMIT = 64 * 1024 * 1024
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
@@ -20,6 +21,7 @@ _SUITE = re.compile(r"[a-z][a-z0-9.+-]{1,40}")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,99}")  # Debian Policy, §5.6.7
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,200}\.(service|socket|timer|target|path|mount)")
 _WORD = re.compile(r"[!#-&(-~]+")  # printable, without space and quotes
+_DRIVER = re.compile(r"[0-9]{3}(\.[0-9]{1,3}){0,2}")
 # The builder's own words, and those that would start something else than the measured root.
 _OWN_WORDS = ("roothash", "init", "rdinit", "root", "initrd")
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -94,6 +96,22 @@ def _mode(value: str) -> str:
     return value
 
 
+def _driver(value: str) -> str:
+    if not _DRIVER.fullmatch(value):
+        raise ValueError("must be a driver branch such as 595, or a version such as 595.71.05")
+    return value
+
+
+def _driver_text(value: Any) -> Any:
+    """A branch as text: YAML without quotes has it as a number."""
+    return str(value) if type(value) is int else value
+
+
+def _image(value: str) -> str:
+    parse_reference(value)
+    return value
+
+
 ImageName = Annotated[str, AfterValidator(_name)]
 ImageVersion = Annotated[str, AfterValidator(_version)]
 Package = Annotated[str, AfterValidator(_package)]
@@ -123,11 +141,29 @@ class RecipeFile(_Part):
         return self
 
 
+class RecipeContainer(_Part):
+    """A container image in the image: its name with its digest.
+
+    layout: a folder that has it (OCI image layout), beside the recipe; without it, the registry
+    that the name begins with is asked.
+    """
+
+    image: Annotated[str, AfterValidator(_image)]
+    layout: Annotated[str | None, Field(min_length=1, max_length=4096)] = None
+
+    @property
+    def reference(self) -> ContainerReference:
+        """The name, in its parts."""
+        return parse_reference(self.image)
+
+
 class ImageRecipe(_Part):
     """What an image is made of.
 
     kernel: the package of the kernel, or one that depends on it. units: are enabled; the image
-    must have them. command_line: further words of the kernel's command line.
+    must have them. command_line: further words of the kernel's command line. driver: a branch or a
+    version of NVIDIA's driver, by the table of drivers. containers: images that workloads use
+    without a registry.
     """
 
     name: ImageName
@@ -142,11 +178,20 @@ class ImageRecipe(_Part):
     command_line: Annotated[str, Field(max_length=1024), AfterValidator(_command_line)] = (
         "console=ttyS0"
     )
+    driver: Annotated[
+        Annotated[str, AfterValidator(_driver)] | None, BeforeValidator(_driver_text)
+    ] = None
+    containers: Annotated[tuple[RecipeContainer, ...], Field(max_length=_MOST_CONTAINERS)] = ()
 
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:
         paths = [file.path for file in self.files]
-        for field, values in (("files", paths), ("packages", self.packages), ("units", self.units)):
+        images = [each.reference.by_digest for each in self.containers]
+        lists = (
+            *(("files", paths), ("packages", self.packages)),
+            *(("units", self.units), ("containers", images)),
+        )
+        for field, values in lists:
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 raise ValueError(f"names {twice[0]} twice in {field}: leave one out")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ccgpu.domain.image_manifest import ImageBytes, ImageDifference, ImageFile
+from ccgpu.domain.root_lists import RootLists
 from ccgpu.errors import ImageRejected
 
 _SHOWN = 4  # differences that the error names
@@ -12,13 +13,15 @@ _SHOWN = 4  # differences that the error names
 class MeasuredDisk:
     """A disk that was measured, and what it was compared with.
 
-    `found`: None if a manifest alone is shown. `manifest`: None if none was given.
+    `found`: None if a manifest alone is shown. `manifest`: None if none was given. `inside`: what
+    the root file system lists; None if it was not looked at.
     """
 
     source: str
     found: ImageBytes | None
     manifest: ImageFile | None
     differences: tuple[ImageDifference, ...] = ()
+    inside: RootLists | None = None
 
     def require_same(self) -> None:
         """Raise `ImageRejected` if the disk is not that of the manifest; it names what differs."""

@@ -32,20 +32,30 @@ _VERSIONS: Mapping[str, Sequence[str]] = {
     "mkfs.vfat": ("mkfs.vfat", "--help"),
     "mcopy": ("mcopy", "-V"),
 }
+# Those that container images need besides.
+CONTAINER_PROGRAMS: Mapping[str, str] = {"skopeo": "skopeo", "unshare": "util-linux"}
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)+")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SAID = 12  # lines of what a failed program said
 
 
-def require_programs() -> None:
+def find_program(name: str) -> str | None:
+    """The path of a program, where all of them are looked for."""
+    return shutil.which(name, path=_PATH)
+
+
+def require_programs(*, containers: bool = False) -> None:
     """Refuse to begin without one of the programs, or without root.
+
+    containers: whether the image has container images.
 
     Raises:
         ProgramMissing: with the packages to install, all of them.
     """
-    missing = [name for name in PROGRAMS if shutil.which(name, path=_PATH) is None]
+    wanted = {**PROGRAMS, **(CONTAINER_PROGRAMS if containers else {})}
+    missing = [name for name in wanted if find_program(name) is None]
     if missing:
-        packages = " ".join(dict.fromkeys(PROGRAMS[name] for name in missing))
+        packages = " ".join(dict.fromkeys(wanted[name] for name in missing))
         raise ProgramMissing(
             f"to build an image needs {', '.join(missing)}, not found on this machine",
             hint=f"`apt-get install {packages}` (Debian 12 or later)",

@@ -86,13 +86,29 @@ class PrivateApt:
 
     def kernel(self, name: str) -> str:
         """The package that has the kernel: `name`, or the one that it depends on."""
+        images = [each for each in self._depended(name) if each.startswith("linux-image-")]
+        return images[0] if images else name
+
+    def part_modules(self, kernel: str) -> list[str]:
+        """The packages with modules that a kernel's package depends on; Debian's has its own."""
+        return [each for each in self._depended(kernel) if each.startswith("linux-modules-")]
+
+    def versions(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """The versions that the sources have of packages, newest first; empty: none."""
+        found: dict[str, list[str]] = {name: [] for name in names}
+        for line in (
+            self._run("apt-cache", "madison", *names).decode("utf-8", "replace").split("\n")
+        ):
+            name, _, rest = line.partition("|")
+            if name.strip() in found:
+                found[name.strip()].append(rest.partition("|")[0].strip())
+        return found
+
+    def _depended(self, name: str) -> list[str]:
+        """The names of what a package depends on, the first of alternatives."""
         shown = self._run("apt-cache", "show", "--no-all-versions", name).decode("utf-8", "replace")
-        fields = control_fields(shown.partition("\n\n")[0])
-        for dependency in fields.get("depends", "").split(","):
-            depended = dependency.strip().partition(" ")[0]
-            if depended.startswith("linux-image-"):
-                return depended
-        return name
+        depends = control_fields(shown.partition("\n\n")[0]).get("depends", "")
+        return [each.strip().partition(" ")[0] for each in depends.split(",")]
 
     def _run(self, program: str, *words: str) -> bytes:
         return run_program(program, *self._options, *words)

@@ -5,17 +5,22 @@ path in the image.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from ccgpu.domain.image_manifest import ImagePackage
 from ccgpu.domain.image_recipe import ImageRecipe
+from ccgpu.domain.root_lists import status_text
 from ccgpu.errors import ImageNotBuilt, InvalidFile, Problem
 from ccgpu.guest.collector import script as collector_script
 from ccgpu.guest.scripts import assemble_script
+from ccgpu.imaging.container_store import LOWER
 from ccgpu.imaging.tree import RootTree
 
+# What the boot is made of, as a status file of dpkg; dpkg's own has what is installed.
+BOOT_PACKAGES = "/usr/lib/ccgpu/boot-packages"
 _UNITS = (
     *("ccgpu-config.service", "ccgpu-ready.service", "ccgpu-scratch.service", "ssh.service"),
     *("systemd-networkd.service", "systemd-resolved.service"),
@@ -36,6 +41,9 @@ _MASKED = (
     *("systemd-pstore.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
     *("e2scrub_reap.service", "fstrim.timer"),
+    *("podman.service", "podman.socket", "podman-auto-update.service", "podman-restart.service"),
+    *("podman-auto-update.timer", "podman-clean-transient.service"),  # no pull, no API
+    *("nvidia-cdi-refresh.service", "nvidia-cdi-refresh.path"),  # the CDI file is the build's
 )
 _GENERATORS = ("system-generators", "system-environment-generators")
 _STARTED = ("/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*")
@@ -52,16 +60,25 @@ _REMOVED = (
 )
 
 
-def add_contents(root: RootTree, recipe: ImageRecipe, folder: Path) -> tuple[str, ...]:
+def add_contents(
+    root: RootTree,
+    recipe: ImageRecipe,
+    folder: Path,
+    boot: Iterable[ImagePackage],
+    units: Sequence[str],
+) -> tuple[str, ...]:
     """Add ccgpu's files and the recipe's; return the units that start at boot.
 
-    folder: what the sources of the recipe's files are relative to.
+    folder: what the sources of the recipe's files are relative to. boot: the packages of the boot.
+    units: start besides ccgpu's own and the recipe's.
     """
-    for path, data in _own_files():
+    for path, data in tree_files("root"):
         mode = 0o755 if data.startswith(b"#!") else 0o644
         root.write(path, data, 0o440 if path.startswith("/etc/sudoers.d/") else mode)
     for name, data in _scripts():
         root.write(f"/usr/lib/ccgpu/{name}", data)
+    root.write(BOOT_PACKAGES, status_text(boot).encode())
+    root.inside(LOWER).mkdir(mode=0o755)
     root.write("/etc/machine-id", b"")
     root.write("/etc/hostname", f"{recipe.name}\n".encode())
     root.write("/etc/hosts", f"127.0.0.1 localhost {recipe.name}\n".encode())
@@ -69,7 +86,7 @@ def add_contents(root: RootTree, recipe: ImageRecipe, folder: Path) -> tuple[str
     for number, file in enumerate(recipe.files):
         data = _source(folder / file.source, number) if file.source else (file.text or "").encode()
         root.write(file.path, data, int(file.mode, 8))
-    return _enable(root, recipe)
+    return _enable(root, recipe, units)
 
 
 def trim(root: RootTree) -> None:
@@ -80,24 +97,29 @@ def trim(root: RootTree) -> None:
         root.remove(pattern)
 
 
-def _enable(root: RootTree, recipe: ImageRecipe) -> tuple[str, ...]:
+def _enable(root: RootTree, recipe: ImageRecipe, units: Sequence[str]) -> tuple[str, ...]:
     places = ("etc", "usr/lib", "lib")
     for number, unit in enumerate(recipe.units):
         if not any(root.exists(f"/{place}/systemd/system/{unit}") for place in places):
             message = "is not in the image: a package or a file of the recipe must have it"
             raise InvalidFile("the recipe", [Problem(f"units.{number}", f"{unit} {message}")])
-    root.run("systemctl", "enable", "-q", *_UNITS, *recipe.units)
+    root.run("systemctl", "enable", "-q", *_UNITS, *units, *recipe.units)
     root.link("/etc/systemd/system/default.target", "/usr/lib/systemd/system/multi-user.target")
     for unit in _MASKED:
         root.link(f"/etc/systemd/system/{unit}", "/dev/null")
     for kind in _GENERATORS:
         for name in list(root.names([f"/usr/lib/systemd/{kind}/*", f"/lib/systemd/{kind}/*"])):
             root.link(f"/etc/systemd/{kind}/{name}", "/dev/null")
-    started = tuple(root.names(_STARTED))
+    started = started_units(root)
     masked = {name for name in started if re.sub("@[^.]*", "@", name) in _MASKED}
     for name in masked:
         root.remove(f"/etc/systemd/system/*.wants/{name}")
     return tuple(name for name in started if name not in masked)
+
+
+def started_units(root: RootTree) -> tuple[str, ...]:
+    """The units that links below /etc start at boot."""
+    return tuple(root.names(_STARTED))
 
 
 def _scripts() -> Iterator[tuple[str, bytes]]:
@@ -108,8 +130,9 @@ def _scripts() -> Iterator[tuple[str, bytes]]:
     yield "ready", assemble_script(("image.metadata", "image.ready"))
 
 
-def _own_files() -> list[tuple[str, bytes]]:
-    tree = resources.files("ccgpu").joinpath("templates", "image", "root")
+def tree_files(name: str) -> list[tuple[str, bytes]]:
+    """The files of a tree in `templates/image`: their paths in the image, and their bytes."""
+    tree = resources.files("ccgpu").joinpath("templates", "image", name)
     return sorted(_files_below(tree, ""))
 
 

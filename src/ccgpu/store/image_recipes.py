@@ -44,7 +44,12 @@ def _problem(document: Document, error: "ErrorDetails") -> Problem:
 
 
 def _message(error: "ErrorDetails") -> str:
-    from ccgpu.domain.image_recipe import ImageRecipe, RecipeDistribution, RecipeFile
+    from ccgpu.domain.image_recipe import (
+        ImageRecipe,
+        RecipeContainer,
+        RecipeDistribution,
+        RecipeFile,
+    )
     from ccgpu.domain.spec.problems import message_for
 
     if error["type"] == "value_error":
@@ -52,7 +57,11 @@ def _message(error: "ErrorDetails") -> str:
     if error["type"] != "extra_forbidden":
         return message_for(error)
     *above, name = error["loc"]
-    parts = {"distribution": RecipeDistribution.model_fields, "files": RecipeFile.model_fields}
+    parts = {
+        "distribution": RecipeDistribution.model_fields,
+        "files": RecipeFile.model_fields,
+        "containers": RecipeContainer.model_fields,
+    }
     fields = parts[str(above[0])] if above else ImageRecipe.model_fields
     close = difflib.get_close_matches(str(name), list(fields), n=1)
     known = f"did you mean {close[0]}?" if close else f"there are {', '.join(fields)}"

@@ -10,8 +10,12 @@ from rich.text import Text
 from ccgpu.domain.image_manifest import ImageBytes, ImageManifest
 from ccgpu.domain.measured_disk import MeasuredDisk
 from ccgpu.domain.plain_text import one_line
+from ccgpu.domain.root_lists import RootLists
 
-_NO_MANIFEST = "packages, units and containers: only a manifest states them, and none is beside it"
+_BY_STATUS = (
+    "The root file system lists the same: packages by dpkg's status file, units, containers."
+)
+_NO_MANIFEST = "No manifest is beside the disk. What its root file system lists:"
 
 
 def measured_as_text(measured: MeasuredDisk) -> RenderableType:
@@ -37,9 +41,12 @@ def inside_as_text(shown: MeasuredDisk) -> RenderableType:
         parts.append(Text(f"{stated.name} {stated.version}, SHA-256 {shown.manifest.sha256}\n"))
     known = shown.found or stated
     parts += [] if known is None else [_table(known)]
-    if stated is None:
-        return Group(*parts, Text(f"\n{_NO_MANIFEST}"))
-    return Group(*parts, *map(Text, _contents(stated)))
+    lists = stated or shown.inside
+    if stated is not None:
+        parts.append(Text(f"\nlock: SHA-256 {stated.lock_sha256}"))
+    if shown.inside is not None:
+        parts.append(Text(f"\n{_NO_MANIFEST if stated is None else _BY_STATUS}"))
+    return Group(*parts, *map(Text, () if lists is None else _contents(lists)))
 
 
 def _table(image: ImageBytes) -> Table:
@@ -64,9 +71,8 @@ def _rows(image: ImageBytes) -> Iterator[tuple[str, str]]:
         yield f"PCR {index}", value
 
 
-def _contents(manifest: ImageManifest) -> Iterator[str]:
-    """What the builder states: lists, each with its number."""
-    yield f"\nlock: SHA-256 {manifest.lock_sha256}"
+def _contents(manifest: ImageManifest | RootLists) -> Iterator[str]:
+    """The lists, each with its number."""
     for title, entries in (
         ("packages", [f"{p.name} {p.version} {p.architecture}" for p in manifest.packages]),
         ("units", list(manifest.units)),
@@ -100,6 +106,15 @@ def inside_as_json(shown: MeasuredDisk) -> dict[str, Any]:
         "source": shown.source,
         "manifest": _file(shown),
         "image": None if image is None else image.model_dump(mode="json", by_alias=True),
+        "inside": None if shown.inside is None else _lists(shown.inside),
+    }
+
+
+def _lists(inside: RootLists) -> dict[str, Any]:
+    return {
+        "packages": [each.model_dump(mode="json") for each in inside.packages],
+        "units": list(inside.units),
+        "containers": [each.model_dump(mode="json") for each in inside.containers],
     }
 
 

@@ -1,12 +1,15 @@
 """`image measure`, `image show`: what a disk is, and whether it is that of a manifest."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ccgpu.domain.image_manifest import ImageFile, differences
 from ccgpu.domain.measured_disk import MeasuredDisk
+from ccgpu.domain.root_lists import list_differences
 from ccgpu.errors import ImageRejected
 from ccgpu.image.malformed import MalformedImage
 from ccgpu.image.measure import measure
+from ccgpu.imaging import root_reading
 from ccgpu.store import image_files
 from ccgpu.store.image_files import DiskFile
 
@@ -42,10 +45,19 @@ def look_inside(path: Path) -> MeasuredDisk:
 
     Raises:
         InvalidFile: As `measure_disk`.
-        ImageRejected: As `measure_disk`; or the disk is not that of the manifest beside it.
+        ProgramMissing: It is a disk, and its file system cannot be read on this machine.
+        ImageRejected: As `measure_disk`; or the disk, or what its root file system lists, is not
+            that of the manifest beside it.
     """
     if image_files.is_manifest(path):
         return MeasuredDisk(str(path), None, image_files.load_manifest(path))
+    root_reading.require_reader()
     measured = measure_disk(path, image_files.manifest_beside(path))
     measured.require_same()
-    return measured
+    with image_files.open_disk(path) as blocks:
+        inside = root_reading.read_lists(blocks, str(path))
+    stated = measured.manifest
+    compared = () if stated is None else list_differences(stated.manifest, inside)
+    looked_at = replace(measured, inside=inside, differences=compared)
+    looked_at.require_same()
+    return looked_at

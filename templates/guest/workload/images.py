@@ -8,6 +8,8 @@ from ccgpu.templates.guest.workload.base import Vm, WorkloadError, complaint, pr
 
 ENGINE = "docker"  # Docker, or podman under its name
 REFERENCE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,511}", re.ASCII)
+# The container images in a measured image, by tag: `image build` writes the file.
+INCLUDED = "usr/lib/ccgpu/containers.json"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
@@ -23,6 +25,7 @@ def find_image(vm: Vm, reference: str, *, pull: bool, seconds: float) -> tuple[s
 
     The word is `REPOSITORY@sha256:…`; for an image that no registry has, its id.
     """
+    reference = included(vm, reference)
     repository, _, wanted = reference.partition("@")
     found = inspect(vm, reference)
     if pull and (found is None or not wanted):
@@ -46,6 +49,23 @@ def find_image(vm: Vm, reference: str, *, pull: bool, seconds: float) -> tuple[s
     if not DIGEST.fullmatch(identity):
         raise WorkloadError("engine.error", f"the engine tells no id of {reference}")
     return identity, identity
+
+
+def included(vm: Vm, reference: str) -> str:
+    """The reference by digest of a tag that a measured image has; else as it is."""
+    try:
+        digests = json.loads((vm.root / INCLUDED).read_bytes())
+    except FileNotFoundError:
+        return reference
+    except (OSError, ValueError) as err:
+        raise WorkloadError("engine.error", f"/{INCLUDED} cannot be read: {err}") from err
+    name, _, wanted = reference.partition("@")
+    if full_name(without_tag(name)) == full_name(name):
+        return reference  # it names no tag
+    for tag, digest in digests.items():
+        if full_name(tag) == full_name(name) and wanted in ("", digest):
+            return f"{without_tag(name)}@{digest}"
+    return reference
 
 
 def inspect(vm: Vm, reference: str) -> dict[str, Any] | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from ccgpu.domain.image_manifest import dump
+from ccgpu.imaging import programs
+from support.erofs import root_that_lists_the_facts
 from support.measured_images import Parts
 
 SMALL = Parts(wide=False)
@@ -76,8 +78,17 @@ def test_what_is_on_the_esp_is_named(shell, built):
     assert "loader/addons/x.addon.efi (an addon of the command line)" in done.err
 
 
-def test_what_is_inside_is_shown(shell, built):
-    shell.width = 200
+@pytest.fixture
+def listing(built: Path) -> Path:
+    """The same, with a root file system that lists what the manifest states."""
+    parts = replace(SMALL, root=root_that_lists_the_facts())
+    (built / "disk.vhd").write_bytes(parts.vhd())
+    (built / "image.json").write_bytes(dump(parts.manifest()))
+    return built
+
+
+def test_what_is_inside_is_shown(shell, listing):
+    shell.width, built = 200, listing
     for file in ("image.json", "disk.vhd"):
         done = shell(f"image show {built}/{file}")
         assert done.code == 0
@@ -92,14 +103,39 @@ def test_what_is_inside_is_shown(shell, built):
     assert document["image"]["packages"][0]["name"] == "busybox-static"
 
 
-def test_a_disk_without_a_manifest_shows_what_its_bytes_say(shell, built):
-    (built / "image.json").unlink()
-    done = shell(f"image show {built}/disk.vhd")
+def test_a_disk_without_a_manifest_shows_what_its_bytes_say(shell, listing):
+    (listing / "image.json").unlink()
+    done = shell(f"image show {listing}/disk.vhd")
     assert done.code == 0
-    assert "only a manifest states them" in done.out
-    document = shell(f"image show {built}/disk.vhd -o json").document
+    assert "No manifest is beside the disk" in done.out
+    assert "packages: 2\n  tpm2-tools 5.4-1 amd64\n  busybox-static" in done.out
+    document = shell(f"image show {listing}/disk.vhd -o json").document
     assert document["manifest"] is None
     assert "packages" not in document["image"]
+    assert document["inside"]["units"] == ["ccgpu-ready.service"]
+    assert document["inside"]["containers"][0]["reference"] == "docker.io/x/y:1"
+
+
+def test_a_manifest_that_lists_something_else_than_the_root_is_9(shell, listing):
+    text = (listing / "image.json").read_text().replace("5.4-1", "5.4-2")
+    (listing / "image.json").write_text(text)
+    done = shell(f"image show {listing}/disk.vhd")
+    assert done.code == 9
+    assert "packages.tpm2-tools: expected 5.4-2 amd64, found 5.4-1 amd64" in done.err
+
+
+def test_a_root_that_is_no_file_system_is_9(shell, built):
+    done = shell(f"image show {built}/disk.vhd")
+    assert done.code == 9
+    assert "the root file system of" in done.err
+
+
+def test_a_missing_reader_is_named_with_its_package(shell, built, monkeypatch):
+    monkeypatch.setattr(programs, "_PATH", "/nonexistent")
+    done = shell(f"image show {built}/disk.vhd")
+    assert done.code == 3
+    assert "fsck.erofs" in done.err
+    assert "apt-get install erofs-utils" in done.err
 
 
 def test_a_disk_beside_another_manifest_is_9(shell, built):

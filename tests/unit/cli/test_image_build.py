@@ -2,6 +2,7 @@
 
 import pytest
 
+from ccgpu.domain.image_lock import SCHEMA, ImageLock, dump_lock
 from ccgpu.imaging import programs
 
 _RECIPE = "name: tiny\nversion: 1.0.0\ndistribution:\n  suite: bookworm\n"
@@ -45,6 +46,47 @@ def test_a_missing_program_is_named_with_its_package(shell, recipe, machine, tmp
     assert "mkfs.erofs" in done.error["message"]
     assert "apt-get install erofs-utils" in done.error["hint"]
     assert not (tmp_path / "out").exists()
+
+
+def test_container_images_need_a_program_more(shell, recipe, machine, tmp_path):
+    image = f"registry.example/a/b@sha256:{'a' * 64}"
+    recipe.write_text(f"{_RECIPE}containers: [{{image: '{image}'}}]\n")
+    done = shell(f"image build {recipe} --out {tmp_path}/out")
+    assert done.code == 3
+    assert "apt-get install skopeo util-linux" in done.err
+    assert machine.exists()
+
+
+@pytest.mark.parametrize(("driver", "said"), [("580", "no published manifest"), ("1", "must be")])
+def test_a_driver_that_cannot_be_attested_is_refused(shell, recipe, tmp_path, driver, said):
+    recipe.write_text(f"{_RECIPE}driver: {driver}\n")
+    done = shell(f"image build {recipe} --out {tmp_path}/out")
+    assert done.code == 3
+    assert "driver" in done.err
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [("driver: 595\n", "asked"), ("containers: [{image: IMAGE}]\n", "containers")],
+)
+def test_a_lock_of_another_recipe_is_refused(shell, recipe, machine, tmp_path, more, field):
+    lock = ImageLock(
+        schema_=SCHEMA,
+        suite="bookworm",
+        asked=("linux-image-cloud-amd64",),
+        epoch=1,
+        programs={},
+        packages=(),
+    )
+    (tmp_path / "lock").write_bytes(dump_lock(lock))
+    image = f"registry.example/a/b@sha256:{'a' * 64}"
+    recipe.write_text(_RECIPE + more.replace("IMAGE", f"'{image}'"))
+    done = shell(f"image build {recipe} --out {tmp_path}/out --lock {tmp_path}/lock")
+    assert done.code == 3
+    assert field in done.err
+    assert "of another recipe" in done.err
+    assert machine.exists()
 
 
 def test_an_image_that_is_there_is_not_written_over(shell, recipe, machine, tmp_path):

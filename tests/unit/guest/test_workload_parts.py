@@ -351,6 +351,27 @@ def test_digests_of_other_repositories_do_not_count():
     assert images.digests_of({"RepoDigests": known}, "a/b:1") == [_DIGEST]
 
 
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("docker.io/a/b:v1", f"docker.io/a/b@{_DIGEST}"),
+        ("a/b:v1", f"a/b@{_DIGEST}"),
+        (f"a/b:v1@{_DIGEST}", f"a/b@{_DIGEST}"),
+        ("a/b:v2", "a/b:v2"),
+        ("a/b", "a/b"),
+        (f"a/b:v1@sha256:{'0' * 64}", f"a/b:v1@sha256:{'0' * 64}"),
+    ],
+)
+def test_an_image_that_a_measured_image_has_is_named_by_its_digest(vm, reference, expected):
+    assert images.included(vm, reference) == reference
+    file = vm.root / images.INCLUDED
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"docker.io/a/b:v1": _DIGEST}))
+    assert images.included(vm, reference) == expected
+    file.write_text("{")
+    refused("engine.error", images.included, vm, reference)
+
+
 # --- The GPU ---
 
 

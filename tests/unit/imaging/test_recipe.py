@@ -43,6 +43,9 @@ def test_the_example_is_a_recipe():
         ("files:\n  - path: /run/x\n    text: x\n", "files.0.path is below a folder"),
         ("files:\n  - path: /etc/x\n", "files.0 must have either text or source"),
         ("files:\n  - path: /x\n    text: x\n    mode: rw\n", "files.0.mode must be three octal"),
+        ("driver: newest\n", "driver must be a driver branch such as 595"),
+        ("containers:\n  - image: x.example/a:v1\n", "containers.0.image must name host"),
+        ("containers:\n  - imag: x\n", "containers.0.imag is not a field here, did you mean"),
         ("files:\n  - path: /x\n    txt: x\n", "files.0.txt is not a field here, did you mean"),
     ],
 )

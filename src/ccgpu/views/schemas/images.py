@@ -54,6 +54,7 @@ _FACTS: dict[str, Schema] = {
     "units": listing(TEXT),
     "containers": listing(record({"reference": TEXT, "digest": TEXT})),
 }
+_LISTS = ("packages", "units", "containers")
 _MANIFEST = nullable(record({"path": TEXT, "sha256": SHA256, "name": TEXT, "version": TEXT}))
 
 
@@ -111,13 +112,23 @@ def image_lock() -> dict[str, Any]:
     )
     return document(
         "ccgpu.image-lock/1",
-        "Every package of a measured image, by its bytes.",
+        "Every package and container image of a measured image, by its bytes.",
         {
             "suite": TEXT,
             "asked": listing(TEXT),
             "epoch": described(COUNT, "The time that files of the build get, since 1970."),
             "programs": mapping(TEXT),
             "packages": listing(part),
+            "driver": described(nullable(TEXT), "The version of the GPU driver."),
+            "containers": listing(
+                record(
+                    {
+                        "repository": TEXT,
+                        "digest": described(TEXT, "That of the recipe."),
+                        "manifest": described(TEXT, "That of the manifest for amd64."),
+                    }
+                )
+            ),
         },
     )
 
@@ -147,6 +158,10 @@ def image_shown() -> dict[str, Any]:
             "source": TEXT,
             "manifest": _MANIFEST,
             "image": record(known, ["schema", *_FACTS]),
+            "inside": described(
+                nullable(record({each: _FACTS[each] for each in _LISTS})),
+                "What the root file system lists, by its bytes; null if a manifest is shown.",
+            ),
         },
     )
 
