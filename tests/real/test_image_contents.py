@@ -61,10 +61,14 @@ def _driver_archive(folder: Path, kernel: str) -> Archive:
 
 
 def _build(recipe: Path, out: Path, lock: Path, built: Path, *before: str) -> None:
-    command = [*before, sys.executable, "-m", "ccgpu", "image", "build", recipe, "--out", out]
+    build = [sys.executable, "-m", "ccgpu", "image", "build", str(recipe), "--out", str(out)]
     environ = measured_image.build_environment(built)
     done = subprocess.run(
-        [*command, "--lock", lock], capture_output=True, text=True, check=False, env=environ
+        [*before, *build, "--lock", str(lock)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environ,
     )
     assert done.returncode == 0, done.stderr
 

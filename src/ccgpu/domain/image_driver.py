@@ -8,7 +8,6 @@ open sources, and NVIDIA's userspace of the same version. The device is describe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from ccgpu.domain.drivers import Driver
@@ -70,7 +69,7 @@ def fitting_version(start: str, offered: Sequence[str]) -> str | None:
 
 def cdi_document(version: str, libraries: Sequence[str], programs: Sequence[str]) -> dict[str, Any]:
     """The CDI file: every GPU with the driver's files. libraries: paths of `lib*.so.VERSION`."""
-    folders = dict.fromkeys(str(PurePosixPath(each).parent) for each in libraries)
+    folders = dict.fromkeys(each.rpartition("/")[0] for each in libraries)
     hook = ["nvidia-cdi-hook", "update-ldcache"]
     for folder in folders:
         hook += ["--folder", folder]
