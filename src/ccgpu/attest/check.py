@@ -84,8 +84,7 @@ class Checks:
 
         Only `True` itself counts as holding.
         """
-        left = expected if type(expected) is str else format_value(expected)
-        right = actual if type(actual) is str else format_value(actual)
+        left, right = format_value(expected), format_value(actual)
         held = ok is True
         self._made.append(Check(rule.id, rule.what, held, left, right, rule.source))
         return held

@@ -10,6 +10,10 @@ RULE = Rule("a.rule", "what holds", "RFC 0, 1")
 OTHER = Rule("b.rule", "what else holds", "RFC 0, 2")
 
 
+class _Digest(bytes):
+    """A kind of bytes."""
+
+
 def test_a_value_is_verified_by_the_checks_since_its_checkpoint():
     checks = Checks()
     checks.record(OTHER, False, 1, 2)  # of another value
@@ -117,6 +121,8 @@ def test_adopted_checks_count_like_recorded_ones(ok):
         (True, "true"),
         (False, "false"),
         (None, "absent"),
+        (1.5, "1.5"),
+        (_Digest(b"\x01"), "01"),
         (b"\x0a\xff", "0aff"),
         (b"", "(empty)"),
         (datetime(2026, 11, 22, 12, 0, 7, 999, tzinfo=UTC), "2026-11-22T12:00:07Z"),
