@@ -131,7 +131,7 @@ def format_value(value: object) -> str:
     """A value as checks print it: bytes in hex, times in UTC with Z, anything else as text."""
     kind = type(value)
     if kind not in _FORMATS:  # a subclass is printed as its base
-        kind = next((base for base in _FORMATS if isinstance(value, base)), object)
+        kind = next(base for base in _FORMATS if isinstance(value, base))
     return _FORMATS[kind](value)
 
 

@@ -121,7 +121,6 @@ def test_adopted_checks_count_like_recorded_ones(ok):
         (True, "true"),
         (False, "false"),
         (None, "absent"),
-        (1.5, "1.5"),
         (_Digest(b"\x01"), "01"),
         (b"\x0a\xff", "0aff"),
         (b"", "(empty)"),
