@@ -268,9 +268,9 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
 
     A machine of no deployment at an address that the simulation does not have is a real one.
     """
-    from ccgpu.fakeguest import guests
+    from ccgpu.cli.simulated_state import inhabit
 
-    guests.inhabit(arm)
+    inhabit(arm)
     arm.attestation_keys = lambda: vendors().maa_key_set()
 
     def channels(target: "GuestTarget") -> "AbstractContextManager[Channel]":

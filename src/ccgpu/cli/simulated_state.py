@@ -13,6 +13,7 @@ from ccgpu.store.folders import fake_journals
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import SeedOutcome
+    from ccgpu.fakearm import FakeArm, StoredDisk
     from ccgpu.fakeguest.vendors import SimulatedVendors
     from ccgpu.views.served import ServedAzure
 
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
 def sku_folder(journals: Path) -> Path:
     """The folder that keeps what sizes are offered, beside the journals."""
     return journals.with_name(f"{journals.name}.skus")
+
+
+def inhabit(arm: "FakeArm") -> None:
+    """Let a guest run in each VM of a simulated subscription."""
+    from ccgpu.fakeguest import guests
+
+    guests.inhabit(arm, _measure_disk)
+
+
+def _measure_disk(disk: "StoredDisk") -> Mapping[str, Any] | None:
+    """What a boot measures of an uploaded disk; None if it is no sound measured image."""
+    from ccgpu.image.malformed import MalformedImage
+    from ccgpu.image.measure import measure
+
+    try:
+        return measure(disk).model_dump(mode="json")
+    except MalformedImage:
+        return None
 
 
 class Simulation:
@@ -30,7 +49,6 @@ class Simulation:
 
     def __init__(self, path: Path) -> None:
         from ccgpu.fakearm import FakeArm
-        from ccgpu.fakeguest import guests
 
         self.journals = fake_journals(path)
         self._path = path
@@ -40,7 +58,7 @@ class Simulation:
         except (ValueError, OSError, sqlite3.Error) as err:
             hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
             raise StateUnusable(f"{path}: {err}", hint=hint) from err
-        guests.inhabit(self.arm)
+        inhabit(self.arm)
 
     def vendors(self) -> "SimulatedVendors":
         """The simulated AMD and NVIDIA of this subscription; the first call makes their keys."""

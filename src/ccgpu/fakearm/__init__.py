@@ -7,8 +7,10 @@ from ccgpu.fakearm.clock import VirtualClock
 from ccgpu.fakearm.credential import FakeCredential
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import NCC_SIZE
+from ccgpu.fakearm.storage.pages import StoredDisk
 from ccgpu.fakearm.transport import FakeTransport
 from ccgpu.fakearm.vm.inside import Machine, MachineBoot, ScriptOutput, StoredFile
+from ccgpu.fakearm.vm.measured import MeasureDisk
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "Fault",
     "Machine",
     "MachineBoot",
+    "MeasureDisk",
     "Request",
     "Response",
     "ScriptOutput",
+    "StoredDisk",
     "StoredFile",
     "VirtualClock",
 ]

@@ -56,6 +56,7 @@ from ccgpu.fakearm.storage.hosts import is_known_host as is_blob_host
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.vm import console, machines
 from ccgpu.fakearm.vm.inside import Machine, VmInside, find_machine
+from ccgpu.fakearm.vm.measured import MeasureDisk
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 from ccgpu.fakearm.world import World
 
@@ -225,9 +226,10 @@ class FakeArm:
         lag.hide_from_reads(call, answer)
         return Response(answer.status, answer.body, {**answer.headers, **left}) if left else answer
 
-    def inhabit(self, guests: VmInside) -> None:
-        """Let `guests` run in the VMs."""
+    def inhabit(self, guests: VmInside, measure_disk: MeasureDisk | None = None) -> None:
+        """Let `guests` run in the VMs. measure_disk: what a boot measures of an uploaded disk."""
         self._world.inside = guests
+        self._world.measure_disk = measure_disk
 
     @contextmanager
     def machine_at(self, address: str) -> Iterator[Machine | None]:

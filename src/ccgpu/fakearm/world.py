@@ -18,6 +18,7 @@ from ccgpu.fakearm.wire import Body
 
 if TYPE_CHECKING:
     from ccgpu.fakearm.vm.inside import VmInside
+    from ccgpu.fakearm.vm.measured import MeasureDisk
 
 
 @dataclass(slots=True)
@@ -100,6 +101,7 @@ class World:
         self.home = home or subscription
         self.instant = False  # whether operations take no time
         self.inside: VmInside | None = None  # what runs in the VMs
+        self.measure_disk: MeasureDisk | None = None  # what a VM's boot measures of an own disk
         self.now = 0.0
         self._serial = self._stored_serial = 0
 

@@ -5,7 +5,7 @@ A guest's modules are imported when it is asked: most requests to Azure are abou
 
 from collections.abc import Sequence
 
-from ccgpu.fakearm import FakeArm, Machine, ScriptOutput
+from ccgpu.fakearm import FakeArm, Machine, MeasureDisk, ScriptOutput
 
 
 class SimulatedGuests:
@@ -29,6 +29,9 @@ class SimulatedGuests:
         return ScriptOutput(ending.stdout, ending.stderr)
 
 
-def inhabit(arm: FakeArm) -> None:
-    """Let a guest run in each VM of the subscription."""
-    arm.inhabit(SimulatedGuests())
+def inhabit(arm: FakeArm, measure_disk: MeasureDisk | None = None) -> None:
+    """Let a guest run in each VM of the subscription.
+
+    measure_disk: what a boot measures of a disk that was uploaded.
+    """
+    arm.inhabit(SimulatedGuests(), measure_disk)

@@ -28,6 +28,15 @@ def test_the_answer_names_version_regions_digests_and_costs(shell, built, golden
     assert "is published already: nothing to do" in again.out
 
 
+def test_a_vm_of_a_published_image_is_held_to_it(shell, built):
+    document = shell(f"{_LINE.format(built.path)} --yes -o json").document
+    spec = {"image": {"measured": str(built.path / "image.json"), "gallery": document["version"]}}
+    (shell.folder / "spec.json").write_text(json.dumps({"name": "demo", **spec}))
+    done = shell(f"create --backend fake -f {shell.folder}/spec.json --yes -o json")
+    assert (done.code, done.document["state"]) == (0, "attested")
+    assert shell("attest demo --backend fake -o json").document["policy"] == "measured"
+
+
 def test_the_document_has_ids_regions_and_digests(shell, built):
     document = shell(f"{_LINE.format(built.path)} --yes -o json").document
     assert document["schema"] == "ccgpu.image-publication/1"

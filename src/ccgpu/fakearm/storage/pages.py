@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.wire import FakeGap
@@ -77,6 +78,19 @@ def parts(store: Store, content: str, size: int) -> Iterator[bytes]:
     """All `size` bytes, 1 MiB at a time."""
     for start in range(0, size, _PART):
         yield read(store, content, start, min(start + _PART, size))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDisk:
+    """All `size` bytes of a disk, to be read at any offset."""
+
+    store: Store
+    content: str
+    size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset`; zeros where nothing was written."""
+        return read(self.store, self.content, offset, offset + size)
 
 
 def release(store: Store, content: str) -> None:

@@ -71,7 +71,7 @@ def _build_vm(world: World, wanted: tracked.PutRequest) -> StoredResource:
         "secrets": body.write_only_hashes(wanted),
         "customData": rules.value_at(wanted.properties, "osProfile", "customData"),
         "userData": wanted.properties.get("userData"),
-        "vhd": measured.vhd_of(
+        **measured.boot_disk(
             world, wanted.properties["storageProfile"]["imageReference"], image.exact
         ),
         "nics": nics,

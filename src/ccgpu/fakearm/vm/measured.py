@@ -1,22 +1,26 @@
 """VMs that boot a measured image: what Azure knows of them, and what it hands to their guest.
 
-Azure itself knows nothing of measured images. Which image a gallery's version holds is told by the
-tag with its VHD's digest, and the setting `measured_images` has the manifest of each such VHD: a
-simulated VM boots from that, as a real one does from the bytes. Sources of the rules are in
-docs/fake-azure.md.
+Azure itself knows nothing of measured images. A VM boots from the bytes that were uploaded for its
+gallery's version. Of a version without bytes the tag tells its VHD's digest, and the setting
+`measured_images` has the manifest of each such VHD. Sources of the rules are in docs/fake-azure.md.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ccgpu.fakearm import errors
 from ccgpu.fakearm.images import Image
 from ccgpu.fakearm.resources.tracked import PutRequest
+from ccgpu.fakearm.storage.pages import StoredDisk
 from ccgpu.fakearm.vm.rules import value_at
 from ccgpu.fakearm.wire import Body, FakeGap
 from ccgpu.fakearm.world import StoredResource, World
+
+Manifest = Mapping[str, Any]
+# What a boot measures of a disk, in the form of a manifest; None if it is no measured image.
+MeasureDisk = Callable[[StoredDisk], Manifest | None]
 
 _VHD_TAG = "ccgpu-image-vhd"
 _USER_DATA = 64 * 1024  # characters of base64: Microsoft Learn, "User Data for Azure VM"
@@ -50,18 +54,28 @@ def _is_base64(text: str) -> bool:
     return True
 
 
-def vhd_of(world: World, reference: Body, exact: str) -> str | None:
-    """The digest of the VHD that a version of a private image holds, by its tag."""
+def boot_disk(world: World, reference: Body, exact: str) -> Body:
+    """What a new VM of a private image boots: `measured`, and the VHD's digest by its tag."""
     definition = str(reference.get("id", "")).lower().partition("/versions/")[0]
     version = world.find(f"{definition}/versions/{exact}") if definition else None
-    tags: Mapping[str, str] = {} if version is None else version.body.get("tags") or {}
-    return tags.get(_VHD_TAG)
+    if version is None:
+        return {}
+    tags: Mapping[str, str] = version.body.get("tags") or {}
+    return {"vhd": tags.get(_VHD_TAG), "measured": _measure(world, version)}
 
 
-def manifest_of(world: World, vm: StoredResource) -> Mapping[str, Any] | None:
+def _measure(world: World, version: StoredResource) -> Manifest | None:
+    state = version.internal_state
+    if world.measure_disk is None or "content" not in state:
+        return None
+    return world.measure_disk(StoredDisk(world.store, state["content"], state["contentBytes"]))
+
+
+def manifest_of(world: World, vm: StoredResource) -> Manifest | None:
     """The manifest of the image that the VM boots; None if it is no measured one."""
-    known: Mapping[str, Mapping[str, Any]] = world.settings.value("measured_images")
-    return known.get(str(vm.internal_state.get("vhd")))
+    known: Mapping[str, Manifest] = world.settings.value("measured_images")
+    measured: Manifest | None = vm.internal_state.get("measured")
+    return measured or known.get(str(vm.internal_state.get("vhd")))
 
 
 def has_agent(vm: StoredResource) -> bool:
