@@ -31,6 +31,7 @@ from support.vms import vm
 pytestmark = pytest.mark.slow
 
 RECIPE = ROOT / "examples" / "measured" / "tiny.yaml"
+SECRET = b"hf_Canary5Tz"
 CREDENTIAL = "loader/credentials/x.cred"
 EXTENSION = "EFI/BOOT/BOOTX64.EFI.extra.d/extension.raw"
 
@@ -76,6 +77,7 @@ def _boot(
     with gpu_at(folder) as (gpu, socket), measured_machine(disk, folder, more=more) as running:
         said = ask(running)
         bundle = running.collect(gpu, socket)
+        said["secret"] = running.released(bundle, SECRET)
         words = measured_boot.save_bundle(folder, running, bundle, gpu)
         return Boot(folder, bundle, words, running.machine.console, running.requests, said)
 
@@ -204,6 +206,10 @@ def test_a_booted_image_is_what_its_manifest_says(boots, manifest):
     assert ["<State>Ready</State>" in each["body"] for each in reported] == [True]
     done = plain.held_to(manifest)
     assert (done.code, done.document["verdict"]) == (0, "accepted"), done
+
+
+def test_a_secret_that_is_sealed_to_the_evidence_is_opened_in_the_image(boots):
+    assert boots.plain.said["secret"] == SECRET.decode()
 
 
 def test_another_config_is_refused_with_pcr_8(boots, manifest, tmp_path):

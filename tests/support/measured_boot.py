@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ import measured_image
 from ccgpu.attest.vtpm import layout
 from ccgpu.domain import hostkey
 from ccgpu.domain.bundle import Collateral, EvidenceBundle
+from ccgpu.domain.secret import Secret
 from ccgpu.fakeguest.evidence.eventlog import machine_event
-from ccgpu.guest import collector
+from ccgpu.guest import collector, release
 from ccgpu.guest.channel import Completed
 from ccgpu.scheduling.clock import RealClock
 from support.cli import CommandResult, Shell
@@ -23,6 +25,7 @@ from support.collecting import thim_answer
 from support.gpus import simulated_roots
 from support.machine_boot import BootedMachine, booted, require_machines
 from support.nvml import LIBRARY, GpuBehindNvml, answering_gpu, compile_library
+from support.opening import BOUND, VERDICT
 from support.sshd import make_key
 from support.vms import NONCE, vm
 
@@ -82,11 +85,21 @@ class MeasuredMachine:
         paravisor = self.machine.paravisor
         (self.machine.folder / "thim").write_bytes(thim_answer(paravisor))
         self._tell_id(paravisor.vm_id)
-        request = json.dumps({"nonce": NONCE.hex(), "release": False})
+        request = json.dumps({"nonce": NONCE.hex(), "release": True})
         forward = ["-R", f"{_SOCKET}:{socket}"]
         done = self.run(f"sudo ccgpu-collect '{request}'", more=forward)
         assert gpu.nonces or done.exit_code, done
         return collector.parse(done)
+
+    def released(self, bundle: EvidenceBundle, value: bytes) -> str:
+        """What is in the file of a secret that was sealed to the release key of the evidence."""
+        sealed = release.seal(
+            [Secret("token", value, 0)],
+            bundle.recipient_key,
+            release.release_info(BOUND, VERDICT),
+        )
+        release.open_in_guest(_Commands(self), sealed, BOUND, VERDICT)
+        return self.text("sudo cat /run/ccgpu/secrets/token")
 
     def _tell_id(self, vm_id: str) -> None:
         """Put the event of the VM's id into the log, where Azure's firmware would have put it."""
@@ -100,6 +113,16 @@ class MeasuredMachine:
     def host_key(self) -> bytes:
         """The SSH host key that it has made."""
         return hostkey.parse(self.text("cat /etc/ssh/ssh_host_ed25519_key.pub").encode())
+
+
+@dataclass(frozen=True)
+class _Commands:
+    """Runs what the client sends to a guest."""
+
+    machine: MeasuredMachine
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
+        return self.machine.run(shlex.join(argv), given=stdin)
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from ccgpu.imaging.packages import PackageCache, make_archive
 from ccgpu.imaging.programs import run_program
 from ccgpu.imaging.tree import RootTree
 
-# In every image: what its boot, its login and its collector are made of.
+# In every image: what its boot, its login, its collector and the release of secrets are made of.
 BASE = (
     *("systemd", "systemd-sysv", "systemd-resolved", "udev", "dbus", "kmod", "usr-is-merged"),
     *("openssh-server", "sudo", "passwd", "login", "iproute2", "python3"),
     *("cryptsetup-bin", "dmsetup", "e2fsprogs"),
+    *("openssl", "python3-cryptography"),  # make the release key, and open what is sealed to it
 )
 # The boot is made of these files of packages; they are not installed.
 STUB_PACKAGE, BUSYBOX_PACKAGE = "systemd-boot-efi", "busybox-static"
