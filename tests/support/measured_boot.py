@@ -122,7 +122,9 @@ class _Commands:
     machine: MeasuredMachine
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
-        return self.machine.run(shlex.join(argv), given=stdin)
+        done = self.machine.run(shlex.join(["timeout", str(timeout), *argv]), given=stdin)
+        assert done.exit_code != 124, "not done in time"  # of `timeout`
+        return done
 
 
 @contextmanager
