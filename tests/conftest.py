@@ -17,7 +17,6 @@ from typing import Any
 import hypothesis
 import pytest
 
-import ccgpu
 from support.slow import spread
 
 pytest_plugins = ["support.skips", "pytester"]
@@ -87,7 +86,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     are not traced, and a module that one of them loads would count as never loaded.
     """
     if session.config.pluginmanager.hasplugin("_cov"):
-        for module in pkgutil.walk_packages(ccgpu.__path__, "ccgpu."):
+        for module in pkgutil.walk_packages([str(_ROOT / "src")]):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
     gc.freeze()

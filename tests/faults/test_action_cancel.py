@@ -15,7 +15,7 @@ from support.slow import mostly_slow
 
 pytestmark = pytest.mark.slow  # each starts node and several ccgpu
 
-_REQUESTS = 72  # of a main step that nobody cancels; a test holds that it is about this
+_REQUESTS = 142  # of a main step that nobody cancels; a test holds that it is about this
 _LEASE = 4 * 3600.0
 _COLLECTED = _LEASE + 11 * 60  # gc leaves it alone for ten minutes
 

@@ -39,12 +39,15 @@ _LINES = {
     "schema": "schema spec",
     "completion": "completion fish",
 }
-# Their example needs evidence or a recipe, which is not at hand, asks the network, goes into a VM
-# (for `exec`, `tests/real/test_sshd_terminal.py` does the same over a real sshd), or serves until
-# it is stopped.
+# Their example needs evidence, a recipe or an image, which is not at hand, asks the network, goes
+# into a VM (for `exec`, `tests/real/test_sshd_terminal.py` does the same over a real sshd), or
+# serves until it is stopped.
 _HELP_ALONE = {"verify", "collateral fetch", "ssh", "exec", "cp", "tunnel"} | {
     "fake serve",
     "image build",
+    "image measure",
+    "image publish",
+    "image show",
     "keyvault check",
     "keyvault create-key",
     "secret put",

@@ -107,7 +107,8 @@ class Shell:
     def __call__(self, line: str) -> CommandResult:
         """Run `ccgpu LINE`."""
         self.out = io.StringIO()
-        return first_command(self, line, lambda: self._run(line))
+        result: CommandResult = first_command(self, line, lambda: self._run(line))
+        return result
 
     def _run(self, line: str) -> CommandResult:
         err = io.StringIO()

@@ -58,6 +58,14 @@ class Deadline:
         """Whether the end has been reached."""
         return self.clock.now() >= self.end
 
+    def has_time(self) -> bool:
+        """Whether there is time for more than the last look."""
+        return self.left() > self._reserve
+
+    @property
+    def _reserve(self) -> float:
+        return min(LAST_LOOK, self.allowed * _LAST_PART)
+
     def at_most(self, seconds: float, doing: str) -> float:
         """Return `seconds`, or what is left of the time limit; if none is, raise `TimedOut`."""
         left = min(seconds, self.left())
@@ -73,8 +81,7 @@ class Deadline:
         Raises:
             TimedOut: There is no time for a pause, or not for one of `at_least`.
         """
-        reserve = min(LAST_LOOK, self.allowed * _LAST_PART)
-        longest = self.end - reserve - self.clock.now()
+        longest = self.end - self._reserve - self.clock.now()
         if longest < max(at_least, _SHORTEST):
             raise self.error(doing)
         return min(seconds, longest)

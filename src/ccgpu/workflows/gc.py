@@ -147,7 +147,7 @@ class _Collection:
             return replace(skipped, reason="that is no name that ccgpu gives")
         if assess_lease(lease, vm, run.server_clock.now()) == LeaseStatus():
             return None
-        if run.deadline.has_passed():
+        if not run.deadline.has_time():
             return replace(skipped, reason="there is no time left for it")
         try:
             return (yield from self._assess_and_collect(deployment))

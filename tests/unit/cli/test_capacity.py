@@ -139,7 +139,7 @@ def test_create_waits_for_capacity_and_tells_what_it_tried(shell, golden):
     pauses = [
         line.rsplit("again in ", 1)[1] for line in done.err.splitlines() if "again in" in line
     ]
-    assert pauses == ["5 min", "10 min", "20 min"]
+    assert pauses == ["5 minutes", "10 minutes", "20 minutes"]
     golden("cli/create-tries.txt", done.out)
 
 
