@@ -21,18 +21,22 @@ def create_and_run(
     create: Callable[[], CreateOutcome],
     run: Callable[[], RunOutcome],
 ) -> RunOutcome:
-    """Create the deployment, then run the workload if it stands and was accepted."""
+    """Create the deployment, then run the workload if it stands and was accepted.
+
+    Whatever keeps either from its end is the outcome's problem: nothing may keep the VM from being
+    deleted.
+    """
     try:
         made = create()
+        if made.problem is not None:
+            return RunOutcome(name, plan, problem=made.problem)
+        return run()
     except CcgpuError as err:
         return RunOutcome(name, plan, problem=err)
-    except Exception as err:  # noqa: BLE001  # a bug must not keep a VM from being deleted
+    except Exception as err:  # noqa: BLE001  # a bug, too
         return RunOutcome(name, plan, problem=InternalError.of(err))
     except KeyboardInterrupt:
         return RunOutcome(name, plan, problem=Interrupted(f"interrupted: {name} is not complete"))
-    if made.problem is not None:
-        return RunOutcome(name, plan, problem=made.problem)
-    return run()
 
 
 def delete_unless_refused(

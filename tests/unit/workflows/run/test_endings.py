@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -99,10 +101,21 @@ def _run(result: RunOutcome | BaseException | None = None) -> Callable[[], RunOu
     return run
 
 
-@pytest.mark.parametrize(
+_TROUBLES = pytest.mark.parametrize(
     ("error", "code"),
     [(NotSignedIn("no token", code="x"), 4), (KeyboardInterrupt(), 130), (ZeroDivisionError(), 1)],
 )
+
+
+@_TROUBLES
+def test_a_run_that_does_not_begin_is_an_outcome_so_that_the_vm_is_deleted(error, code):
+    made = SimpleNamespace(problem=None)
+    created: Any = lambda: made  # noqa: E731  # a create that stands
+    outcome = create_and_run("demo", None, created, _run(error))  # type: ignore[arg-type]  # no plan
+    assert outcome.exit_code == code
+
+
+@_TROUBLES
 def test_a_create_that_fails_runs_nothing(error, code):
     outcome = create_and_run("demo", None, _run(error), _run())  # type: ignore[arg-type]  # neither is used
     assert outcome.exit_code == code
