@@ -19,6 +19,12 @@ def error(status: int, code: str, message: str = "so it is", **headers: str) -> 
     return Response(status, {"error": {"code": code, "message": message}}, named)
 
 
+def success(status: int = 200, body: Any = None, **headers: str) -> Response:
+    """An answer with the id that each of ARM's has."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(status, body, {"x-ms-request-id": "1", **named})
+
+
 def storage_error(status: int, code: str, message: str = "so it is") -> Response:
     """Azure Storage's error."""
     text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"

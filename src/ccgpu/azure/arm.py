@@ -26,6 +26,7 @@ from ccgpu.domain.resource import (
     subscription_of,
 )
 from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, ForeignAnswer, NotSignedIn
+from ccgpu.net.request_log import correlation_id
 from ccgpu.net.retry import retry_after
 
 _FAILED_STATES = ("Failed", "Canceled")
@@ -189,6 +190,7 @@ def _unreadable_status(doing: str, answer: HttpResponse) -> AzureRefused:
 
 def _status_by_location(pending: Pending, answer: HttpResponse) -> Pending | None:
     if answer.status_code != 202:
+        _require_arms(answer)
         return None
     return Pending(pending.url, retry_after(answer.headers), by_location=True)
 
@@ -208,6 +210,18 @@ def _status_by_body(doing: str, pending: Pending, answer: HttpResponse) -> Pendi
     return Pending(pending.url, retry_after(answer.headers))
 
 
+def _require_arms(answer: Any) -> None:
+    """Raise `AzureUnavailable` for a success without ARM's id, as of a proxy or a login page.
+
+    Each of ARM's responses has one (Microsoft Learn, "Azure REST API reference").
+    """
+    if correlation_id(answer.headers) is None:
+        raise AzureUnavailable(
+            "the answer is not Azure's: it has no x-ms-request-id; a proxy may have sent it",
+            code="NotArm",
+        )
+
+
 def _precondition(name: str, value: str | None) -> dict[str, Any]:
     """A typed call's arguments for a precondition, which only the resource provider checks."""
     return {} if value is None else {"headers": {name: value}}
@@ -225,10 +239,14 @@ def _path_names(kind: Kind, id_: str) -> tuple[str, ...]:
 
 
 def _pending(answer: Any) -> Pending | None:
-    """The operation to poll after a write; None if it is done (RPC v1.0, async operations)."""
+    """The operation to poll after a write; None if it is done (RPC v1.0, async operations).
+
+    Raises `AzureUnavailable` if that it is done was not ARM's answer: the write is sent again.
+    """
     after = retry_after(answer.headers)
     if url := answer.headers.get("Azure-AsyncOperation"):
         return Pending(url, after)
     if answer.status_code == 202 and (url := answer.headers.get("Location")):
         return Pending(url, after, by_location=True)
+    _require_arms(answer)
     return None

@@ -19,6 +19,7 @@ from ccgpu.errors import (
 )
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Response
 from support import faults
+from support.faults import HTML_PAGE
 
 _PAGE = {"Content-Type": "text/html"}
 _URL = "https://management.azure.com/subscriptions/s/operations/1?t=1&s=signature"
@@ -77,14 +78,14 @@ def test_a_write_sends_one_request(call, kind, wire):
 
 
 def test_a_body_is_sent_as_it_is(wire):
-    wire.replies.append(Response(200, {}))
+    wire.replies.append(faults.success(200, {}))
     body: Body = {"location": "eastus2", "properties": {"x": None, "unknown": [1]}}
     wire.adapter.put(Resource(Kind.VNET, _id(Kind.VNET), body))
     assert wire.seen[0].json == body
 
 
 def test_tag_replaces_only_the_tags(wire):
-    wire.replies.append(Response(200, {}))
+    wire.replies.append(faults.success(200, {}))
     wire.adapter.tag(Kind.VM, _id(Kind.VM), {"a": "b"})
     assert wire.seen[0].json == {"tags": {"a": "b"}}
 
@@ -137,8 +138,32 @@ def test_a_404_about_something_else_does_not_mean_absent(call, answer, raised, w
 
 @pytest.mark.parametrize("status", [200, 204])
 def test_deleting_an_absent_resource_succeeds(status, wire):
-    wire.replies.append(Response(status))
+    wire.replies.append(faults.success(status))
     assert wire.adapter.delete(Kind.NSG, _NSG.id) is None
+
+
+@pytest.mark.parametrize(
+    ("write", "answer"),
+    [
+        (lambda arm: arm.put(_NSG), Response(200, {})),
+        (lambda arm: arm.tag(Kind.NSG, _NSG.id, {}), Response(200, {})),
+        (lambda arm: arm.delete(Kind.NSG, _NSG.id), HTML_PAGE),
+        (lambda arm: arm.delete(Kind.NSG, _NSG.id), Response(204)),
+        (lambda arm: arm.delete(Kind.GROUP, _id(Kind.GROUP)), Response(202)),
+        (lambda arm: arm.act(_id(Kind.VM), "deallocate"), HTML_PAGE),
+    ],
+)
+def test_what_a_proxy_answers_ends_no_write(write, answer, wire):
+    wire.replies.append(answer)
+    with pytest.raises(AzureUnavailable, match="x-ms-request-id") as caught:
+        write(wire.adapter)
+    assert (caught.value.code, caught.value.transient) == ("NotArm", True)
+
+
+@pytest.mark.parametrize("answer", [HTML_PAGE, Response(204)])
+def test_what_a_proxy_answers_ends_no_operation(answer, wire):
+    with pytest.raises(AzureUnavailable, match="x-ms-request-id"):
+        _poll(wire, answer, by_location=True)
 
 
 _JSON = {"Content-Type": "application/json"}
@@ -196,7 +221,7 @@ _LOCATION = f"{_URL}&location"
 )
 def test_an_accepted_write_returns_its_operation_url(status, headers, pending, wire):
     method = wire.adapter.delete if status == 202 else None
-    wire.replies.append(Response(status, {}, headers))
+    wire.replies.append(faults.success(status, {}, **headers))
     found = method(Kind.NSG, _NSG.id) if method else wire.adapter.put(_NSG)
     assert found == pending
 
@@ -234,7 +259,7 @@ def test_a_poll_requests_the_operation_url_once(answer, pending, wire):
 
 @pytest.mark.parametrize(("status", "done"), [(202, False), (200, True), (201, True), (204, True)])
 def test_a_poll_by_location_uses_the_http_status(status, done, wire):
-    answer = Response(status, None, {"Retry-After": "4"})
+    answer = faults.success(status, Retry_After="4")
     found = _poll(wire, answer, by_location=True)
     assert found == (None if done else Pending(_URL, 4.0, by_location=True))
 

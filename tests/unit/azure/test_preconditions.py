@@ -22,7 +22,7 @@ def _delete(adapter, etag):
 @pytest.mark.parametrize("write", [_tag, _delete])
 @pytest.mark.parametrize("etag", ['"17"', None])
 def test_writes_send_the_etag(write, etag, wire):
-    wire.replies.append(Response(200, {}))
+    wire.replies.append(faults.success(200, {}))
     write(wire.adapter, etag)
     assert wire.seen[0].headers.get("If-Match") == etag
 

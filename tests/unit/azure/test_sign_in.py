@@ -49,7 +49,7 @@ def test_an_expired_token_is_replaced_and_the_request_repeated(wire):
 
 def test_a_write_is_repeated_unchanged(wire):
     wire.tokens.more = ["old", "new"]
-    wire.replies += [EXPIRED, Response(200, {"id": _VM})]
+    wire.replies += [EXPIRED, faults.success(200, {"id": _VM})]
     wire.adapter.put(Resource(Kind.VM, _VM, {"location": "eastus2"}), new=True)
     first, second = wire.seen
     assert json.loads(first.body) == json.loads(second.body) == {"location": "eastus2"}
