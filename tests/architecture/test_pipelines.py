@@ -20,41 +20,38 @@ def copy(tmp_path):
     return tmp_path
 
 
-@pytest.mark.slow
-def test_every_file_passes():
-    assert lint_pipelines.main([]) == 0
+_SLIPS = [
+    ("action/action.yml", "using: node20", "using: node8", "node8"),
+    ("examples/ci/github-gc.yml", "runs-on:", "runs_on:", "runs_on"),
+    ("templates/confidential-gpu.yml", "stage: .post\n  when: always", "when: often", "often"),
+    ("pipelines/azure-devops/gc.yml", "displayName: Install", "display: Install", "devops/gc.yml"),
+    (".github/workflows/release.yml", "timeout-minutes", "timeout", "'timeout'"),
+    (".github/workflows/release.yml", "permissions: {}", "permissions: write-all", "excessive"),
+    (
+        "examples/ci/github-actions.yml",
+        'ccgpu exec "$NAME"',
+        "ccgpu exec ${{ github.head_ref }}",
+        "template-injection",
+    ),
+    (
+        "examples/ci/github-actions.yml",
+        "action@0000000000000000000000000000000000000000",
+        "action@main",
+        "unpinned-uses",
+    ),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
-    [
-        ("action/action.yml", "using: node20", "using: node8", "node8"),
-        ("examples/ci/github-gc.yml", "runs-on:", "runs_on:", "runs_on"),
-        ("templates/confidential-gpu.yml", "stage: .post\n  when: always", "when: often", "often"),
-        ("pipelines/azure-devops/gc.yml", "displayName: Install", "display: Install", "gc.yml"),
-        (".github/workflows/release.yml", "timeout-minutes", "timeout", "release.yml"),
-        (".github/workflows/release.yml", "permissions: {}", "permissions: write-all", "excessive"),
-        (
-            "examples/ci/github-actions.yml",
-            'ccgpu exec "$NAME"',
-            "ccgpu exec ${{ github.head_ref }}",
-            "template-injection",
-        ),
-        (
-            "examples/ci/github-actions.yml",
-            "action@0000000000000000000000000000000000000000",
-            "action@main",
-            "unpinned-uses",
-        ),
-    ],
-)
-def test_a_slip_is_found(copy, capfd, file, old, new, said):
-    text = (copy / file).read_text()
-    assert old in text
-    (copy / file).write_text(text.replace(old, new, 1))
+def test_each_slip_is_found(copy, capfd):
+    """The files themselves pass: `dev.py check` runs the linters on them."""
+    for file, old, new, _ in _SLIPS:
+        text = (copy / file).read_text()
+        assert old in text
+        (copy / file).write_text(text.replace(old, new, 1))
     assert lint_pipelines.main([str(copy)]) == 1
-    assert said in "".join(capfd.readouterr())
+    found = "".join(capfd.readouterr())
+    assert [said for *_, said in _SLIPS if said not in found] == []
 
 
 def test_a_kind_of_file_that_is_missing_is_an_error(copy, tmp_path):
