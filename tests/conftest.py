@@ -70,8 +70,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    items[:] = spread(slow, [item for item in items if item not in {*slow}], workers)
+    slow, quick = dict[Path, list[pytest.Item]](), list[pytest.Item]()
+    for item in items:
+        (slow.setdefault(item.path, []) if item.get_closest_marker("slow") else quick).append(item)
+    items[:] = spread(slow.values(), quick, workers)
 
 
 def pytest_sessionstart() -> None:

@@ -64,8 +64,8 @@ def test_a_given_folder_for_temporary_files_is_used(tmp_path):
 
 
 def test_each_worker_begins_with_slow_tests():
-    slow, quick = ["A", "B", "C"], list("abcdefg")
-    assert spread(slow, quick, 1) == [*slow, *quick]
-    assert spread(slow, quick, 2) == [*("A", "C", "a", "b", "c"), *("B", "d", "e", "f", "g")]
-    assert sorted(spread(slow, [], 5)) == slow
+    slow, quick = ["A", "BB", "C"], list("abcdef")
+    assert spread(slow, quick, 1) == [*"BBAC", *quick]
+    assert spread(slow, quick, 2) == [*"BBabc", *"ACdef"]
+    assert sorted(spread(slow, [], 5)) == [*"ABBC"]
     assert spread([], quick, 3) == quick

@@ -30,17 +30,26 @@ def thinned(cases: Iterable[T], every: int) -> list[T]:
     return list(cases)[:: 1 if EVERY_CASE else every]
 
 
-def spread(slow: Sequence[T], quick: Sequence[T], workers: int) -> list[T]:
+def spread(slow: Iterable[Sequence[T]], quick: Sequence[T], workers: int) -> list[T]:
     """Slow and quick tests in an order in which each of `workers` begins with slow ones.
 
-    A long test at the end would keep one worker busy alone. `--dist worksteal` gives each worker an
-    equal part of the list, one part after the other; a worker with nothing left takes from the end
-    of another's part.
+    A long test at the end would keep one worker busy alone. The slow tests of a module stay with
+    one worker: the machine that one of them boots is there for the next. `--dist worksteal` gives
+    each worker an equal part of the list, one part after the other; a worker with nothing left
+    takes from the end of another's part.
+
+    Args:
+        slow: The slow tests of each module.
+        quick: The others.
+        workers: How many processes run them.
     """
+    parts = [list[T]() for _ in range(workers)]
+    for tests in sorted(slow, key=len, reverse=True):
+        min(parts, key=len).extend(tests)
     left, order = iter(quick), list[T]()
-    for worker in range(workers):
-        mine = slow[worker::workers]
-        size = (len(slow) + len(quick)) * (worker + 1) // workers - len(order)
+    total = sum(map(len, parts)) + len(quick)
+    for worker, mine in enumerate(parts, 1):
+        size = total * worker // workers - len(order)
         order += [*mine, *islice(left, max(0, size - len(mine)))]
     return [*order, *left]
 
