@@ -28,7 +28,7 @@ def made(shell, prepared):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("terminal", mostly_slow([False, True], 2))
-@pytest.mark.parametrize("words", mostly_slow(_JSON, 4))
+@pytest.mark.parametrize("words", mostly_slow(_JSON, 4, 2))
 def test_a_successful_json_command_leaves_stderr_empty(shell, words, terminal):
     shell.terminal = terminal
     for line in (_CREATE, _CREATE, "stop demo", "start demo", "delete demo --yes", "gc"):
@@ -37,7 +37,7 @@ def test_a_successful_json_command_leaves_stderr_empty(shell, words, terminal):
         json.loads(done.out)
 
 
-@pytest.mark.parametrize("words", mostly_slow(_JSON, 4))
+@pytest.mark.parametrize("words", mostly_slow(_JSON, 4, 2))
 @pytest.mark.parametrize(("line", "code"), _WRONG.values(), ids=_WRONG)
 def test_an_error_is_the_one_document_on_stderr(made, line, code, words):
     done = made(f"{line} {words}")

@@ -170,6 +170,7 @@ def _take_away(guest, things):
             for number, case in enumerate(CASES)
         ],
         every=20,
+        slow=2,
     ),
 )
 def test_a_failure_is_named(guest, step, missing, command, ends, code, message):

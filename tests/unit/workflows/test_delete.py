@@ -76,7 +76,7 @@ def test_delete_keeps_other_deployments_in_the_group(machine: Machine) -> None:
     assert machine.kinds() == ["resourceGroups"]
 
 
-@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4, 3))
 @pytest.mark.parametrize(
     ("kind", "answer"),
     mostly_slow(
@@ -105,7 +105,7 @@ def test_delete_retries_transient_errors(
     assert machine.kinds() == []
 
 
-@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4, 3))
 def test_a_delete_whose_response_is_lost_counts_as_done(machine: Machine, n: int) -> None:
     machine.create()
     machine.arm.on_commit = fault = faults.AfterCommit(n, DELETES, faults.RESET)
@@ -114,7 +114,7 @@ def test_a_delete_whose_response_is_lost_counts_as_done(machine: Machine, n: int
     assert machine.kinds() == []
 
 
-@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4, 3))
 @pytest.mark.parametrize(
     "answer", mostly_slow([faults.HTML_PAGE, faults.NOT_FOUND], 2), ids=["page", "404"]
 )

@@ -117,7 +117,7 @@ def _capacity(shell: Shell, value: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", mostly_slow(_FLAGS, 12))
+@pytest.mark.parametrize("spec", mostly_slow(_FLAGS, 12, 2))
 def test_the_printed_role_allows_every_command(shell: Shell, spec: str) -> None:
     flags = _FLAGS[spec]
     before = shell.kinds()

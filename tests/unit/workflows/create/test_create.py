@@ -35,7 +35,7 @@ def test_a_second_create_writes_nothing(machine: Machine) -> None:
     assert outcome.plan.changes == ()
 
 
-@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4, 3))
 @pytest.mark.parametrize(
     ("kind", "answer"),
     mostly_slow(
@@ -61,7 +61,7 @@ def test_create_retries_transient_errors(
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4, 3))
 def test_a_put_whose_response_is_lost_is_not_repeated(machine: Machine, n: int) -> None:
     machine.arm.on_commit = fault = faults.AfterCommit(n, faults.is_put, faults.RESET)
     machine.create()
@@ -69,7 +69,7 @@ def test_a_put_whose_response_is_lost_is_not_repeated(machine: Machine, n: int) 
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4, 3))
 def test_a_refused_put_rolls_back_everything(machine: Machine, n: int) -> None:
     machine.arm.faults.append(NthRequest(n, faults.is_put, faults.FORBIDDEN, times=None))
     with pytest.raises(AzureRefused, match="AuthorizationFailed"):

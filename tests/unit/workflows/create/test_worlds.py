@@ -256,7 +256,7 @@ def _run(machine: Machine, world: World) -> tuple[Any, list[int]]:
         machine.arm.on_commit = None
 
 
-@pytest.mark.parametrize("world", mostly_slow(_WORLDS, 20), ids=lambda world: world.name)
+@pytest.mark.parametrize("world", mostly_slow(_WORLDS, 20, 2), ids=lambda world: world.name)
 def test_a_create_ends_where_there_is_room_or_says_why_not(machine: Machine, world: World) -> None:
     began = machine.arm.now()
     ended, seen = _run(machine, world)
