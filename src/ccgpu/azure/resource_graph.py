@@ -30,7 +30,7 @@ def read_indexed_vms(reader: ArmReader, subscription: str) -> tuple[Body, ...]:
     total = None
     for answer in _answers(reader, subscription):
         read = {key(row["id"]): row for row in map(_parse_row, answer["data"])}
-        if len(read) != answer["count"] or read.keys() & rows.keys():
+        if len(read) != answer["count"]:
             raise KeyError("data")
         rows |= read
         total = answer["totalRecords"]
