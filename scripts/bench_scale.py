@@ -35,7 +35,7 @@ def main() -> None:
     rows = [
         Row("virtual s of `gc --yes`, 20 expired of 1,000", many["gc"]["virtual seconds"], 250),
         Row("CPU s of a list of 1,000 deployments", many["list"]["cpu seconds"], 6),
-        # Azure's list of VMs has pages of 50, and is read with and without their status.
+        # Azure's list of VMs has pages of 50; it is read whole once, with their status.
         Row("ARM requests of a list of 1,000 deployments", many["list"]["requests"], 40),
     ]
     for name, one in many.items():

@@ -4,7 +4,8 @@ Azure's list of VMs has pages of 50 (libcloud#1824, azure-powershell#3227), and 
 their status, which must be read whole. Behind its first page the list of VMs is read from Azure
 Resource Graph, which has 1,000 in an answer and lags behind: `domain/indexed_vms.py` says of which
 VMs its rows hold. The others are read one by one; if they are more than the list has pages left, or
-there is no answer, the list is read to its end. So at most one request is sent in vain.
+there is no answer, the list is read to its end. So at most one request is sent in vain for each
+1,000 VMs.
 """
 
 from collections.abc import Iterable, Mapping
