@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from ccgpu.azure.run import Run
+from ccgpu.domain.resource import key
 from ccgpu.errors import AzureRefused
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request, Response
 from ccgpu.scheduling.time_left import seconds_left
+from ccgpu.workflows.discovery.listed_vms import VmModels, join_vms
 from ccgpu.workflows.discovery.listing import list_all_deployments
 from ccgpu.workflows.list_deployments import list_deployments
 from support import faults
@@ -273,3 +275,14 @@ def test_a_list_that_breaks_off_is_no_short_list(fleet: Machine) -> None:
     fleet.arm.faults.append(NthRequest(0, behind, faults.error(400, "Bad"), None))
     with pytest.raises(AzureRefused, match="listing virtual machines"):
         _list(fleet, 1)
+
+
+def test_without_azures_time_nobody_knows_what_is_old(fleet: Machine) -> None:
+    fleet.arm.settings.set("page_size", value=1)
+    run = Run.begin(fleet.cloud, 60)
+    queries = run.cloud.queries
+    first, link = queries.first_virtual_machines()
+    statuses = queries.virtual_machines(status_only=True)
+    assert run.server_clock.time() is None
+    found = join_vms(run, VmModels(first, link, queries.indexed_virtual_machines()), statuses, {})
+    assert sorted(found) == sorted(key(_id(name)) for name in _NAMES)
