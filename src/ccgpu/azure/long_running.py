@@ -269,7 +269,10 @@ def send_alone(run: Run, request: Callable[[], T], doing: str) -> T:
 
 
 class Answers(Generic[T]):
-    """The answers to requests that were sent together, by the description of each request."""
+    """The answers to requests that were sent together, by the description of each request.
+
+    So are the results of tasks that were run together.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, T] = {}
@@ -289,13 +292,18 @@ def send_together(run: Run, requests: Mapping[str, Callable[[], T]]) -> Answers[
 
 def send_each(run: Run, requests: Mapping[str, Callable[[], T]]) -> Task[Answers[T]]:
     """Send independent requests concurrently, each with retries, and wait until all have ended."""
+    return run_each({doing: send_with_retry(run, one, doing) for doing, one in requests.items()})
+
+
+def run_each(tasks: Mapping[str, Task[T]]) -> Task[Answers[T]]:
+    """Run tasks concurrently, and wait until all have ended."""
     results = Answers[T]()
 
-    def send(doing: str, request: Callable[[], T]) -> Task[None]:
+    def note(doing: str, task: Task[T]) -> Task[None]:
         try:
-            results.answers[doing] = yield from send_with_retry(run, request, doing)
+            results.answers[doing] = yield from task
         except CcgpuError as err:
             results.failures[doing] = err
 
-    yield from together(send(doing, request) for doing, request in requests.items())
+    yield from together(note(doing, task) for doing, task in tasks.items())
     return results

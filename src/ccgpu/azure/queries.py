@@ -12,6 +12,7 @@ from ccgpu.azure.arm import Arm
 from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.images import ImageReader
 from ccgpu.azure.reader import quoted
+from ccgpu.azure.resource_graph import read_indexed_vms
 from ccgpu.domain.capacity import Offer, SizeOffers, Usage
 from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.image import LATEST, Community, Gallery, Image, Marketplace
@@ -128,6 +129,26 @@ class Queries:
         with translating_errors("listing virtual machines"):
             path = f"{self._compute}/virtualMachines"
             return tuple(_as_body(one) for one in self._reader.pages(path, _COMPUTE_API, query))
+
+    def first_virtual_machines(self) -> tuple[tuple[Body, ...], str | None]:
+        """The first page of `virtual_machines`, and the link to the next one if there is one."""
+        with translating_errors("listing virtual machines"):
+            path = f"{self._compute}/virtualMachines"
+            first, link = self._reader.first_page(path, _COMPUTE_API)
+            return tuple(_as_body(one) for one in first), link
+
+    def further_virtual_machines(self, link: str) -> tuple[Body, ...]:
+        """The VMs of `virtual_machines` from the page of this link on."""
+        with translating_errors("listing virtual machines"):
+            return tuple(_as_body(one) for one in self._reader.pages_from(link))
+
+    def indexed_virtual_machines(self) -> tuple[Body, ...]:
+        """The VMs of the subscription in Azure Resource Graph, as its index knows them.
+
+        What has just been created, changed or deleted may be missing, old, or still there.
+        """
+        with translating_errors("querying Azure Resource Graph"):
+            return read_indexed_vms(self._reader, self._arm.subscription)
 
     def inside(self, group: str) -> tuple[ResourceId, ...] | None:
         """The ids of the listed resources of a group; None if there is no such group."""

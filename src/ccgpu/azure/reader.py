@@ -32,9 +32,15 @@ class ArmReader:
         """The JSON of a GET; raises the SDK's errors for any other status than 200."""
         return self._read("GET", self._url(path, api_version, query))
 
-    def post(self, path: str, api_version: str, query: Mapping[str, str] = _NOTHING) -> Any:
-        """The same of an action that only reads; it is a POST without a body."""
-        return self._read("POST", self._url(path, api_version, query))
+    def post(
+        self,
+        path: str,
+        api_version: str,
+        query: Mapping[str, str] = _NOTHING,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The same of an action that only reads: a POST, without a body unless one is given."""
+        return self._read("POST", self._url(path, api_version, query), body)
 
     def pages(
         self, path: str, api_version: str, query: Mapping[str, str] = _NOTHING
@@ -43,7 +49,23 @@ class ArmReader:
 
         An answer of another form, or a page that was read already, is a `KeyError`.
         """
-        link: str | None = self._url(path, api_version, query)
+        return self.pages_from(self._url(path, api_version, query))
+
+    def first_page(
+        self, path: str, api_version: str, query: Mapping[str, str] = _NOTHING
+    ) -> tuple[list[Any], str | None]:
+        """The items of a list's first page, and the link to the next one, if there is one.
+
+        An answer of another form is a `KeyError` or a `TypeError`.
+        """
+        page = self._read("GET", self._url(path, api_version, query))
+        link = page.get("nextLink") or None
+        if not isinstance(link, str | None):
+            raise TypeError("nextLink")
+        return list(page["value"]), link
+
+    def pages_from(self, link: str | None) -> Iterator[Any]:
+        """As `pages`, from the page of this link on."""
         read = set[str]()
         while link:
             if link in read:
@@ -58,8 +80,9 @@ class ArmReader:
         asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in words.items())
         return f"https://{self.host}{path}?{asked}"
 
-    def _read(self, method: str, url: str) -> Any:
-        answer = self.send(HttpRequest(method, url, headers={"Accept": "application/json"}))
+    def _read(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Any:
+        headers = {"Accept": "application/json"}
+        answer = self.send(HttpRequest(method, url, headers=headers, json=body))
         if answer.status_code == 401:
             raise sdk.ClientAuthenticationError(response=answer)
         if answer.status_code != 200:

@@ -42,6 +42,10 @@ class Run:
         """The same command, with a time limit of `seconds` from now, for the work `what`."""
         return replace(self, deadline=self.deadline.extended(seconds, what))
 
+    def within(self, seconds: float) -> "Run":
+        """The same command, whose time limit ends after `seconds` unless it ends before."""
+        return replace(self, deadline=self.deadline.within(seconds))
+
     def call(self, request: Callable[[], Any], doing: str, after: float = 0.0) -> Call:
         """A request that ends by the deadline, to be sent `after` seconds."""
         return Call(request, after, self.deadline, doing)

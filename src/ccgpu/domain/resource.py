@@ -137,14 +137,16 @@ def subscription_of(id_: str) -> str:
     return parts[2]
 
 
+_KINDS = {kind.casefold(): kind for kind in Kind}
+
+
 def kind_of(id_: str) -> Kind | None:
     """The kind of the resource with this id, or None if ccgpu does not handle its type."""
     if "/providers/" not in id_.casefold():
         return Kind.GROUP if "/resourcegroups/" in id_.casefold() else None
     namespace, *parts = id_[id_.casefold().rindex("/providers/") + len("/providers/") :].split("/")
     named = "/".join([namespace, *parts[::2]]).casefold()  # types and names alternate
-    kinds = [kind for kind in Kind if kind.casefold() == named]
-    return kinds[0] if kinds and len(parts) % 2 == 0 else None
+    return _KINDS.get(named) if len(parts) % 2 == 0 else None
 
 
 def tags_of(body: Body | None) -> dict[str, str]:

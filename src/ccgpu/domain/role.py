@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
 
 PROVIDERS_READ = "Microsoft.Resources/subscriptions/providers/read"
+GRAPH_READ = "Microsoft.ResourceGraph/resources/read"
+# Reads without which every command works, and what is lost.
+DISPENSABLE = {
+    PROVIDERS_READ: "an unregistered provider shows only at a create",
+    GRAPH_READ: "`list` sends more requests where there are more than 50 VMs",
+}
 _GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
 _COMPUTE_LOCATIONS = "Microsoft.Compute/locations"
 
@@ -45,6 +51,8 @@ _SUBSCRIPTION_READS = (
     # Registered providers, and the regions that have VMs. A create reads them. Without this right,
     # ARM's response to the first PUT names an unregistered provider.
     PROVIDERS_READ,
+    # The VMs behind the first page of Azure's list, for `list`.
+    GRAPH_READ,
 )
 # Actions on a resource group that ccgpu creates, and deletes once it is empty.
 _OWN_GROUP_ACTIONS = (

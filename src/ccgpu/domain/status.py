@@ -90,12 +90,12 @@ def _state_of_power(vm: Body) -> State:
     power = power_state(vm)
     if power in ("stopped", "stopping", "deallocated", "deallocating"):
         return State.STOPPED  # a new VM shows this too for some seconds
-    since = _last_change(vm) - _AGENT_PERIOD
+    since = last_change(vm) - _AGENT_PERIOD
     ready = power == "running" and (not has_agent(vm) or reported_since(vm, since))
     return State.READY if ready else State.BOOTING
 
 
-def _last_change(vm: Body) -> float:
+def last_change(vm: Body) -> float:
     """The Unix time at which the last operation on the VM ended, such as its start."""
     statuses = instance_view(vm).get("statuses") or ()
     ended = [

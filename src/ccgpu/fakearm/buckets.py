@@ -14,7 +14,7 @@ from ccgpu.fakearm import kinds
 from ccgpu.fakearm.call import ArmCall
 from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.errors import GATEWAY, Refused, error
-from ccgpu.fakearm.rbac import ACTIONS, resource_scope
+from ccgpu.fakearm.rbac import ACTIONS, GRAPH_ROUTE, resource_scope
 from ccgpu.fakearm.world import World
 
 
@@ -29,6 +29,8 @@ class TokenBucket(NamedTuple):
 
 _ARM = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
 _METHODS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
+# Microsoft Learn, "Guidance for throttled requests in Azure Resource Graph": 15 queries in 5 s.
+_GRAPH = TokenBucket("graph", 15, 3.0)
 _MINUTE = 60.0
 # Compute: (size, tokens a minute) for one resource (None: no bucket) and the subscription.
 _COMPUTE = {
@@ -52,6 +54,8 @@ def take_tokens(call: ArmCall, route: tuple[str, str]) -> dict[str, str]:
     """Take a token from each bucket of the request. Returns the headers that tell what is left."""
     if not call.world.settings.value("buckets"):
         return {}
+    if route == GRAPH_ROUTE:
+        return _take_graph_token(call.world)
     kind = _METHODS.get(call.request.method, "writes")
     arm, compute = TokenBucket(kind, *_ARM[kind]), _compute_buckets(call, route)
     filled = [(one, _available_tokens(call.world, one)) for one in (arm, *compute)]
@@ -59,16 +63,34 @@ def take_tokens(call: ArmCall, route: tuple[str, str]) -> dict[str, str]:
         if tokens < 1:
             raise _throttling_refusal(call, bucket, math.ceil((1 - tokens) / bucket.rate))
     for bucket, tokens in filled:
-        key = f"{bucket.name} {bucket.of}"
-        call.world.store.run(
-            "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", key, tokens - 1, call.world.now
-        )
+        _take_token(call.world, bucket, tokens)
     (_, left), *others = filled
     headers = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(int(left - 1))}
     if others:
         parts = [f"Microsoft.Compute/{one.name};{int(tokens - 1)}" for one, tokens in others]
         headers["x-ms-ratelimit-remaining-resource"] = ",".join(parts)
     return headers
+
+
+def _take_token(world: World, bucket: TokenBucket, tokens: float) -> None:
+    key = f"{bucket.name} {bucket.of}"
+    world.store.run("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", key, tokens - 1, world.now)
+
+
+def _take_graph_token(world: World) -> dict[str, str]:
+    """Resource Graph counts the queries of a user, and none of them as a request to ARM."""
+    tokens = _available_tokens(world, _GRAPH)
+    reset = {"x-ms-user-quota-resets-after": "00:00:05"}
+    if tokens < 1:
+        seconds = math.ceil((1 - tokens) / _GRAPH.rate)
+        help_ = "Please see https://aka.ms/resourcegraph-throttling for help."
+        detail = error("RateLimiting", f"Client application has been throttled. {help_}")
+        left = {"x-ms-user-quota-remaining": "0", "Retry-After": str(seconds), **reset}
+        at = arm_time(world.now)
+        text = f"Please provide below info when asking for support: timestamp = {at}."
+        raise Refused(429, "RateLimiting", text, details=[detail], headers=left)
+    _take_token(world, _GRAPH, tokens)
+    return {"x-ms-user-quota-remaining": str(int(tokens - 1)), **reset}
 
 
 def _available_tokens(world: World, bucket: TokenBucket) -> float:

@@ -8,14 +8,15 @@ Settings: `locks` maps the id of a subscription, group or resource to CanNotDele
 from ccgpu.fakearm import kinds, linked, policies
 from ccgpu.fakearm.call import ArmCall
 from ccgpu.fakearm.errors import GATEWAY, Refused
-from ccgpu.fakearm.rbac import ACTIONS, resource_scope
+from ccgpu.fakearm.rbac import ACTIONS, GRAPH_ACTION, resource_scope
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import World
 
 
 def check(call: ArmCall, route: tuple[str, str]) -> None:
     """Refuse a change that a lock or a policy forbids. Reads are always allowed."""
-    if call.request.method in ("GET", "HEAD") or ACTIONS[route].startswith(kinds.LOCK):
+    is_read = call.request.method in ("GET", "HEAD") or ACTIONS[route] == GRAPH_ACTION
+    if is_read or ACTIONS[route].startswith(kinds.LOCK):
         return  # a lock does not hold itself
     if locks := _active_locks(call.world):
         _check_locks(call, locks)

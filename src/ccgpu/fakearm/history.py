@@ -18,6 +18,7 @@ def prune(store: Store, request: int, now: float) -> None:
     store.run("DELETE FROM requests WHERE n <= ?", request - REQUESTS)
     store.run("DELETE FROM operations WHERE ended < ?", now - _DAY)
     store.run("DELETE FROM gone WHERE at < ?", now - _DAY)
+    store.run("DELETE FROM past WHERE until < ?", now - 2 * _DAY)  # an index may lag for 30 hours
     store.run(
         "DELETE FROM billing WHERE until < ? AND resource NOT IN (SELECT key FROM resources)",
         now - _DAY,

@@ -33,6 +33,8 @@ _LOCATION_ACTIONS = {
     "publishers/*/artifacttypes/*/offers/*/skus": f"{_PUBLISHERS}/artifacttypes/offers/skus",
     "usages": "Microsoft.Compute/locations/usages",
 }
+GRAPH_ACTION = "Microsoft.ResourceGraph/resources/read"
+GRAPH_ROUTE = ("POST", "providers/microsoft.resourcegraph/resources")
 _PERMISSIONS = "Microsoft.Authorization/permissions/read"
 _RULE = f"{kinds.NSG}/securityRules"
 _PLATFORM = "publishers/*/artifacttypes/*/offers/*/skus/*/versions"
@@ -137,6 +139,7 @@ def _subscription_actions() -> Actions:
 
 ACTIONS: Actions = {
     **_subscription_actions(),
+    GRAPH_ROUTE: GRAPH_ACTION,
     **_tracked_actions(),
     **_kind_actions(_RULE, f"{IN_GROUP}{kinds.NSG.lower()}/*/securityrules", "PUT", "DELETE"),
     **_kind_actions(linked.SUBNET, f"{IN_GROUP}{kinds.VNET.lower()}/*/subnets", "PUT", "DELETE"),
@@ -166,10 +169,10 @@ def check(call: ArmCall, route: tuple[str, str]) -> None:
     if _granted_actions(world, "") is None and world.settings.value("foreign_principal") is None:
         return
     action, scope = ACTIONS[route], resource_scope(call.request.path)
-    if not _is_allowed(world, action, scope):
+    if not is_allowed(world, action, scope):
         raise _authorization_refusal(action, scope)
     missing = [
-        one for one in linked.linked_actions(call) if not _is_allowed(world, one.action, one.scope)
+        one for one in linked.linked_actions(call) if not is_allowed(world, one.action, one.scope)
     ]
     if missing:
         raise _linked_authorization_refusal(action, scope, missing)
@@ -185,7 +188,8 @@ def _granted_actions(world: World, scope: str) -> list[str] | None:
     return granted
 
 
-def _is_allowed(world: World, action: str, scope: str) -> bool:
+def is_allowed(world: World, action: str, scope: str) -> bool:
+    """Whether the principal may perform an action in a scope."""
     granted = _granted_actions(world, scope)
     return granted is None or bool(granted and _compile_grants(tuple(granted)).fullmatch(action))
 

@@ -15,7 +15,7 @@ _WRITABLE_STATES = ("Registered", "Registering")
 
 def check(call: ArmCall) -> None:
     """Refuse to write in a disabled subscription, or a resource of an unregistered provider."""
-    is_read = call.request.method in ("GET", "HEAD", "DELETE")
+    is_read = call.request.method in ("GET", "HEAD", "DELETE") or not call.names  # of the tenant
     if not is_read and call.world.settings.value("subscription_state") in _READ_ONLY:
         raise _disabled_refusal(call.world.subscription)
     if call.request.method != "PUT":

@@ -66,7 +66,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "first-region-full": {"capacity": {NCC_SIZE: {"eastus2": _NO_CAPACITY}}},
     "quota-zero": {"quota": {"*": {"StandardNCCads2023Family": 0}}},
     "throttled": {"buckets": True},
-    "lagging": {"lag": {"lists": 120, "reads": 2}},
+    "lagging": {"lag": {"lists": 120, "graph": 120, "reads": 2}},
     "tagless-lists": {"tagless_lists": True},
     "read-only": {"principal": ["*/read"]},
     "stale-agents": {"stale_agents": True},
@@ -150,7 +150,7 @@ def _parse_number(text: str) -> Any:
 _BOOLEAN, _NULL = {"true": True, "false": False}, {"null": None}
 _CONVERSIONS: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
     **dict.fromkeys(("quota", "capacity", "durations", "lag", "nic_delete_status"), _parse_number),
-    **dict.fromkeys(("page_size", "arm_page_size"), _parse_number),
+    **dict.fromkeys(("page_size", "arm_page_size", "graph_page_size"), _parse_number),
     **dict.fromkeys(("buckets", "failed_create_leaves_disk", "stale_agents"), _BOOLEAN),
     **dict.fromkeys(("tagless_lists", "agentless_lists"), _BOOLEAN),
     "guest": convert_text,
@@ -293,7 +293,7 @@ def _check_prices(values: Any) -> list[SettingProblem]:
 
 _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]] = {
     "guest": find_guest_problems,
-    "lag": _number_map_check("lists", "nested", "reads"),
+    "lag": _number_map_check("graph", "lists", "nested", "reads"),
     "durations": _number_map_check(*DEFAULTS["durations"]),
     "locks": _check_lock_levels,
     "denied": _check_denied_kinds,

@@ -23,6 +23,7 @@ from ccgpu.fakearm import (
     operations,
     rbac,
     registration,
+    resource_graph,
     role_definitions,
     seeding,
     skus,
@@ -86,6 +87,7 @@ ROUTES: Routes = {
     **role_definitions.ROUTES,
     **locks.ROUTES,
     **assignments.ROUTES,
+    **resource_graph.ROUTES,
 }
 
 

@@ -111,6 +111,8 @@ DEFAULTS: dict[str, Any] = {
     "page_size": 50,
     # Of ARM's own lists, of groups and of all resources (azure-sdk-for-js#18535).
     "arm_page_size": 1000,
+    # Of Azure Resource Graph (Microsoft Learn, "Guidance for pagination").
+    "graph_page_size": 1000,
     # Actions that the caller may perform, with `*`; None for an owner.
     "principal": None,
     # The same for other subscriptions.
@@ -120,7 +122,8 @@ DEFAULTS: dict[str, Any] = {
     "denied": [],
     # Whether requests are counted and throttled.
     "buckets": False,
-    # "lists": delay of lists in seconds; "reads": number of 404s after a 201.
+    # "lists": delay of lists in seconds, "graph": of Resource Graph; "reads": number of 404s after
+    # a 201.
     "lag": {},
     # Status of an accepted DELETE of a network interface: 202 or 200.
     "nic_delete_status": 202,

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 _BUSY_SECONDS = 30.0
 _MEMORY = ":memory:"
 
@@ -43,6 +43,10 @@ CREATE INDEX billing_by_resource ON billing (resource);
 CREATE TABLE gone (
   key TEXT, id TEXT, kind TEXT, grp TEXT, body TEXT, created REAL, hidden TEXT, at REAL
 );
+CREATE TABLE past (
+  key TEXT, id TEXT, kind TEXT, grp TEXT, created REAL, body TEXT, hidden TEXT, until REAL,
+  PRIMARY KEY (key, until)
+) WITHOUT ROWID;
 CREATE TABLE buckets (name TEXT PRIMARY KEY, tokens REAL, at REAL) WITHOUT ROWID;
 CREATE TABLE unseen (key TEXT PRIMARY KEY, "left" INTEGER) WITHOUT ROWID;
 CREATE TABLE guest_files (
@@ -56,7 +60,7 @@ CREATE TABLE requests (n INTEGER PRIMARY KEY, method TEXT, path TEXT, status INT
 """
 _EMPTIED_TABLES = (
     *("resources", "refs", "operations", "allocations", "billing", "requests"),
-    *("gone", "unseen", "buckets", "guest_files", "guest_facts", "pages"),
+    *("gone", "past", "unseen", "buckets", "guest_files", "guest_facts", "pages"),
 )
 
 

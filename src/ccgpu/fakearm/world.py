@@ -182,6 +182,7 @@ class World:
         return [_from_row(row) for row in rows if row[0].lower().startswith(mine)]
 
     def save(self, resource: StoredResource) -> None:
+        self._record_past(resource)
         self.store.run(
             "INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)",
             resource.key,
@@ -195,6 +196,7 @@ class World:
 
     def remove(self, resource: StoredResource) -> None:
         """Delete the resource with its references, quota and bill."""
+        self._record_past(resource)
         if self.settings.value("lag").get("lists", 0):
             self._record_deleted(resource)
         self.store.run("DELETE FROM resources WHERE key = ?", resource.key)
@@ -206,6 +208,17 @@ class World:
         self.stop_billing(resource)
         if content := resource.internal_state.get("content"):
             pages.release(self.store, content)
+
+    def _record_past(self, resource: StoredResource) -> None:
+        """Record what a VM has been until now: an index that lags behind still has that."""
+        is_indexed = resource.kind.endswith("/virtualMachines")
+        if is_indexed and self.settings.value("lag").get("graph", 0):
+            self.store.run(
+                "INSERT OR IGNORE INTO past SELECT key, id, kind, grp, created, body, hidden, ? "
+                "FROM resources WHERE key = ?",
+                self.now,
+                resource.key,
+            )
 
     def _record_deleted(self, resource: StoredResource) -> None:
         """Record the deletion: lists that lag behind still have the resource."""

@@ -75,6 +75,10 @@ _READS: dict[str, tuple[Read, Callable[[Sdk], object]]] = {
         lambda arm: Queries(arm).virtual_machines(),
         lambda sdk: list(sdk.compute.virtual_machines.list_all()),
     ),
+    "first-machines": (
+        lambda arm: Queries(arm).first_virtual_machines(),
+        lambda sdk: list(sdk.compute.virtual_machines.list_all()),
+    ),
     "statuses": (
         lambda arm: Queries(arm).virtual_machines(status_only=True),
         lambda sdk: list(sdk.compute.virtual_machines.list_all(status_only="true")),
@@ -153,6 +157,29 @@ def test_pages_are_read_to_the_last_one(wire):
     assert [one["id"] for one in wire.queries.virtual_machines()] == ["a", "b", "c"]
     assert wire.seen[1].path == "/next"
     assert wire.seen[1].query == {"$skiptoken": "a b", "api-version": "1"}
+
+
+def test_a_list_goes_on_at_the_link_of_its_first_page(wire):
+    link = "https://management.azure.com/next?api-version=1"
+    _page(wire, link, "a")
+    _page(wire, None, "b")
+    first, following = wire.queries.first_virtual_machines()
+    assert ([one["id"] for one in first], following) == (["a"], link)
+    assert [one["id"] for one in wire.queries.further_virtual_machines(following)] == ["b"]
+    assert wire.seen[1].path == "/next"
+
+
+@pytest.mark.parametrize("link", ["", None])
+def test_a_list_of_one_page_has_no_link(link, wire):
+    _page(wire, link, "a")
+    assert wire.queries.first_virtual_machines() == (({"id": "a"},), None)
+
+
+@pytest.mark.parametrize("body", [{}, [], {"value": None}, {"value": [], "nextLink": 5}])
+def test_a_first_page_of_another_form_is_refused(body, wire):
+    wire.replies.append(Response(200, body))
+    with pytest.raises(AzureUnavailable):
+        wire.queries.first_virtual_machines()
 
 
 def test_a_page_that_names_itself_as_the_next_one_is_refused(wire):

@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from ccgpu.cli.local_ssh import require_openssh
-from ccgpu.domain.role import permission_needs
+from ccgpu.domain.role import DISPENSABLE, permission_needs
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeCredential
 from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from support.cli import Shell
@@ -164,6 +164,10 @@ _FAULTS = {
     "one-action-missing": Fault(
         _nothing, "permissions", "failed", 4, "`ccgpu role > role.json`",
         settings={"principal": [*_granted("Microsoft.Compute/virtualMachines/write"), _LISTED]},
+    ),
+    "dispensable-reads-missing": Fault(
+        _nothing, "permissions", "warning", 0, "`ccgpu role > role.json`",
+        settings={"principal": [*_granted(*DISPENSABLE), _LISTED]},
     ),
     "permissions-not-listed": Fault(
         _nothing, "permissions", "unknown", 0, "compare your role",

@@ -50,3 +50,23 @@ def test_what_runs_or_exists_stays_however_old(monkeypatch: pytest.MonkeyPatch) 
     assert billed["billed_seconds"] == pytest.approx(30 * 24 * 3600, abs=10)
     assert len(arm.show()["billing"]) == 1
     arm.close()
+
+
+def test_what_vms_have_been_is_kept_as_long_as_an_index_may_lag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The index of VMs is up to 30 hours behind; two days later nobody asks any more."""
+    monkeypatch.setattr(history, "_EVERY", 1)
+    arm = FakeArm()
+    client = Client(arm)
+    client.network()
+    vm = client.machine()
+    arm.settings.set("lag", value={"graph": 30 * 3600})
+    client.complete("PATCH", vm, {"tags": {"n": "1"}})
+    kept = []
+    for _ in range(2):
+        arm.advance(30 * 3600)
+        client.get(vm)
+        kept.append(arm._store.row("SELECT count(*) FROM past")[0] > 0)
+    assert kept == [True, False]
+    arm.close()

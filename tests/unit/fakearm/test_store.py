@@ -56,7 +56,7 @@ def test_a_state_of_another_version_is_refused(tmp_path):
     database = sqlite3.connect(path)
     database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(ValueError, match="state version 99, this ccgpu knows 6: remove the file"):
+    with pytest.raises(ValueError, match="state version 99, this ccgpu knows 7: remove the file"):
         FakeArm(path)
 
 

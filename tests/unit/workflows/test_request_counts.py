@@ -3,6 +3,7 @@
 A failure prints the requests. Polls are not counted: their number depends on Azure's speed.
 """
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,8 +17,11 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.access import Access
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
+from ccgpu.domain.resource import kind_of
+from ccgpu.errors import Leftover
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, Request, Response
 from ccgpu.store.keys import Keys
+from ccgpu.workflows.discovery.leftovers import report_leftovers
 from ccgpu.workflows.extend import extend
 from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.list_deployments import list_deployments
@@ -213,3 +217,19 @@ def test_the_contents_of_a_group_are_read_concurrently(tmp_path: Path) -> None:
     group = Names(FAKE_SUBSCRIPTION, "lab", "demo").of(Kind.GROUP)
     assert run_task(run, find_foreign_contents(run, group, "demo")).names == names
     assert arm.clock.now() - began <= 3 * _LATENCY
+
+
+def test_the_dependents_of_a_vm_are_looked_at_concurrently_and_once(tmp_path: Path) -> None:
+    """After a failure the VM is read, then its interface, then all that depends on it."""
+    arm = FakeArm()
+    Machine(arm, tmp_path / "state").create(make_spec(data_disks=[{"size_gib": 64}] * 3))
+    machine = Machine(arm, tmp_path / "state", pool=LatentExecutor(arm, _LATENCY))
+    run, began = Run.begin(machine.cloud, timeout=60), arm.clock.now()
+    names, found = Names(FAKE_SUBSCRIPTION, "ccgpu-demo", "demo"), list[Leftover]()
+    ids = {names.vm: Kind.VM, names.os_disk: Kind.DISK}
+    sent = sent_by(arm, lambda: found.extend(report_leftovers(run, ids, "demo")))
+    assert arm.clock.now() - began <= 3 * _LATENCY
+    kinds = Counter(kind_of(one.id) for one in found)
+    assert kinds == {Kind.VM: 1, Kind.DISK: 4, Kind.NIC: 1, Kind.PUBLIC_IP: 1}
+    twice = [path for path, times in Counter(one.path for one in sent).items() if times > 1]
+    assert [kind_of(path) for path in twice] == [Kind.NIC], printed(sent)

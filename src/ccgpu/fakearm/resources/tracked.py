@@ -276,6 +276,7 @@ def build_resource(
 def finish_write(world: World, _: Operation, target: StoredResource) -> Body | None:
     """End most writes."""
     target.state = "Succeeded"
+    target.internal_state["changedAt"] = world.now
     if "etag" in target.body:
         target.body["etag"] = new_etag(world, target.kind, target.body["etag"])
     world.save(target)

@@ -147,6 +147,7 @@ def finish_create(world: World, operation: Operation, vm: StoredResource) -> Bod
         return tracked.finish_write(world, operation, vm)
     vm.state = "Failed"
     vm.internal_state["failure"] = failure
+    vm.internal_state["changedAt"] = world.now
     world.save(vm)
     for one in vm.internal_state["nics"]:
         _reserve_interface(world, one["id"], vm)

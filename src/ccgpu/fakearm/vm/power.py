@@ -65,6 +65,7 @@ def mark_failed(world: World, vm: StoredResource, failure: Body) -> Body:
     """The VM becomes `Failed` until an operation on it succeeds."""
     vm.state = "Failed"
     vm.internal_state["failure"] = failure
+    vm.internal_state["changedAt"] = world.now
     world.save(vm)
     return failure
 
@@ -73,6 +74,7 @@ def finish_update(world: World, operation: Operation, vm: StoredResource) -> Bod
     """End a successful operation. A VM that has run before is no longer `Failed`."""
     if vm.internal_state["power"] == "unknown" and "failure" in vm.internal_state:
         vm.state = "Failed"  # it never ran; an update does not repair that
+        vm.internal_state["changedAt"] = world.now
         world.save(vm)
         return None
     vm.internal_state.pop("failure", None)

@@ -99,7 +99,7 @@ def _statuses(world: World, vm: StoredResource) -> list[Body]:
             "code": f"ProvisioningState/{state.lower()}",
             "level": "Error" if state == "Failed" else "Info",
             "displayStatus": _DISPLAY_STATUS.get(state, state),
-            "time": arm_time(world.now),
+            "time": arm_time(_last_change(world, vm)),
         }
     ]
     if failure := vm.internal_state.get("failure"):
@@ -111,6 +111,11 @@ def _statuses(world: World, vm: StoredResource) -> list[Body]:
             {"code": f"PowerState/{now}", "level": "Info", "displayStatus": f"VM {now}"}
         )
     return statuses
+
+
+def _last_change(world: World, vm: StoredResource) -> float:
+    """When the last operation on the VM ended; now, while one runs."""
+    return float(vm.internal_state.get("changedAt", vm.created)) if vm.settled else world.now
 
 
 def _status(code: str, moment: float) -> Body:

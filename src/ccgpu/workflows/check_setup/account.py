@@ -12,7 +12,7 @@ from ccgpu.domain.finding import Finding, failed, good, unknown, warned
 from ccgpu.domain.granted import Grant, missing_actions
 from ccgpu.domain.providers import NEEDED
 from ccgpu.domain.resource import ResourceId
-from ccgpu.domain.role import PROVIDERS_READ, permission_needs
+from ccgpu.domain.role import DISPENSABLE, permission_needs
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied
 from ccgpu.workflows.create.prerequisites import require_providers
@@ -108,8 +108,8 @@ def _read_grants(run: Run, scope: str) -> tuple[Grant, ...]:
 def _judge_grants(scope: str, actions: list[str], grants: tuple[Grant, ...]) -> Finding:
     missing = missing_actions(actions, grants)
     where = f"`ccgpu role > role.json` prints a role that has them; its owner assigns it at {scope}"
-    if missing == (PROVIDERS_READ,):
-        text = f"{PROVIDERS_READ} is missing: an unregistered provider shows only at a create"
+    if missing and set(missing) <= DISPENSABLE.keys():
+        text = "; ".join(f"{one} is missing: {DISPENSABLE[one]}" for one in missing)
         return warned("permissions", f"at {scope}: {text}", where)
     if missing:
         text = f"at {scope} these actions are missing: {', '.join(missing)}"

@@ -18,7 +18,7 @@ from ccgpu.domain.vm_view import (
     network_interface_ids,
     public_ip_id,
 )
-from ccgpu.scheduling.scheduler import Task
+from ccgpu.scheduling.scheduler import Task, together
 
 
 def find_dependents(
@@ -28,15 +28,18 @@ def find_dependents(
 
     `known`: bodies by `key` that this command has just read and need not read again.
     """
+    nics = network_interface_ids(vm)
+    bodies = {id_: (known or {}).get(key(id_)) for id_ in nics}
+    unread = [id_ for id_, body in bodies.items() if body is None]
+    read = yield from together(
+        send_with_retry(run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}")
+        for id_ in unread
+    )
+    bodies |= zip(unread, read, strict=True)
     dependents = [(id_, Kind.DISK) for id_ in vm_disk_ids(vm_id, vm)]
-    for id_ in network_interface_ids(vm):
+    for id_ in nics:
         dependents.append((id_, Kind.NIC))
-        body = (known or {}).get(key(id_))
-        if body is None:
-            body = yield from send_with_retry(
-                run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}"
-            )
-        dependents += [(ip, Kind.PUBLIC_IP) for ip in nic_public_ip_ids(body)]
+        dependents += [(ip, Kind.PUBLIC_IP) for ip in nic_public_ip_ids(bodies[id_])]
     return dependents
 
 

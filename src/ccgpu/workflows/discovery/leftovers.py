@@ -129,9 +129,11 @@ class _LeftoverReader:
             dependents = yield from find_dependents(self._run, id_, vm)
         except CcgpuError:
             return  # the report names the VM, and deleting the VM deletes its dependents
-        for dependent, kind in dependents:
-            if key(dependent) not in self.leftovers:
-                yield from self.check(dependent, kind)
+        yield from together(
+            self.check(dependent, kind)
+            for dependent, kind in dependents
+            if key(dependent) not in self.leftovers
+        )
 
     def _recall_dependents(self, id_: ResourceId, kind: Kind) -> None:
         """Record what the command has read of a resource that cannot be read now."""

@@ -6,20 +6,36 @@ may lag behind. So `list` gives a resource a GET of its own if
 
 - its deployment's VM is in no list, or part of its deployment is being deleted;
 - its list entry has no tags, or shows that it is being deleted;
-- it is a VM, and no list entry contains the status of its VM agent.
+- it is a VM, and no list entry contains the status of its VM agent, or nothing but an index that
+  lags behind describes it (`listed_vms.py`).
+
+What may be deleted is found in the live lists alone.
 """
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
-from ccgpu.azure.long_running import run_task, send_alone, send_together
+from ccgpu.azure.long_running import (
+    run_each,
+    run_task,
+    send_alone,
+    send_together,
+    send_with_retry,
+)
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, kind_of, state_of, tag, tags_of
-from ccgpu.domain.vm_view import tells_agent, with_instance_view
+from ccgpu.domain.vm_view import tells_agent
 from ccgpu.errors import Denied
+from ccgpu.scheduling.scheduler import Task
+from ccgpu.workflows.discovery.listed_vms import LISTING_VMS, join_vms, read_models
 from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult, group_by_deployment
 from ccgpu.workflows.discovery.snapshot import Actual, read_each_now, read_now
+
+Listing = Callable[[], Any]  # returns bodies; None if they may not be listed
+_GROUPS, _RESOURCES = "listing the groups of deployments", "listing deployments"
+_STATUSES = "listing the status of VMs"
 
 
 def list_all_deployments(run: Run) -> list[FoundDeployment]:
@@ -29,7 +45,7 @@ def list_all_deployments(run: Run) -> list[FoundDeployment]:
     2. Read each resource whose list entry is incomplete; drop those that are gone.
     3. Read all of a deployment that has no VM or is being deleted: the lists may be outdated.
     """
-    listed = _list_bodies(run, statuses=True)
+    listed = _list_with_status(run)
     read = _read_resources(run, [body for body in listed.values() if not _is_complete(body)])
     bodies = {
         at: read.get(at, body) for at, body in listed.items() if at in read or _is_complete(body)
@@ -49,34 +65,42 @@ def list_candidates(run: Run) -> SearchResult:
 
     A resource is read only if no list entry of it has tags.
     """
-    listed = _list_bodies(run, statuses=False)
+    listed = _list_without_status(run)
     tagless = [body for body in listed.values() if tag(body, DEPLOYMENT) is None]
     kinds = {id_: kind for id_ in _ids_of(tagless) if (kind := kind_of(id_)) is not None}
     read, unread = run_task(run, read_each_now(run, kinds))
     return SearchResult(tuple(group_by_deployment(run, listed | read)), unread)
 
 
-def _list_bodies(run: Run, *, statuses: bool) -> Actual:
-    """The list entries of groups, resources and VMs by `key`; no VMs if they may not be listed.
-
-    `statuses`: whether each VM has its instance view, from a list of its own.
-    """
-    queries = run.cloud.queries
-    status = partial(queries.virtual_machines, status_only=True)
-    groups, resources = "listing the groups of deployments", "listing deployments"
-    models, views = "listing VMs", "listing the status of VMs"
-    lists: dict[str, Callable[[], tuple[Body, ...]]] = {
-        groups: partial(queries.tagged_groups, DEPLOYMENT),
-        resources: partial(queries.tagged_resources, DEPLOYMENT),
-        models: partial(_unless_denied, queries.virtual_machines),
+def _list_with_status(run: Run) -> Actual:
+    """The list entries of groups, resources and VMs by `key`; each VM with its instance view."""
+    status = partial(run.cloud.queries.virtual_machines, status_only=True)
+    views = partial(_unless_denied, status)
+    tasks: dict[str, Task[Any]] = {
+        doing: send_with_retry(run, request, doing)
+        for doing, request in (_tagged_lists(run) | {_STATUSES: views}).items()
     }
-    answers = send_together(
-        run, lists | ({views: partial(_unless_denied, status)} if statuses else {})
-    )
-    tagged = _with_tags(run, {key(one["id"]): one for one in answers[resources]})
-    vms = _with_statuses(answers[models], answers[views] if statuses else ())
-    ours = {at: vm for at, vm in vms.items() if tag(vm, DEPLOYMENT)}
-    return {key(one["id"]): one for one in answers[groups]} | tagged | ours
+    answers = run_task(run, run_each(tasks | {LISTING_VMS: read_models(run)}))
+    tagged = _with_tags(run, {key(one["id"]): one for one in answers[_RESOURCES]})
+    vms = join_vms(run, answers[LISTING_VMS], answers[_STATUSES], tagged)
+    return {key(one["id"]): one for one in answers[_GROUPS]} | tagged | vms
+
+
+def _list_without_status(run: Run) -> Actual:
+    """The list entries of groups, resources and VMs by `key`; no VMs if they may not be listed."""
+    models = partial(_unless_denied, run.cloud.queries.virtual_machines)
+    answers = send_together(run, _tagged_lists(run) | {LISTING_VMS: models})
+    tagged = _with_tags(run, {key(one["id"]): one for one in answers[_RESOURCES]})
+    ours = {key(vm["id"]): vm for vm in answers[LISTING_VMS] or () if tag(vm, DEPLOYMENT)}
+    return {key(one["id"]): one for one in answers[_GROUPS]} | tagged | ours
+
+
+def _tagged_lists(run: Run) -> dict[str, Listing]:
+    queries = run.cloud.queries
+    return {
+        _GROUPS: partial(queries.tagged_groups, DEPLOYMENT),
+        _RESOURCES: partial(queries.tagged_resources, DEPLOYMENT),
+    }
 
 
 def _with_tags(run: Run, tagged: Actual) -> Actual:
@@ -90,17 +114,12 @@ def _with_tags(run: Run, tagged: Actual) -> Actual:
     }
 
 
-def _unless_denied(request: Callable[[], tuple[Body, ...]]) -> tuple[Body, ...]:
+def _unless_denied(request: Callable[[], tuple[Body, ...]]) -> tuple[Body, ...] | None:
+    """The list; None if it may not be read."""
     try:
         return request()
     except Denied:
-        return ()
-
-
-def _with_statuses(models: Iterable[Body], statuses: Iterable[Body]) -> Actual:
-    """The VMs by `key`, each with its instance view if `statuses` contains it."""
-    views = {key(one["id"]): one for one in statuses}
-    return {key(vm["id"]): with_instance_view(vm, views.get(key(vm["id"]))) for vm in models}
+        return None
 
 
 def _is_being_deleted(deployment: FoundDeployment) -> bool:
