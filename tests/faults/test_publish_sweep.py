@@ -4,13 +4,16 @@ After any end the same command publishes the image, or gc removes what is left.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from ccgpu.domain.publication_outcome import PublishOutcome
 from ccgpu.errors import CcgpuError
 from ccgpu.fakearm import FakeArm, Request, Response
+from ccgpu.workflows.gc import collect
 from faults.sweep.effects import Effect, commit_and_fail, commit_and_respond, respond
 from faults.sweep.fault_kinds import KINDS, FaultKind, NumberedFault
 from support import faults
@@ -23,6 +26,7 @@ from support.built_folders import (
     version_bytes,
 )
 from support.cloud import Machine
+from support.prepared import copy_of_machine
 from support.slow import mostly_slow
 
 CHUNKS = 80
@@ -49,6 +53,7 @@ _OF_STORAGE = (
     FaultKind("blob-kept", commit_and_respond(faults.UNAVAILABLE), is_blob, transient=True),
     FaultKind("blob-reset", commit_and_fail(faults.RESET), is_blob, transient=True),
 )
+_KILLED = FaultKind("killed", commit_and_fail(SystemExit()), lambda _: True)
 # For the operations of disks and galleries, which `faults.is_poll` does not know.
 _OF_OPERATIONS = tuple(
     replace(kind, applies=lambda request: "operations/" in request.path.casefold())
@@ -147,6 +152,56 @@ def _try(case: PublishCase, state: Path, built: BuiltFolder) -> None:
     assert machine.kinds() == STAYS, case.id
     assert version_bytes(machine.arm) == built.vhd, case.id
     machine.arm.close()
+
+
+@pytest.fixture(scope="module")
+def published(built: BuiltFolder, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    machine = Machine(FakeArm(), tmp_path_factory.mktemp("published"))
+    publish(machine, built)
+    return machine
+
+
+def _change(machine: Machine, built: BuiltFolder) -> PublishOutcome:
+    """Other copies of the version: another region, and more in its own."""
+    return publish(machine, built, regions=("eastus2", "westeurope"), replicas=3)
+
+
+@pytest.fixture(scope="module")
+def every_change(
+    built: BuiltFolder, published: Machine, tmp_path_factory: pytest.TempPathFactory
+) -> list[PublishCase]:
+    machine = copy_of_machine(published, tmp_path_factory.mktemp("fault-free"))
+    requests: list[Request] = []
+    machine.arm.faults.append(requests.append)
+    _change(machine, built)
+    machine.arm.close()
+    killed = [PublishCase(number, "killed", forever=False) for number in range(len(requests))]
+    return [*killed, *cases(requests)]
+
+
+@pytest.mark.parametrize("chunk", mostly_slow(range(10), 10, 4))
+def test_a_change_of_copies_goes_on_after_every_fault_and_never_costs_the_version(
+    tmp_path: Path,
+    built: BuiltFolder,
+    published: Machine,
+    every_change: list[PublishCase],
+    chunk: int,
+) -> None:
+    mine = every_change[chunk::10]
+    made = {one["id"]: one["created"] for one in published.arm.show()["resources"]}
+    for case in mine if chunk else mine[::20]:
+        machine = copy_of_machine(published, tmp_path / case.id.replace(":", "-"))
+        kind = ALL.get(case.kind, _KILLED)
+        machine.arm.faults.append(NumberedFault(machine.arm, case.number, kind, case.forever))
+        with suppress(CcgpuError, SystemExit):
+            assert {one.replicas for one in _change(machine, built).copies} == {3}, case.id
+        machine.arm.faults.clear()
+        machine.arm.advance(24 * 3600)
+        assert collect(machine.cloud, yes=True).found == (), case.id
+        assert {one.replicas for one in _change(machine, built).copies} == {3}, case.id
+        now = {one["id"]: one["created"] for one in machine.arm.show()["resources"]}
+        assert now == made, case.id
+        machine.arm.close()
 
 
 def _check_failure(case: PublishCase, err: CcgpuError, left: list[str]) -> None:

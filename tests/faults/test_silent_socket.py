@@ -46,12 +46,15 @@ def test_a_server_that_stays_silent_costs_the_time_to_name_what_is_left(
     assert {one["state"] for one in done.error["resources"]} == {"unknown"}
 
 
+@pytest.mark.parametrize(("way", "at_once"), [("drip", 8), ("drip-headers", 2)])
 def test_a_delete_names_what_is_left_once_the_server_answers_again(
-    tmp_path: Path, created: Prepared
+    tmp_path: Path, created: Prepared, way: str, at_once: int
 ) -> None:
+    """Its two threads still wait for headers that drip: what is left is read by others."""
     shell = created(Shell(tmp_path).with_key(), _CREATE)
     there = {one["id"].casefold() for one in shell.arm.show()["resources"]}
-    with silent_server(tmp_path, shell, "drip", start=4, seconds=_LIMIT) as (server, shell.backend):
+    silence = silent_server(tmp_path, shell, way, 4, _LIMIT, at_once)
+    with silence as (server, shell.backend):
         done, took = _timed(shell, f"{_DELETE} --timeout 2s", server)
     assert done.code == 11, done
     assert {one["id"].casefold() for one in done.error["resources"]} == there

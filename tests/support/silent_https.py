@@ -6,7 +6,6 @@ The client is the real one: its transport, the network's, is only led to this se
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +23,7 @@ from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, Request
 from ccgpu.fakearm.transport import encode_body
 from ccgpu.net.transport import network_transport
 from ccgpu.scheduling.clock import RealClock
+from ccgpu.scheduling.request_threads import AT_ONCE, RequestThreads
 from ccgpu.scheduling.scheduler import Scheduler
 from support import tls
 from support.cli import Shell
@@ -116,9 +116,12 @@ class _Detour(HTTPAdapter):
 
 @contextmanager
 def silent_server(
-    folder: Path, shell: Shell, way: str, start: int, seconds: float
+    folder: Path, shell: Shell, way: str, start: int, seconds: float, at_once: int = AT_ONCE
 ) -> Iterator[tuple[SilentServer, Callable[[ConnectionOptions], Backend]]]:
-    """The server, silent for so many seconds, and a back end whose Azure it is."""
+    """The server, silent for so many seconds, and a back end whose Azure it is.
+
+    at_once: how many requests the back end makes at the same time.
+    """
     clock, ca = RealClock(), tls.certificate(folder)
     silent = SilentServer(shell.arm, way, start, clock.now() + seconds, clock)
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"silent": silent}))
@@ -133,8 +136,8 @@ def silent_server(
     plain = make_backend(shell.arm, shell.state)
     credential = FakeCredential(shell.arm)
     session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], credential, transport)
+    scheduler = Scheduler(clock, RequestThreads(at_once))
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=8))
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         stack.callback(transport.close)
@@ -142,5 +145,5 @@ def silent_server(
         stack.callback(thread.join)
         stack.callback(server.shutdown)
         stack.callback(silent.closing.set)
-        backend = replace(plain, session=lambda: session, scheduler=Scheduler(clock, pool))
+        backend = replace(plain, session=lambda: session, scheduler=scheduler)
         yield silent, lambda _: backend

@@ -44,7 +44,6 @@ _FIRST_RUN = (
     "run `az login`, or give `--subscription ID` or AZURE_SUBSCRIPTION_ID; without Azure, on a "
     "simulated subscription: `--backend fake`"
 )
-_THREADS = 8  # the most requests that `collateral fetch` sends at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +148,8 @@ def open_backend(connection: ConnectionOptions, state: Path, environ: Mapping[st
 def _azure_backend(
     connection: ConnectionOptions, state: Path, environ: Mapping[str, str]
 ) -> Backend:
-    from concurrent.futures import ThreadPoolExecutor
-
     from ccgpu.scheduling.clock import RealClock
+    from ccgpu.scheduling.request_threads import RequestThreads
 
     clock = RealClock()
     requests, pace = RequestLog(clock.now), Pace(clock.now)
@@ -175,7 +173,7 @@ def _azure_backend(
 
     return Backend(
         session=session,
-        scheduler=Scheduler(clock, ThreadPoolExecutor(max_workers=_THREADS), pace.delay),
+        scheduler=Scheduler(clock, RequestThreads(), pace.delay),
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),

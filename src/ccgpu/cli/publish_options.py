@@ -17,7 +17,7 @@ class PublishPlace:
     group: str | None
     name: str | None
     regions: tuple[str, ...]
-    replicas: int
+    replicas: int | None
 
 
 def _place(
@@ -45,9 +45,17 @@ def _place(
         ),
     ] = None,
     replicas: Annotated[
-        int,
-        typer.Option("--replicas", min=1, max=100, metavar="NUMBER", help="Copies in each region."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--replicas",
+            min=1,
+            max=100,
+            metavar="NUMBER",
+            help="Copies in each region, also of a version that is there: in the regions of "
+            "--region, or in all of its own. Default: 1, or as they are.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> PublishPlace:
     return PublishPlace(gallery, resource_group, name, tuple(region or ()), replicas)
 

@@ -61,14 +61,17 @@ class Publication:
     """An image that is to be published.
 
     regions: at least one; the disk is made in the first, and the version copied to the others.
-    replicas: copies of the version in each region. name: of the definition in the gallery.
+    name: of the definition in the gallery. replicas: copies of the version in each of `named`, the
+    regions that the user names, or in every one if none is. None: as they are, and one in a new
+    region.
     """
 
     image: ImageFile
     gallery: GalleryPlace
     name: str
     regions: tuple[str, ...]
-    replicas: int = 1
+    replicas: int | None = None
+    named: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -190,10 +193,11 @@ class Publication:
 
     def publishing_profile(self, regions: Sequence[str]) -> Body:
         """Where the version is copied to."""
+        replicas = self.replicas or 1
         return {
-            "replicaCount": self.replicas,
+            "replicaCount": replicas,
             "targetRegions": [
-                {"name": region, "regionalReplicaCount": self.replicas} for region in regions
+                {"name": region, "regionalReplicaCount": replicas} for region in regions
             ],
         }
 

@@ -7,7 +7,7 @@ from ccgpu.domain.publication import Publication
 from ccgpu.domain.publication_state import RegionCopy
 from ccgpu.errors import AzureRefused
 
-PublicationAction = Literal["published", "extended", "unchanged"]
+PublicationAction = Literal["published", "extended", "updated", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)

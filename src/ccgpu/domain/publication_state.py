@@ -1,16 +1,27 @@
 """What Azure has of a publication, judged from a GET: what may be used, and what may be deleted.
 
-Nothing is deleted that does not carry the tags of `image publish`, and no version that is complete.
+Nothing is deleted that does not carry the tags of `image publish`, and no version that is complete,
+or was before a change of its copies failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import GRACE, YOUNG, parse_moment
 from ccgpu.domain.publication import Publication, is_of_an_image
-from ccgpu.domain.resource import CREATED, EXPIRES, Body, kind_of, location, state_of, tag
+from ccgpu.domain.published_image import COMPLETE_TAG
+from ccgpu.domain.resource import (
+    CREATED,
+    EXPIRES,
+    Body,
+    kind_of,
+    location,
+    state_of,
+    tag,
+    tags_of,
+)
 
 # Azure has accepted a change, and has not ended it (`provisioningState`).
 _FAILED = ("Failed", "Canceled")
@@ -22,6 +33,7 @@ class VersionFinding(StrEnum):
 
     ABSENT = "absent"
     PUBLISHED = "published"  # complete, and of this image
+    CHANGE_FAILED = "change failed"  # it was complete, until a change of its copies failed
     IN_MOTION = "in motion"  # of this image: Azure copies it, or deletes it
     HALF_MADE = "half-made"  # ours, and will never be complete
     OTHER = "other"  # of another image, or not made by `image publish`
@@ -35,13 +47,16 @@ def judge_version(wanted: Publication, body: Body | None) -> VersionFinding:
         return VersionFinding.HALF_MADE
     if not wanted.matches(body):
         return VersionFinding.OTHER
+    if state_of(body) in _FAILED:
+        return VersionFinding.CHANGE_FAILED
     done = state_of(body) == "Succeeded"
     return VersionFinding.PUBLISHED if done else VersionFinding.IN_MOTION
 
 
 def is_half_made(body: Body) -> bool:
-    """Whether `image publish` began a version that Azure has given up."""
-    return is_of_an_image(body) and state_of(body) in _FAILED
+    """Whether `image publish` began a version that Azure has given up before it was complete."""
+    failed = state_of(body) in _FAILED
+    return failed and is_of_an_image(body) and COMPLETE_TAG not in tags_of(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +118,13 @@ def is_in_motion(body: Body) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RegionCopy:
-    """How far Azure has copied a version to one region."""
+    """How far Azure has copied a version to one region. replicas: the copies that it shall have."""
 
     region: str
     state: str
     progress: int | None = None
     details: str | None = None
+    replicas: int = 1
 
     @property
     def is_failed(self) -> bool:
@@ -119,24 +135,58 @@ class RegionCopy:
 def region_copies(body: Body) -> tuple[RegionCopy, ...]:
     """The regions of a version's `replicationStatus`, as ARM names them, in the given order."""
     status = (body.get("properties") or {}).get("replicationStatus") or {}
+    replicas = replicas_by_region(body)
     return tuple(
         RegionCopy(
-            location(str(one.get("region"))),
+            region := location(str(one.get("region"))),
             str(one.get("state")),
             one.get("progress"),
             one.get("details") or None,
+            replicas.get(region, 1),
         )
         for one in status.get("summary") or ()
     )
 
 
-def target_regions(body: Body) -> tuple[str, ...]:
-    """The regions of a version, as ARM names them."""
-    profile = (body.get("properties") or {}).get("publishingProfile") or {}
-    return tuple(location(str(one.get("name"))) for one in profile.get("targetRegions") or ())
+def replicas_by_region(body: Body) -> Mapping[str, int]:
+    """The regions of a version, as ARM names them, with the copies that each shall have."""
+    profile = _profile(body)
+    return {_region(one): _replicas(one, profile) for one in profile.get("targetRegions") or ()}
 
 
-def missing_regions(body: Body, wanted: Sequence[str]) -> tuple[str, ...]:
-    """The wanted regions that a version is not copied to."""
-    has = target_regions(body)
-    return tuple(region for region in wanted if region not in has)
+def changed_profile(wanted: Publication, body: Body, *, always: bool = False) -> Body | None:
+    """The publishing profile of a complete version with regions and replicas as wanted.
+
+    None if it has them, unless `always`. All else of it stays as it is.
+    """
+    profile = dict(_profile(body))
+    has = list(profile.get("targetRegions") or ())
+    known = [_region(one) for one in has]
+    missing = [region for region in wanted.regions if region not in known]
+    targets = [_with_replicas(one, wanted, profile) for one in has]
+    targets += wanted.publishing_profile(missing)["targetRegions"]
+    if targets == has and not always:
+        return None
+    profile.pop("publishedDate", None)  # read-only
+    return {**profile, "targetRegions": targets}
+
+
+def _with_replicas(target: Body, wanted: Publication, profile: Body) -> Body:
+    """A target region with the wanted replicas; as it is if it has them, or is not meant."""
+    meant = not wanted.named or _region(target) in wanted.named
+    if wanted.replicas is None or not meant or _replicas(target, profile) == wanted.replicas:
+        return target
+    return {**target, "regionalReplicaCount": wanted.replicas}
+
+
+def _profile(body: Body) -> Body:
+    return (body.get("properties") or {}).get("publishingProfile") or {}
+
+
+def _region(target: Body) -> str:
+    return location(str(target.get("name")))
+
+
+def _replicas(target: Body, profile: Body) -> int:
+    """Of a target region; without a number it has that of the profile (GalleryImageVersion)."""
+    return int(target.get("regionalReplicaCount") or profile.get("replicaCount") or 1)

@@ -7,6 +7,7 @@ for.
 """
 
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ccgpu.domain.catalog import Kind
@@ -54,12 +55,13 @@ _SUBSCRIPTION_READS = (
     # The VMs behind the first page of Azure's list, for `list`.
     GRAPH_READ,
 )
+_OPERATION_RESULTS = "Microsoft.Resources/subscriptions/operationresults/read"
 # Actions on a resource group that ccgpu creates, and deletes once it is empty.
 _OWN_GROUP_ACTIONS = (
     f"{_GROUP}/write",
     f"{_GROUP}/delete",
     f"{_GROUP}/resources/read",
-    "Microsoft.Resources/subscriptions/operationresults/read",
+    _OPERATION_RESULTS,
 )
 # Root in every VM of the scope, so only for who asks for it.
 _RUN_COMMAND = f"{Kind.VM}/runCommand/action"
@@ -84,6 +86,22 @@ _PUBLISH = (
     f"{_COMPUTE_LOCATIONS}/capsOperations/read",
     f"{_COMPUTE_LOCATIONS}/diskOperations/read",
 )
+# A deployment of an ARM template: it is validated, written, polled, read (Microsoft Learn, "Azure
+# permissions", Microsoft.Resources). `deployments/*` would also delete and export others.
+_DEPLOYMENT = tuple(
+    f"Microsoft.Resources/deployments/{verb}"
+    for verb in (
+        *("read", "write", "validate/action", "whatIf/action"),
+        *("operations/read", "operationstatuses/read"),
+    )
+)
+
+
+class Rendered(StrEnum):
+    """What `render` prints, and takes rights that ccgpu's own commands do not need."""
+
+    ARM = "arm"
+    AZ = "az"
 
 
 class PermissionNeed(NamedTuple):
@@ -97,11 +115,13 @@ class RoleExtras(NamedTuple):
     """What a role allows besides, if it is asked for.
 
     run_command: `exec --via run-command`. gallery_group: `image publish` to galleries of this
-    group.
+    group; with makes_gallery_group it may make that group, too. rendered: deploying these.
     """
 
     run_command: bool = False
     gallery_group: str | None = None
+    makes_gallery_group: bool = False
+    rendered: tuple[Rendered, ...] = ()
 
 
 NO_EXTRAS = RoleExtras()
@@ -124,9 +144,25 @@ def permission_needs(
     if extras.gallery_group is not None:
         there = group_id(subscription, extras.gallery_group)
         needs += [PermissionNeed(action, there) for action in _PUBLISH]
+    if extras.makes_gallery_group:  # no role can be assigned at a group that is not there
+        needs.append(PermissionNeed(f"{_GROUP}/write", top))
+    needs += _rendered_needs(spec, extras.rendered, top, group)
     if spec.resource_group is None:  # ccgpu creates the group, so no role can be assigned there yet
         needs += [PermissionNeed(action, top) for action in _OWN_GROUP_ACTIONS]
     return tuple(dict.fromkeys([*needs, *_reference_needs(spec)]))
+
+
+def _rendered_needs(
+    spec: "VmSpec", rendered: Iterable[Rendered], top: str, group: str
+) -> Iterator[PermissionNeed]:
+    """Permissions of the tools that deploy what `render` prints for this spec."""
+    theirs = spec.resource_group is not None  # else the template is one of the subscription
+    if Rendered.ARM in rendered:
+        for action in _DEPLOYMENT:
+            yield PermissionNeed(action, group if theirs else top)
+        yield PermissionNeed(_OPERATION_RESULTS, top)  # of what-if
+    if Rendered.AZ in rendered and theirs:  # the script lists the group, to overwrite nothing
+        yield PermissionNeed(f"{_GROUP}/resources/read", group)
 
 
 def _created_kinds(spec: "VmSpec", subscription: str) -> set[Kind]:

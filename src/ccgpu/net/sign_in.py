@@ -5,13 +5,18 @@ request was not carried out, so it is sent again: once, and only with another to
 """
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
 from ccgpu.net import answers
+
+# Seconds that a request waits for another's sign-in, then it signs in itself. `az` may take thirty
+# (azure/credentials.py). One that takes longer may have been given up, with a server that drips.
+LONGEST = 45.0
 
 
 class SignIn(BearerTokenCredentialPolicy[Any, Any]):
@@ -20,9 +25,10 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
     Unlike the SDK's, it also gets a new token after a challenge without claims.
     """
 
-    def __init__(self, credential: Any, scope: str) -> None:
+    def __init__(self, credential: Any, scope: str, longest: float = LONGEST) -> None:
         super().__init__(credential, scope)
         self._named_credential = credential
+        self._longest = longest
         self._lock = threading.Lock()
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
@@ -45,7 +51,7 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Sign the request; only one thread at a time requests a token."""
-        with self._lock:
+        with self._one_at_a_time():
             super().on_request(request)
         answers.note_credential(credential_name(self._named_credential))
 
@@ -57,7 +63,7 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
         Returns whether the token has changed, so that the request can be sent again.
         """
         refused = _token_signature(request)
-        with self._lock:
+        with self._one_at_a_time():
             with suppress(ValueError):  # claims that cannot be decoded
                 if super().on_challenge(request, response):
                     return True
@@ -65,6 +71,17 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
                 self._token = None  # unless another thread has already replaced it
             super().on_request(request)
         return _token_signature(request) != refused
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Keep others from signing in; a lock that is held for too long is replaced."""
+        while not (lock := self._lock).acquire(timeout=self._longest):
+            if self._lock is lock:
+                self._lock = threading.Lock()
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _token_signature(request: PipelineRequest[Any]) -> str:

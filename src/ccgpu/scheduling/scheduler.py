@@ -2,9 +2,9 @@
 
 A task is a generator that yields one `Call` at a time and is resumed with the answer; or it yields
 further tasks, and is resumed with their results (`together`). Only the request of a call runs in a
-thread of the pool. Everything else, journal and events included, runs
-in the scheduler's thread and needs no lock. Azure uses a real clock and a thread pool; the fake
-uses a virtual clock and `InlineExecutor`.
+thread of the pool. Everything else, journal and events included, runs in the scheduler's thread and
+needs no lock. Azure uses a real clock and `RequestThreads`; the fake uses a virtual clock and
+`InlineExecutor`.
 """
 
 import sys
@@ -191,7 +191,7 @@ class Scheduler:
     def _give_up_late(self) -> None:
         """Raise `TimedOut` in each task whose request has no answer at its deadline.
 
-        The thread that waits for the answer is left to itself.
+        The thread that waits for the answer is left to itself, and no longer counts in the pool.
         """
         for future, (_, task, call) in list(self._in_flight.items()):
             if call.left <= 0.0 and not future.done():

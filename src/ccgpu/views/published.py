@@ -13,6 +13,7 @@ from ccgpu.domain.publication_state import RegionCopy
 _HEADLINES = {
     "published": "is published",
     "extended": "was published already; regions are added",
+    "updated": "was published already; its copies are changed",
     "unchanged": "is published already: nothing to do",
 }
 
@@ -32,12 +33,13 @@ def as_text(done: PublishOutcome) -> RenderableType:
 
 def _copy_text(copy: RegionCopy) -> str:
     details = f": {one_line(copy.details)}" if copy.details else ""
-    return f"{one_line(copy.region)}, {one_line(copy.state).lower()}{details}"
+    number = f", {copy.replicas} copies" if copy.replicas > 1 else ""
+    return f"{one_line(copy.region)}, {one_line(copy.state).lower()}{number}{details}"
 
 
 def _cost(done: PublishOutcome) -> str:
     size = done.wanted.vhd_size >> 20
-    copies = max(1, len(done.copies)) * done.wanted.replicas
+    copies = max(1, sum(copy.replicas for copy in done.copies))
     word = "copy" if copies == 1 else "copies"
     return (
         f"billed: storage of {copies} {word}, up to {size} MiB each; gallery and "
@@ -62,13 +64,14 @@ def as_json(done: PublishOutcome) -> dict[str, Any]:
         "vhd_sha256": manifest.disk.vhd_sha256,
         "vhd_size": wanted.vhd_size,
         "sent_bytes": done.sent,
-        "replicas": wanted.replicas,
+        "replicas": done.copies[0].replicas if done.copies else wanted.replicas or 1,
         "regions": [
             {
                 "region": copy.region,
                 "state": copy.state,
                 "progress": copy.progress,
                 "details": copy.details,
+                "replicas": copy.replicas,
             }
             for copy in done.copies
         ],

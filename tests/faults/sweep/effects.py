@@ -72,7 +72,7 @@ def fail(error: Exception) -> Effect:
     return effect
 
 
-def commit_and_fail(error: Exception) -> Effect:
+def commit_and_fail(error: BaseException) -> Effect:
     """Azure carries out the request; its response is lost."""
 
     def effect(_: Request, go_on: Callable[[], Response]) -> Response:

@@ -28,6 +28,19 @@ def test_the_answer_names_version_regions_digests_and_costs(shell, built, golden
     assert "is published already: nothing to do" in again.out
 
 
+def test_replicas_of_a_published_image_are_changed(shell, built):
+    line = _LINE.format(built.path)
+    assert shell(f"{line} --yes").code == 0
+    document = shell(f"{line} --replicas 3 -o json").document
+    assert document["action"] == "updated"
+    assert (document["replicas"], [one["replicas"] for one in document["regions"]]) == (3, [3])
+    text = shell(f"{line} --replicas 2").out
+    assert "was published already; its copies are changed" in text
+    assert "eastus2, completed, 2 copies" in text
+    assert "storage of 2 copies" in text
+    assert [shell(f"{line} --replicas {number}").code for number in (0, 101)] == [2, 2]
+
+
 def test_a_vm_of_a_published_image_is_held_to_it(shell, built):
     document = shell(f"{_LINE.format(built.path)} --yes -o json").document
     spec = {"image": {"measured": str(built.path / "image.json"), "gallery": document["version"]}}

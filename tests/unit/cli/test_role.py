@@ -69,3 +69,14 @@ def test_a_role_loads_no_sdk():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
     )
     assert done.stderr.strip() == "[]"
+
+
+def test_what_is_asked_for_besides_is_in_the_role(shell):
+    plain = set(shell("role demo").document["Actions"])
+    more = shell("role demo --gallery-group images --make-gallery-group --render arm --render az")
+    added = set(more.document["Actions"]) - plain
+    assert "Microsoft.Resources/deployments/write" in added
+    assert "Microsoft.Compute/galleries/write" in added
+    done = shell("role demo --make-gallery-group")
+    assert (done.code, "--gallery-group GROUP" in done.err) == (2, True)
+    assert shell("role demo --render terraform").code == 2

@@ -12,15 +12,15 @@ from ccgpu.domain.publication_outcome import PublishOutcome
 from ccgpu.domain.publication_state import (
     RegionCopy,
     VersionFinding,
+    changed_profile,
     is_abandoned_disk,
     is_abandoned_version,
     is_in_motion,
     judge_disk,
     judge_version,
-    missing_regions,
     region_copies,
 )
-from ccgpu.domain.published_image import MANIFEST_TAG, VHD_TAG
+from ccgpu.domain.published_image import COMPLETE_TAG, MANIFEST_TAG, VHD_TAG
 from ccgpu.errors import InvalidFile, UsageProblem
 from support.measured_images import Parts
 
@@ -149,6 +149,9 @@ def test_a_definition_that_does_not_fit_says_why(change: dict[str, Any], problem
     assert of.definition_problems({"properties": properties}) == (problem,)
 
 
+ONCE_COMPLETE = {**WANTED.digests, COMPLETE_TAG: "true", "ccgpu-created": STAMP.created}
+
+
 def version(state: str = "Succeeded", **changes: Any) -> dict[str, Any]:
     body = WANTED.version_resource(STAMP, WANTED.regions).body
     properties = {**body["properties"], "provisioningState": state}
@@ -166,6 +169,9 @@ def version(state: str = "Succeeded", **changes: Any) -> dict[str, Any]:
         (version("Canceled"), VersionFinding.HALF_MADE),
         (version("Failed", tags={MANIFEST_TAG: "x", VHD_TAG: "y"}), VersionFinding.HALF_MADE),
         (version("Failed", tags={}), VersionFinding.OTHER),
+        (version("Failed", tags=ONCE_COMPLETE), VersionFinding.CHANGE_FAILED),
+        (version("Updating", tags=ONCE_COMPLETE), VersionFinding.IN_MOTION),
+        (version(tags=ONCE_COMPLETE), VersionFinding.PUBLISHED),
         (version(tags={MANIFEST_TAG: "x", VHD_TAG: "y"}), VersionFinding.OTHER),
         (version(tags={MANIFEST_TAG: IMAGE.sha256}), VersionFinding.OTHER),
         (version(tags=None), VersionFinding.OTHER),
@@ -231,6 +237,7 @@ def test_a_disk_is_abandoned_once_its_commands_time_is_over(
     [
         (version("Failed"), 4, True),
         (version("Failed"), 2, False),
+        (version("Failed", tags=ONCE_COMPLETE), 4000, False),
         (version(), 4000, False),
         (version("Creating"), 4000, False),
         (version("Failed", tags=dict(WANTED.digests)), 4, False),
@@ -254,9 +261,52 @@ def test_the_copies_of_a_version() -> None:
     body = version()
     assert region_copies(body) == ()
     body["properties"]["replicationStatus"] = {"summary": summary}
-    assert region_copies(body) == (RegionCopy("eastus2", "Replicating", 5),)
-    assert missing_regions(body, ["eastus2", "centralus"]) == ("centralus",)
-    assert missing_regions({}, ["eastus2"]) == ("eastus2",)
+    assert region_copies(body) == (RegionCopy("eastus2", "Replicating", 5, replicas=2),)
+
+
+@pytest.mark.parametrize(
+    ("regions", "replicas", "named", "expected"),
+    [
+        (("eastus2",), None, (), None),
+        (("eastus2",), 2, (), None),
+        (("eastus2",), 3, (), {"East US 2": 3, "westeurope": 3}),
+        (("eastus2",), 1, (), {"East US 2": 1, "westeurope": 1}),
+        (("eastus2",), 3, ("eastus2",), {"East US 2": 3, "westeurope": None}),
+        (("centralus",), 3, ("centralus",), {"East US 2": 2, "westeurope": None, "centralus": 3}),
+        (("centralus",), None, (), {"East US 2": 2, "westeurope": None, "centralus": 1}),
+    ],
+)
+def test_regions_are_added_and_replicas_set_where_they_are_meant(
+    regions: tuple[str, ...], replicas: int | None, named: tuple[str, ...], expected: Any
+) -> None:
+    """westeurope does not say: it has the two of the profile. What else a target has stays."""
+    profile = {
+        "replicaCount": 2,
+        "publishedDate": "2026-01-01T00:00:00Z",
+        "endOfLifeDate": "2036-01-01T00:00:00Z",
+        "targetRegions": [
+            {"name": "East US 2", "regionalReplicaCount": 2, "storageAccountType": "Standard_ZRS"},
+            {"name": "westeurope"},
+        ],
+    }
+    wanted = replace(WANTED, regions=regions, replicas=replicas, named=named)
+    body = {"properties": {"publishingProfile": profile}}
+    changed = changed_profile(wanted, body)
+    if expected is None:
+        assert changed is None
+        changed = changed_profile(wanted, body, always=True)
+        expected = {"East US 2": 2, "westeurope": None}
+    assert changed is not None
+    assert changed.keys() == profile.keys() - {"publishedDate"}
+    targets = {one["name"]: one.get("regionalReplicaCount") for one in changed["targetRegions"]}
+    assert targets == expected
+    assert changed["targetRegions"][0]["storageAccountType"] == "Standard_ZRS"
+
+
+def test_a_version_without_a_profile_has_no_region() -> None:
+    changed = changed_profile(WANTED, {})
+    assert changed is not None
+    assert [one["name"] for one in changed["targetRegions"]] == ["eastus2", "westeurope"]
 
 
 def test_a_region_without_a_copy_is_a_failure_by_its_name() -> None:

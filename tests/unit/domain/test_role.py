@@ -4,6 +4,7 @@ import pytest
 
 from ccgpu.domain.role import (
     PermissionNeed,
+    Rendered,
     RoleExtras,
     group_role,
     permission_needs,
@@ -121,6 +122,50 @@ def test_publishing_is_included_only_if_it_is_asked_for_and_in_its_group():
         "Microsoft.Compute/disks/delete",
         "Microsoft.Compute/galleries/images/versions/delete",
     }
+
+
+@pytest.mark.parametrize("spec", [{}, {"resource_group": "lab"}])
+def test_making_the_gallerys_group_is_a_right_at_the_subscription(spec):
+    there = RoleExtras(gallery_group="hub")
+    plain = permission_needs(make_spec(**spec), SUBSCRIPTION, there)
+    asked = permission_needs(
+        make_spec(**spec), SUBSCRIPTION, there._replace(makes_gallery_group=True)
+    )
+    write = PermissionNeed(f"{_GROUPS}/write", f"/subscriptions/{SUBSCRIPTION}")
+    assert write in asked
+    assert set(asked) - set(plain) == ({write} if spec else set()), "it makes a group of its own"
+
+
+@pytest.mark.parametrize(
+    ("spec", "scope"),
+    [
+        ({}, f"/subscriptions/{SUBSCRIPTION}"),
+        ({"resource_group": "lab"}, f"/subscriptions/{SUBSCRIPTION}/resourceGroups/lab"),
+    ],
+)
+def test_deployments_of_templates_are_included_only_if_asked_for_and_where_they_are(spec, scope):
+    plain = permission_needs(make_spec(**spec), SUBSCRIPTION)
+    asked = permission_needs(make_spec(**spec), SUBSCRIPTION, RoleExtras(rendered=(Rendered.ARM,)))
+    assert not any("deployments" in one.action for one in plain)
+    more = {one for one in asked if "deployments" in one.action}
+    assert {one.scope for one in more} == {scope}
+    assert {one.action.removeprefix("Microsoft.Resources/deployments/") for one in more} == {
+        *("read", "write", "validate/action", "whatIf/action"),
+        *("operations/read", "operationstatuses/read"),
+    }
+    results = "Microsoft.Resources/subscriptions/operationresults/read"
+    assert PermissionNeed(results, f"/subscriptions/{SUBSCRIPTION}") in asked
+
+
+def test_a_rendered_script_lists_a_group_that_is_not_its_own():
+    extras = RoleExtras(rendered=(Rendered.AZ,))
+    assert permission_needs(make_spec(), SUBSCRIPTION, extras) == permission_needs(
+        make_spec(), SUBSCRIPTION
+    )
+    plain = permission_needs(make_spec(resource_group="lab"), SUBSCRIPTION)
+    asked = permission_needs(make_spec(resource_group="lab"), SUBSCRIPTION, extras)
+    scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/lab"
+    assert {*asked} - {*plain} == {PermissionNeed(f"{_GROUPS}/resources/read", scope)}
 
 
 def test_actions_on_foreign_resources_are_scoped_to_them():

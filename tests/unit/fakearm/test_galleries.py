@@ -148,6 +148,23 @@ def test_copies_take_their_time_and_one_that_failed_is_tried_again(sdk, az):
     assert replication(sdk)[:2] == ("Succeeded", "Completed")
 
 
+def test_more_replicas_take_as_long_as_a_copy_and_fewer_no_time(sdk, az):
+    az.ok("PUT", VERSION, version_body(REGION))
+    az.arm.advance(1000)
+    for count, lasts in ((3, True), (2, False)):
+        body = version_body(REGION)
+        body["properties"]["publishingProfile"]["targetRegions"] = [
+            {"name": REGION, "regionalReplicaCount": count}
+        ]
+        az.ok("PUT", VERSION, body)
+        assert replication(sdk)[2] == {REGION: "Completed"}, "VMs can be made of it meanwhile"
+        az.arm.advance(100)
+        assert (replication(sdk)[0] == "Updating") is lasts
+        az.arm.advance(1000)
+        shown = az.ok("GET", VERSION).body["properties"]["publishingProfile"]["targetRegions"]
+        assert [one["regionalReplicaCount"] for one in shown] == [count]
+
+
 def test_vms_are_made_where_the_version_was_copied_and_outlive_it(sdk, az):
     az.network()
     given = vm_body(image={"id": IMAGE})

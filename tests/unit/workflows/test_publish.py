@@ -90,6 +90,65 @@ def test_a_second_command_has_nothing_to_do_and_can_add_a_region(
     assert built_folders.version_bytes(machine.arm) == built.vhd
 
 
+def replicas(machine: Machine) -> dict[str, int]:
+    """The copies that the version shall have in each region, as Azure says."""
+    targets = machine.get(VERSION, API)["properties"]["publishingProfile"]["targetRegions"]
+    return {one["name"]: one["regionalReplicaCount"] for one in targets}
+
+
+def test_replicas_of_a_version_that_is_there_are_changed_where_they_are_meant(
+    machine: Machine, built: BuiltFolder
+) -> None:
+    publish(machine, built, regions=("eastus2", "westeurope"), replicas=2)
+    outcome = publish(machine, built, regions=(), replicas=3)
+    assert outcome.action == "updated"
+    assert [(one.region, one.replicas) for one in outcome.copies] == [
+        ("eastus2", 3),
+        ("westeurope", 3),
+    ]
+    assert publish(machine, built, regions=("westeurope",), replicas=1).action == "updated"
+    assert replicas(machine) == {"eastus2": 3, "westeurope": 1}
+    before = machine.writes()
+    for more in ({"replicas": 3}, {}, {"regions": ("westeurope",), "replicas": 1}):
+        assert publish(machine, built, **more).action == "unchanged"
+    assert machine.writes() == before
+    assert publish(machine, built, regions=("centralus",)).action == "extended"
+    assert replicas(machine) == {"eastus2": 3, "westeurope": 1, "centralus": 1}
+    assert built_folders.version_bytes(machine.arm) == built.vhd
+    assert not list((machine.state / "journals" / "publications").rglob("*.json"))
+
+
+def test_a_change_of_copies_that_fails_leaves_the_version_and_is_tried_again(
+    machine: Machine, built: BuiltFolder
+) -> None:
+    publish(machine, built)
+    machine.arm.configure({"replication": {"seconds": {"*": 180.0}, "fails": ["westeurope"]}})
+    with pytest.raises(AzureRefused, match="CrpPirReplicationJobsNotCompleted"):
+        publish(machine, built, regions=("westeurope",), replicas=2)
+    machine.arm.advance(400 * 24 * 3600)
+    assert collecting.collect(machine.cloud, yes=True).found == ()
+    assert built_folders.version_bytes(machine.arm) == built.vhd
+    machine.arm.configure({"replication": {"seconds": {"*": 180.0}, "fails": []}})
+    before = sent_pages(machine)
+    assert publish(machine, built).action == "updated"
+    assert machine.get(VERSION, API)["properties"]["provisioningState"] == "Succeeded"
+    assert replicas(machine) == {"eastus2": 1, "westeurope": 2}
+    assert sent_pages(machine) == before
+
+
+def test_an_interrupted_change_of_copies_says_so_and_is_waited_for(
+    machine: Machine, built: BuiltFolder
+) -> None:
+    publish(machine, built)
+    machine.arm.faults.append(NthRequest(1, request_to("GET", "/versions/"), KeyboardInterrupt()))
+    with pytest.raises(Interrupted, match="the image stays published") as raised:
+        publish(machine, built, replicas=2)
+    assert raised.value.resources == ()
+    machine.arm.faults.clear()
+    assert publish(machine, built, replicas=2).action == "unchanged"
+    assert replicas(machine) == {"eastus2": 2}
+
+
 def test_another_image_of_the_same_version_is_refused(machine: Machine, built: BuiltFolder) -> None:
     publish(machine, built)
     machine.put(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ccgpu.domain.role import NO_EXTRAS, RoleExtras, permission_needs
-from ccgpu.errors import CcgpuError
+from ccgpu.errors import CcgpuError, Denied
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.workflows import gc as collecting
 from support import faults
@@ -58,6 +58,23 @@ def made(tmp_path: Path, actions: tuple[str, ...]) -> Machine:
 
 def test_the_printed_role_allows_publishing(tmp_path: Path, built: BuiltFolder) -> None:
     run_all(made(tmp_path, (*ACTIONS, *SHARED)), built)
+
+
+def test_a_group_that_is_not_there_is_made_only_with_the_right_to(
+    tmp_path: Path, built: BuiltFolder
+) -> None:
+    spec = make_spec(resource_group="lab")
+    machine = Machine(FakeArm(), tmp_path / "state")
+    for makes in (False, True):
+        needs = permission_needs(
+            spec, FAKE_SUBSCRIPTION, EXTRAS._replace(makes_gallery_group=makes)
+        )
+        machine.arm.settings.set("principal", value=[one.action for one in needs])
+        if makes:
+            assert publish(machine, built).action == "published"
+        else:
+            with pytest.raises(Denied, match="resourceGroups/write"):
+                publish(machine, built)
 
 
 @pytest.mark.parametrize("missing", mostly_slow(ACTIONS, len(ACTIONS)))

@@ -55,6 +55,12 @@ def regions(profile: Body) -> list[str]:
     return [region_name(one["name"]) for one in profile["targetRegions"]]
 
 
+def replicas(profile: Body) -> dict[str, int]:
+    """The number of replicas in each of the profile's regions."""
+    targets = profile["targetRegions"]
+    return {region_name(one["name"]): one["regionalReplicaCount"] for one in targets}
+
+
 def _present(given: Body) -> Body:
     return {key: value for key, value in given.items() if value is not None}
 

@@ -4,13 +4,14 @@ The state of a copy follows from the time alone. Setting `replication`: `seconds
 virtual time by region or `*`, `fails` the regions whose copies fail at their end.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import StoredResource, World
 
-_COPIES = "copies"  # region -> {"from": time, "until": time, "fails": bool}
+# region -> {"from": time, "until": time, "fails": bool, "replicas": number}
+_COPIES = "copies"
 
 
 def region_name(given: object) -> str:
@@ -36,20 +37,23 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
-def start_copies(world: World, version: StoredResource, regions: Iterable[str]) -> float:
+def start_copies(world: World, version: StoredResource, regions: Mapping[str, int]) -> float:
     """Keep the copies that exist, start those that do not or have failed, drop the others.
 
-    Returns how many seconds the last one still takes.
+    Further replicas in a region take as long as its first; VMs can be made of that meanwhile.
+    regions: with the number of replicas in each. Returns how many seconds the last one still takes.
     """
     known: dict[str, Any] = version.internal_state.get(_COPIES, {})
-    copies = {}
-    for region in regions:
-        old = known.get(region)
+    copies: dict[str, Body] = {}
+    ends = [world.now]
+    for region, replicas in regions.items():
+        old, new = known.get(region), _new_copy(world, region)
         failed = old is not None and old["fails"] and old["until"] <= world.now
-        copies[region] = _new_copy(world, region) if old is None or failed else old
+        copies[region] = {**(new if old is None or failed else old), "replicas": replicas}
+        more = old is not None and replicas > old.get("replicas", 1)
+        ends.append(float((new if more else copies[region])["until"]))
     version.internal_state[_COPIES] = copies
-    ends = (float(one["until"]) for one in copies.values())
-    return max(max(ends) - world.now, 0.0)
+    return max(ends) - world.now
 
 
 def _new_copy(world: World, region: str) -> Body:

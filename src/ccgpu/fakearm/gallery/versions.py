@@ -67,7 +67,7 @@ def put(call: ArmCall) -> Response:
     properties["safetyProfile"] = _safety(wanted.properties, old)
     state = "Updating" if old else "Creating"
     made = tracked.build_resource(call.world, kinds.GALLERY_VERSION, wanted, properties, state)
-    seconds = replication.start_copies(call.world, made, publishing.regions(profile))
+    seconds = replication.start_copies(call.world, made, publishing.replicas(profile))
     if disk is not None:
         for key in ("content", "contentBytes"):
             made.internal_state[key] = disk.internal_state.get(key)

@@ -174,13 +174,14 @@ def image_publication() -> dict[str, Any]:
             "state": described(TEXT, "As Azure says it: Completed, Replicating, Failed, Unknown."),
             "progress": nullable(COUNT),
             "details": nullable(TEXT),
+            "replicas": described(COUNT, "Copies that the region shall have."),
         }
     )
     return document(
         "ccgpu.image-publication/1",
         "A measured image as a version in a gallery.",
         {
-            "action": choice(["published", "extended", "unchanged"]),
+            "action": choice(["published", "extended", "updated", "unchanged"]),
             **dict.fromkeys(("gallery", "definition", "version"), described(TEXT, "An ARM id.")),
             "name": TEXT,
             "image_version": TEXT,
@@ -189,7 +190,7 @@ def image_publication() -> dict[str, Any]:
             "vhd_sha256": SHA256,
             "vhd_size": described(COUNT, "Bytes, with the footer."),
             "sent_bytes": described(COUNT, "Uploaded by this command."),
-            "replicas": COUNT,
+            "replicas": described(COUNT, "Copies in the first region."),
             "regions": listing(copy),
         },
     )

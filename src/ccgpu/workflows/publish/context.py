@@ -23,7 +23,7 @@ class PublishRequest:
     """What the user asks for.
 
     folder: of `image build`. gallery: its name or ARM id. name: of the definition; None for the
-    image's. regions: none for that of the gallery.
+    image's. regions: none for that of the gallery. replicas: None for one, or as they are.
     """
 
     folder: Path
@@ -31,7 +31,7 @@ class PublishRequest:
     group: str | None = None
     name: str | None = None
     regions: tuple[str, ...] = ()
-    replicas: int = 1
+    replicas: int | None = None
     timeout: float = TIMEOUT
 
 

@@ -1,7 +1,8 @@
 """`ccgpu image publish`: a measured image becomes a version of a gallery's image.
 
 1. Measure the disk: it must be that of the manifest beside it. Nothing is sent before.
-2. Find the gallery and the version; a complete version of the same image is all that is wanted.
+2. Find the gallery and the version; of a complete version of the same image, only regions and
+   replicas can be changed, and that is all.
 3. Make group, gallery and definition, if they are missing.
 4. Make a disk, write the image to it, compare, and close it.
 5. Make the version of the disk, and wait until it is in every region.
@@ -28,6 +29,7 @@ from ccgpu.domain.journal import Journal
 from ccgpu.domain.publication import Publication, PublicationStamp
 from ccgpu.domain.publication_checks import (
     definition_name,
+    distinct_regions,
     parse_gallery,
     require_size,
     require_version,
@@ -36,8 +38,9 @@ from ccgpu.domain.publication_outcome import PublicationAction, PublishOutcome
 from ccgpu.domain.publication_state import (
     RegionCopy,
     VersionFinding,
+    changed_profile,
     judge_version,
-    missing_regions,
+    replicas_by_region,
 )
 from ccgpu.domain.resource import Body
 from ccgpu.errors import CcgpuError, ImageRejected, Interrupted, UsageProblem
@@ -56,7 +59,7 @@ from ccgpu.workflows.publish.gallery import make_gallery, read_gallery, regions_
 from ccgpu.workflows.publish.upload import delete_disk, make_disk
 from ccgpu.workflows.publish.version import (
     all_copied,
-    extend_version,
+    change_version,
     make_version,
     read_version,
     remove_half_made,
@@ -64,6 +67,8 @@ from ccgpu.workflows.publish.version import (
 )
 
 T = TypeVar("T")
+
+_ONCE_COMPLETE = (VersionFinding.PUBLISHED, VersionFinding.CHANGE_FAILED)
 
 # The disk is garbage this many seconds after the time limit of the command that made it.
 _AFTER = 3600.0
@@ -92,7 +97,8 @@ def publish_image(
         unchanged = _measure(disk, image)
         gallery = run_task(run, read_gallery(run, place))
         regions = regions_of(request.regions, gallery)
-        wanted = Publication(image, place, name, regions, request.replicas)
+        named = distinct_regions(request.regions)
+        wanted = Publication(image, place, name, regions, request.replicas, named)
         with _opened_journal(run, wanted) as journal:
             stamp = _stamp(run, journal, request.timeout)
             context = PublishContext(run, wanted, stamp, journal, disk, approve)
@@ -162,8 +168,8 @@ class _Publishing:
             body = self._cleaning_up(lambda: run_task(run, wait_for_version(context)))
             finding = judge_version(context.wanted, body)
         self._refuse_other(finding)
-        if finding is VersionFinding.PUBLISHED and body is not None:
-            return self._complete(body)
+        if finding in _ONCE_COMPLETE and body is not None:
+            return self._complete(body, again=finding is VersionFinding.CHANGE_FAILED)
         run_task(run, make_gallery(context))
         if finding is VersionFinding.HALF_MADE:
             run.tell("note", "the version of an earlier command was not completed: deleting it")
@@ -179,15 +185,25 @@ class _Publishing:
                 hint="give the image another version in its recipe, and build it again",
             )
 
-    def _complete(self, body: Body) -> PublishOutcome:
-        """A complete version of this image: add regions, and delete what else is left."""
+    def _complete(self, body: Body, *, again: bool) -> PublishOutcome:
+        """A complete version of this image: change its copies, and delete what else is left.
+
+        again: its last change has failed, so it is sent once more.
+        """
         context, run = self.context, self.context.run
         self._delete_disk()
-        missing = missing_regions(body, context.wanted.regions)
-        if not missing:
+        profile = changed_profile(context.wanted, body, always=again)
+        if profile is None:
             return self._outcome("unchanged", all_copied(body))
-        copies = run_task(run, extend_version(context, body, missing))
-        return self._outcome("extended", copies)
+        has = replicas_by_region(body)
+        action: PublicationAction = "extended" if {*context.wanted.regions} - {*has} else "updated"
+        try:
+            return self._outcome(action, run_task(run, change_version(context, body, profile)))
+        except KeyboardInterrupt as err:
+            raise Interrupted(
+                "interrupted: the image stays published; Azure may go on changing its copies",
+                hint="the same command goes on",
+            ) from err
 
     def _make(self) -> PublishOutcome:
         """Steps 4 to 6."""

@@ -1,8 +1,8 @@
-"""The image version: read and judged, made of the uploaded disk, watched, extended, deleted."""
+"""The image version: read and judged, made of the uploaded disk, watched, changed, deleted."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Literal
 
 from ccgpu.azure.long_running import (
     delete_and_wait,
@@ -15,9 +15,10 @@ from ccgpu.domain.publication_state import (
     RegionCopy,
     is_half_made,
     region_copies,
-    target_regions,
+    replicas_by_region,
 )
-from ccgpu.domain.resource import Body, Resource, ResourceId, state_of
+from ccgpu.domain.published_image import COMPLETE_TAG
+from ccgpu.domain.resource import Body, Resource, ResourceId, state_of, tags_of
 from ccgpu.errors import CcgpuError, Denied
 from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.workflows.publish.context import PublishContext
@@ -36,44 +37,40 @@ def read_version(context: PublishContext) -> Task[Body | None]:
 def make_version(context: PublishContext) -> Task[tuple[RegionCopy, ...]]:
     """Make the version out of the disk, and wait until it is in every region."""
     wanted = context.wanted
-    return (
-        yield from _put_version(context, wanted.version_resource(context.stamp, wanted.regions))
-    )
+    version = wanted.version_resource(context.stamp, wanted.regions)
+    return (yield from _put_version(context, version, "create"))
 
 
-def extend_version(
-    context: PublishContext, body: Body, regions: Sequence[str]
+def change_version(
+    context: PublishContext, body: Body, profile: Body
 ) -> Task[tuple[RegionCopy, ...]]:
-    """Copy a version that is there to further regions; all else of it stays as it is."""
-    properties = dict(body.get("properties") or {})
-    profile = dict(properties.get("publishingProfile") or {})
-    more = context.wanted.publishing_profile(regions)["targetRegions"]
-    profile["targetRegions"] = [*(profile.get("targetRegions") or ()), *more]
-    profile.pop("publishedDate", None)  # read-only
+    """Give a complete version another publishing profile; all else of it stays as it is."""
     changed = {
         "location": body["location"],
-        "tags": dict(body.get("tags") or {}),
+        "tags": tags_of(body) | {COMPLETE_TAG: "true"},
         "properties": {
             "publishingProfile": profile,
-            "storageProfile": properties.get("storageProfile"),
+            "storageProfile": (body.get("properties") or {}).get("storageProfile"),
         },
     }
     resource = Resource(Kind.GALLERY_VERSION, context.wanted.version_id, changed)
-    return (yield from _put_version(context, resource))
+    return (yield from _put_version(context, resource, "update"))
 
 
-def _put_version(context: PublishContext, version: Resource) -> Task[tuple[RegionCopy, ...]]:
+def _put_version(
+    context: PublishContext, version: Resource, action: Literal["create", "update"]
+) -> Task[tuple[RegionCopy, ...]]:
     """PUT the version, and follow it; returns its copies."""
     run, id_ = context.run, version.id
-    run.tell("begin", f"create {id_}", id_, Kind.GALLERY_VERSION, "create")
+    run.tell("begin", f"{action} {id_}", id_, Kind.GALLERY_VERSION, action)
     context.journal.begin(version)
-    doing = f"creating {id_}"
+    doing = {"create": f"creating {id_}", "update": f"updating {id_}"}[action]
     put = partial(run.cloud.arm.put, version)
     pending = yield from send_with_retry(run, put, doing, lag=True)
     followed = follow_write(run, Kind.GALLERY_VERSION, id_, pending, doing)
     yield from together([_discard(followed), _watch(context)])
     context.journal.done((id_, Kind.GALLERY_VERSION))
-    run.tell("done", f"create {id_}", id_, Kind.GALLERY_VERSION, "create")
+    run.tell("done", f"{action} {id_}", id_, Kind.GALLERY_VERSION, action)
     return region_copies((yield from read_version(context)) or {})
 
 
@@ -128,5 +125,6 @@ def _is_ending(body: Body) -> bool:
 def all_copied(body: Body) -> tuple[RegionCopy, ...]:
     """The copies of a complete version; its regions, if Azure tells no more."""
     return region_copies(body) or tuple(
-        RegionCopy(region, "Completed") for region in target_regions(body)
+        RegionCopy(region, "Completed", replicas=number)
+        for region, number in replicas_by_region(body).items()
     )
