@@ -24,18 +24,18 @@ class RequestThreads(Executor):
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self._lock = threading.Lock()
-        self._queue: deque[tuple[_Answer, Callable[[], Any]]] = deque()
-        self._counted: set[_Answer] = set()
+        self._queue: deque[tuple[_ThreadAnswer, Callable[[], Any]]] = deque()
+        self._counted: set[_ThreadAnswer] = set()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Call `fn` in a thread of its own, once there are few enough."""
-        answer = _Answer(self)
+        answer = _ThreadAnswer(self)
         with self._lock:
             self._queue.append((answer, partial(fn, *args, **kwargs)))
             self._start_threads()
         return answer
 
-    def no_longer_counts(self, answer: "_Answer") -> None:
+    def no_longer_counts(self, answer: "_ThreadAnswer") -> None:
         """The request has ended, or nobody waits for it: another one may begin."""
         with self._lock:
             self._counted.discard(answer)
@@ -49,7 +49,7 @@ class RequestThreads(Executor):
                 threading.Thread(target=self._make, args=(answer, request), daemon=True).start()
                 self._counted.add(answer)
 
-    def _make(self, answer: "_Answer", request: Callable[[], Any]) -> None:
+    def _make(self, answer: "_ThreadAnswer", request: Callable[[], Any]) -> None:
         try:
             value = request()
         except BaseException as err:  # noqa: BLE001  # raised in the task
@@ -59,7 +59,7 @@ class RequestThreads(Executor):
         self.no_longer_counts(answer)
 
 
-class _Answer(Future[Any]):
+class _ThreadAnswer(Future[Any]):
     """The answer to a request."""
 
     def __init__(self, threads: RequestThreads) -> None:

@@ -44,6 +44,7 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "OperationPreempted": (200, AzureUnavailable),
     "PublicIPAddressCannotBeDeleted": (400, AzureUnavailable),
     "PublicIPAddressInUse": (400, AzureUnavailable),
+    "RateLimiting": (429, AzureUnavailable),
     "ReferencedResourceNotProvisioned": (429, AzureUnavailable),
     "ResourceGroupBeingDeleted": (409, AzureUnavailable),
     "RetryableError": (429, AzureUnavailable),
