@@ -38,13 +38,18 @@ def test_an_undo_sends_its_requests_after_all_others_were_given_up(release):
 
 
 def test_no_more_requests_than_that_are_made_at_once(release):
-    pool, begun = RequestThreads(2), Queue()
-    answers = [pool.submit(lambda n=n: (begun.put(n), release.wait(_LONG))) for n in range(6)]
+    pool, begun = RequestThreads(2), Queue[int]()
+
+    def request(number):
+        begun.put(number)
+        return release.wait(_LONG)
+
+    answers = [pool.submit(request, number) for number in range(6)]
     assert {begun.get(timeout=_LONG), begun.get(timeout=_LONG)} == {0, 1}
     assert answers.pop(3).cancel()  # before it begins
     assert begun.empty()
     release.set()
-    assert [one.result(_LONG)[1] for one in answers] == [True] * 5
+    assert [one.result(_LONG) for one in answers] == [True] * 5
     assert {begun.get(timeout=_LONG) for _ in range(3)} == {2, 4, 5}
 
 
