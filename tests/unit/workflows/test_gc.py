@@ -203,6 +203,24 @@ def test_a_failed_deletion_does_not_stop_the_others(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
+def test_what_became_of_deployments_is_told_even_if_images_cannot_be_listed(
+    machine: Machine,
+) -> None:
+    create_expired(machine)
+
+    def refuse(request: Request) -> Response | None:
+        of_images = "ccgpu-image-manifest" in request.query.get("$filter", "")
+        return faults.error(400, "BadList") if of_images else None
+
+    stuck = NthRequest(0, request_to("DELETE", "/demo-vnet"), faults.FORBIDDEN, times=None)
+    machine.arm.faults += [refuse, stuck]
+    found = collect(machine)
+    assert actions(found) == [("demo", "expired", "failed")]
+    assert isinstance(found.failure, LeftBehind)
+    assert "BadList" in str(found.failure)
+    assert {one.id for one in found.failure.resources} == machine.ids()
+
+
 @BOTH
 def test_an_unreadable_deployment_is_a_failure(machine: Machine) -> None:
     create_expired(machine)
