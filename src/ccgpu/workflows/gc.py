@@ -76,9 +76,11 @@ class CollectOutcome:
         count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
         lines = [f"  {one.name} in {one.group}: {one.reason}" for one in failed]
         lines += [f"  images: {self.unlisted}"] if self.unlisted else []
+        # One that is left for another reason than a missing permission outranks those.
+        denied = [one.denied for one in failed if one.denied is not None]
         return left_behind_error(
             f"{count} could not be completely deleted:\n" + "\n".join(lines),
-            missing,
+            denied if len(denied) == len(failed) else (),
             hint="`ccgpu gc --yes` tries again",
             resources=[left for one in failed for left in one.left],
         )
