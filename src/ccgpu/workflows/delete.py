@@ -195,11 +195,19 @@ class _Deletion:
         return recall_leftovers(self._run, self._names, self._writer, self.present)
 
     def open(self, file: JournalFile) -> None:
-        """Open the locked journal. It may name another group, and what it names may exist."""
-        name = self.name
-        journal = file.read() or Journal(name, self._names.subscription, self._group or "", "", "")
-        self._writer = JournalWriter(file, journal)
-        self._names = replace(self._names, group=self._group or journal.group or own_group(name))
+        """Open the locked journal. It may name another group, and what it names may exist.
+
+        If a group was asked for, the journal of a deployment in another one is left alone.
+        """
+        name, asked = self.name, self._group
+        written: JournalFile | None = file
+        journal = file.read()
+        if journal and asked and journal.group and key(journal.group) != key(asked):
+            self._run.tell("note", f"{name} in the resource group {journal.group} is left alone")
+            written = journal = None
+        journal = journal or Journal(name, self._names.subscription, asked or "", "", "")
+        self._writer = JournalWriter(written, journal)
+        self._names = replace(self._names, group=asked or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
 
