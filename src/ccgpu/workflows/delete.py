@@ -29,6 +29,7 @@ from ccgpu.workflows.discovery.leftovers import (
 )
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
 from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
+from ccgpu.workflows.journal_lock import lock_journal
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import remove, remove_late
 from ccgpu.workflows.resource_groups import find_orphaned_group
@@ -110,8 +111,7 @@ def delete_each(
     with converting_interrupt(what, hint, recall), ExitStack() as locks:
         for work in works:
             with work.reporting():
-                locked = cloud.journals.locked(cloud.subscription, work.name, work.announce_waiting)
-                work.open(locks.enter_context(locked))
+                work.open(locks.enter_context(lock_journal(run, work.name)))
         for work, err in zip(
             works, cloud.scheduler.gather(work.prepare() for work in works), strict=True
         ):
@@ -173,10 +173,6 @@ class _Deletion:
         self._known = possible_ids(self._names)  # ids that may exist
         self._targets: dict[ResourceId, Kind] = {}
         self._ownership = Ownership(name)
-
-    def announce_waiting(self) -> None:
-        """Emit a note that another process has the deployment's lock."""
-        self._run.tell("note", f"another ccgpu is working on {self.name}: waiting for it")
 
     def reporting(self) -> AbstractContextManager[None]:
         """A context manager that adds the leftovers to each error."""
