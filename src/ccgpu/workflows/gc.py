@@ -27,7 +27,7 @@ from ccgpu.domain.resource import (
     name_of,
     tags_of,
 )
-from ccgpu.errors import CcgpuError, Interrupted, Leftover
+from ccgpu.errors import CcgpuError, Interrupted, Leftover, StateUnusable
 from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.collect_images import collect_images
@@ -197,7 +197,7 @@ class _Collection:
         self.to_delete |= to_delete
         try:
             with _locked_journal(run, result.name) as file:
-                on_gone = _gone_handler(file, self.to_delete)
+                on_gone = _gone_handler(_open_journal(run, file), self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
         except _JournalLocked:
             return replace(result, resources=(), reason=_BUSY)
@@ -246,13 +246,26 @@ def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
         yield file
 
 
-def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
+def _open_journal(run: Run, file: JournalFile) -> JournalWriter | None:
+    """This machine's journal of the deployment, or None.
+
+    One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is.
+    """
+    try:
+        journal = file.read()
+    except StateUnusable as err:
+        run.tell("note", f"{err}; it is left as it is")
+        return None
+    return JournalWriter(file, journal) if journal is not None else None
+
+
+def _gone_handler(
+    writer: JournalWriter | None, left: dict[ResourceId, Kind]
+) -> Callable[[ResourceId], None]:
     """A function that removes a deleted id from `left` and from this machine's journal.
 
     A journal without records is removed, so the next create of that name starts afresh.
     """
-    journal = file.read()
-    writer = JournalWriter(file, journal) if journal is not None else None
 
     def record_gone(id_: ResourceId) -> None:
         left.pop(id_, None)

@@ -241,6 +241,14 @@ def test_gc_removes_the_journal_of_a_collected_deployment(machine: Machine) -> N
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
+def test_a_damaged_journal_keeps_nothing_billing_and_stays_as_it_is(machine: Machine) -> None:
+    create_expired(machine)
+    (journal,) = machine.state.rglob("demo.json")
+    journal.write_text("{")
+    assert single_deployment(collect(machine)).action == "removed"
+    assert (machine.kinds(), journal.read_text()) == ([], "{")
+
+
 def test_gc_skips_a_deployment_locked_on_this_machine(machine: Machine) -> None:
     create_expired(machine)
     cloud = machine.cloud
