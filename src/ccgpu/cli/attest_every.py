@@ -159,11 +159,12 @@ class Repetition:
         """Print one line on stdout, at once."""
         from ccgpu.views import attest_round as view
 
-        is_text = self.output.is_text
         line = (
-            view.as_line(done) if is_text else self.output.rendered(view.as_json(done), indent=None)
+            f"{view.as_line(done)}\n"
+            if self.output.is_text
+            else self.output.rendered(view.as_json(done), indent=None)
         )
-        self.runtime.out.file.write(f"{line}\n")
+        self.runtime.out.file.write(line)
         self.runtime.out.file.flush()
 
     def _run_command(self, done: "AttestRound", error: CcgpuError) -> None:

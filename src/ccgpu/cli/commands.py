@@ -103,6 +103,10 @@ class Command(TyperCommand):
         """The options and arguments; plain values of them do not load pydantic."""
         return [*with_plain_values(super().get_params(ctx))]
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What the command takes; that a word may be repeated is shown once."""
+        return [piece.replace("...}...", "}...") for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, the command's own options, then each group of options."""
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
@@ -111,7 +115,9 @@ class Command(TyperCommand):
             if record is not None:
                 own = "Arguments" if parameter.param_type_name == "argument" else "Options"
                 panel = getattr(parameter, "rich_help_panel", None) or own
-                groups.setdefault(panel, []).append(record)
+                shown, text = record
+                # Each word of a list is a text.
+                groups.setdefault(panel, []).append((shown.replace("<list[str]>", "<str>"), text))
         for name, records in groups.items():
             if records:
                 with formatter.section(name):

@@ -6,19 +6,21 @@ from datetime import UTC, datetime
 import typer
 
 _FORM = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
+_ANY_LENGTH = re.compile(r"(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?", re.ASCII)
 _SECONDS = (86400, 3600, 60, 1)
 
 
 def seconds(text: str) -> float:
     """Parse a duration longer than zero into seconds."""
-    match = _FORM.fullmatch(text.strip().lower())
-    total = (
-        sum(int(n or 0) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True))
-        if match
-        else 0
-    )
-    if not total:
+    written = text.strip().lower()
+    match = _FORM.fullmatch(written)
+    if match is None and _ANY_LENGTH.fullmatch(written):
+        raise typer.BadParameter(f"{text!r} is too long: write at most 9999d")
+    if match is None or not written:
         raise typer.BadParameter(f"{text!r} is not a duration: write 90m, 2h or 90s")
+    total = sum(int(n or 0) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True))
+    if not total:
+        raise typer.BadParameter(f"{text!r} is no time at all: write 90m, 2h or 90s")
     return float(total)
 
 

@@ -101,13 +101,14 @@ class OutputOptions:
             raise UsageProblem(f"the answer is {what}, not JSON", hint="leave out -o and --query")
 
     def rendered(self, document: Mapping[str, Any], *, indent: int | None = 2) -> str:
-        """The document for a script, filtered. indent: of JSON; None for a single line."""
+        """The document for a script, filtered, with line ends. indent: of JSON; None for a line."""
         from ccgpu.views import query_result
 
         value = document if self.query is None else self.query.of(document)
         if self.format is OutputFormat.TSV:
             return query_result.as_tsv(value)
-        return query_result.as_json(value, bare=self.format is OutputFormat.TEXT, indent=indent)
+        bare = self.format is OutputFormat.TEXT
+        return query_result.as_json(value, bare=bare, indent=indent) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +229,4 @@ class Runtime:
             self.out.print(Trimmed(text()), crop=False)
             return
         # Written without rich, which would spend time on wrapping a long document.
-        self.out.file.write(output.rendered(document()) + "\n")
+        self.out.file.write(output.rendered(document()))

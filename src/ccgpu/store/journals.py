@@ -132,9 +132,21 @@ class Journals:
 
     @contextmanager
     def locked(
-        self, subscription: str, deployment: str, waiting: Callable[[], None]
+        self,
+        subscription: str,
+        deployment: str,
+        waiting: Callable[[], None],
+        wait: Callable[[Callable[[], None]], object] = lambda block: block(),
     ) -> Iterator[JournalFile]:
-        """Lock the deployment's journal for this process; call `waiting` before a wait."""
+        """Lock the deployment's journal for this process.
+
+        Args:
+            subscription: The subscription's id.
+            deployment: The deployment's name.
+            waiting: Called before a wait.
+            wait: Gets a function that returns when the lock is had, and calls it, in any thread; it
+                may raise an error to wait no longer.
+        """
         folder = self.folder / subscription
         try:
             _make_private_folder(folder)
@@ -149,12 +161,25 @@ class Journals:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 waiting()
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                wait(_blocking_lock(lock))
             path = folder / f"{deployment}.json"
             atomic.discard_leftovers(path)
             yield JournalFile(path)
         finally:
             os.close(lock)
+
+
+def _blocking_lock(lock: int) -> Callable[[], None]:
+    """A function that waits for the lock, by a descriptor that stays its own if it is given up."""
+    own = os.dup(lock)
+
+    def block() -> None:
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX)
+        finally:
+            os.close(own)
+
+    return block
 
 
 _LOCK_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC

@@ -12,6 +12,7 @@ def as_json(value: Any, *, bare: bool = False, indent: int | None = 2) -> str:
 def as_tsv(value: Any) -> str:
     r"""Tab-separated values: a line for each item of a list of lists or objects, else one line.
 
+    Each line has its end, so that a shell's loop over an empty list is not entered.
     A document with a single list, such as `deployments`, is shown as that list. In a line with
     several columns, tabs, line ends and backslashes are escaped (`\t`, `\n`, `\r`, `\\`), and
     what has parts of its own is compact JSON.
@@ -20,10 +21,10 @@ def as_tsv(value: Any) -> str:
         lists = [part for part in value.values() if isinstance(part, list)]
         value = lists[0] if len(lists) == 1 else value
     if not isinstance(value, list | dict):
-        return _cell(value)
+        return f"{_cell(value)}\n"
     if isinstance(value, list) and any(isinstance(item, list | dict) for item in value):
-        return "\n".join(_row(item) for item in value)
-    return "" if value in ([], {}) else _row(value)
+        return "".join(f"{_row(item)}\n" for item in value)
+    return "" if value in ([], {}) else f"{_row(value)}\n"
 
 
 def _row(item: Any) -> str:

@@ -36,8 +36,13 @@ from ccgpu.workflows.publish.version import remove_half_made
 _AT_ONCE = 8
 
 
-def collect_images(run: Run, *, yes: bool) -> Task[list[Collected]]:
-    """Find what is left of publications whose time is over; with `yes`, delete it."""
+def collect_images(
+    run: Run, to_delete: dict[ResourceId, Kind], *, yes: bool
+) -> Task[list[Collected]]:
+    """Find what is left of publications whose time is over; with `yes`, delete it.
+
+    `to_delete` gets what is being deleted, and keeps what is not deleted in the end.
+    """
     ids = yield from _listed_ids(run)
     bodies, unread = yield from read_each_now(run, ids)
     copied = {tag(body, MANIFEST_TAG) for body in bodies.values() if is_in_motion(body)}
@@ -48,7 +53,7 @@ def collect_images(run: Run, *, yes: bool) -> Task[list[Collected]]:
         if is_abandoned_version(body, now)
         or (is_abandoned_disk(body, now) and tag(body, MANIFEST_TAG) not in copied)
     ]
-    done = yield from together((_collect(run, body, yes=yes) for body in over), _AT_ONCE)
+    done = yield from together((_collect(run, body, to_delete, yes=yes) for body in over), _AT_ONCE)
     return [*done, *_failures(unread.items())]
 
 
@@ -60,7 +65,9 @@ def _listed_ids(run: Run) -> Task[dict[ResourceId, Kind]]:
     return {id_: kind for id_, kind in ids.items() if kind in (Kind.DISK, Kind.GALLERY_VERSION)}
 
 
-def _collect(run: Run, body: Body, *, yes: bool) -> Task[Collected]:
+def _collect(
+    run: Run, body: Body, to_delete: dict[ResourceId, Kind], *, yes: bool
+) -> Task[Collected]:
     """Delete one resource, if that is wanted."""
     id_ = ResourceId(body["id"])
     lease = Lease(tag(body, EXPIRES), tag(body, CREATED))
@@ -69,14 +76,17 @@ def _collect(run: Run, body: Body, *, yes: bool) -> Task[Collected]:
     )
     if not yes:
         return found
+    kind = Kind.DISK if kind_of(id_) is Kind.DISK else Kind.GALLERY_VERSION
+    to_delete[id_] = kind
     try:
-        if kind_of(id_) is Kind.DISK:
+        if kind is Kind.DISK:
             denied = yield from remove_upload_disk(run, id_, tags_of(body))
         else:
             denied = yield from remove_half_made(run, id_)
     except CcgpuError as err:
-        run.tell("failed", str(err), id_, kind_of(id_), "delete")
+        run.tell("failed", str(err), id_, kind, "delete")
         return _failed(found, err)
+    to_delete.pop(id_)
     return replace(found, action="removed", denied=denied)
 
 

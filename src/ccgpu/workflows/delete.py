@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -17,7 +16,7 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.removal import Fate, Ownership
 from ccgpu.domain.resource import ResourceId, group_of, key, own_group
-from ccgpu.errors import CcgpuError, Denied, Leftover
+from ccgpu.errors import CcgpuError, Denied, LeftBehind, Leftover, RemovalDenied
 from ccgpu.scheduling.scheduler import Task
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.discovery.leftovers import (
@@ -30,6 +29,7 @@ from ccgpu.workflows.discovery.leftovers import (
 )
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
 from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
+from ccgpu.workflows.journal_lock import lock_journal
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import remove, remove_late
 from ccgpu.workflows.resource_groups import find_orphaned_group
@@ -89,9 +89,10 @@ def delete_each(
 ) -> DeleteOutcomes:
     """Delete the deployments, concurrently; one that cannot be deleted does not stop the others.
 
-    1. Lock their journals, in the order of the names, and find what is to be deleted.
-    2. Ask for approval, once.
-    3. Delete.
+    1. Lock their journals, in the order of the names.
+    2. Find what is to be deleted.
+    3. Ask for approval, once.
+    4. Delete.
 
     The failure is `LeftBehind`, with the leftovers, if some resources exist or may exist. It is
     `Denied` if all is deleted, although a permission was missing.
@@ -109,11 +110,13 @@ def delete_each(
 
     with converting_interrupt(what, hint, recall), ExitStack() as locks:
         for work in works:
-            # Errors are reported within the lock, and around it: opening the journal may fail.
             with work.reporting():
-                locked = cloud.journals.locked(cloud.subscription, work.name, work.announce_waiting)
-                file = locks.enter_context(locked)
-                work.prepare(file)
+                work.open(locks.enter_context(lock_journal(run, work.name)))
+        for work, err in zip(
+            works, cloud.scheduler.gather(work.prepare() for work in works), strict=True
+        ):
+            if err is not None:
+                raise work.with_leftovers(err)
         present = sorted(id_ for work in works for id_ in work.present)
         if present:
             approve(present)
@@ -128,18 +131,26 @@ def delete_each(
 
 
 def _failure_of(failed: "Mapping[_Deletion, CcgpuError]") -> CcgpuError | None:
-    """One error for all deployments that could not be deleted."""
-    errors = list(failed.values())
-    left = [err for err in errors if not isinstance(err, Denied)]
-    if len(errors) < 2 or not left:
-        return next(iter(errors), None)
-    return left_behind_error(
-        f"{len(failed)} deployments are not completely deleted:\n"
-        + "\n".join(f"  {work.name}: {err}" for work, err in failed.items()),
-        errors,
-        hint=f"`ccgpu delete {_listed(failed)}` tries again",
-        resources=[one for err in errors for one in err.resources],
+    """One error for all deployments that could not be deleted, or not without a refusal."""
+    left = {work: err for work, err in failed.items() if not isinstance(err, Denied)}
+    if len(failed) < 2 or not left:
+        return next(iter(failed.values()), None)
+    count = "1 deployment is" if len(left) == 1 else f"{len(left)} deployments are"
+    lines = [f"{count} not completely deleted:"]
+    for work, err in failed.items():
+        told = str(err).removeprefix(f"{_not_deleted(work.name)}: ")
+        lines.append(f"  {work.name}{'' if work in left else ' is deleted, but'}: {told}")
+    # One that is left for another reason than a missing permission outranks those.
+    denied = all(isinstance(err, RemovalDenied) for err in left.values())
+    return (RemovalDenied if denied else LeftBehind)(
+        "\n".join(lines),
+        hint=f"`ccgpu delete {_listed(left)}` tries again",
+        resources=[one for err in left.values() for one in err.resources],
     )
+
+
+def _not_deleted(name: str) -> str:
+    return f"{name} is not completely deleted"
 
 
 def _listed(works: "Iterable[_Deletion]", separator: str = " ") -> str:
@@ -163,10 +174,6 @@ class _Deletion:
         self._targets: dict[ResourceId, Kind] = {}
         self._ownership = Ownership(name)
 
-    def announce_waiting(self) -> None:
-        """Emit a note that another process has the deployment's lock."""
-        self._run.tell("note", f"another ccgpu is working on {self.name}: waiting for it")
-
     def reporting(self) -> AbstractContextManager[None]:
         """A context manager that adds the leftovers to each error."""
         return reporting_leftovers(self._run, lambda: self._known, self.name)
@@ -183,23 +190,48 @@ class _Deletion:
         """The leftovers, without a request to Azure."""
         return recall_leftovers(self._run, self._names, self._writer, self.present)
 
-    def prepare(self, file: JournalFile) -> None:
-        """Find what is to be deleted, with the journal locked.
+    def open(self, file: JournalFile) -> None:
+        """Open the locked journal. It may name another group, and what it names may exist.
 
-        1. Open the journal, which may name another group.
-        2. Find all ids that may be the deployment's, and which of them exist.
+        If a group was asked for, the journal of a deployment in another one is left alone.
         """
-        name, subscription = self.name, self._names.subscription
-        journal = file.read() or Journal(name, subscription, self._group or "", "", "")
-        self._writer = JournalWriter(file, journal)
-        self._names = replace(self._names, group=self._group or journal.group or own_group(name))
+        name, asked = self.name, self._group
+        written: JournalFile | None = file
+        journal = file.read()
+        if journal and asked and journal.group and key(journal.group) != key(asked):
+            self._run.tell("note", f"{name} in the resource group {journal.group} is left alone")
+            written = journal = None
+        journal = journal or Journal(name, self._names.subscription, asked or "", "", "")
+        self._writer = JournalWriter(written, journal)
+        self._names = replace(self._names, group=asked or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
-        deployment = find_deployment(self._run, name, self._group or journal.group or None)
+
+    def prepare(self) -> Task[CcgpuError | None]:
+        """Find all ids that may be the deployment's, and which exist; an error is returned."""
+        try:
+            yield from self._prepare()
+        except CcgpuError as err:
+            return err
+        return None
+
+    def _prepare(self) -> Task[None]:
+        journal = self._opened.journal
+        deployment = yield from find_deployment(
+            self._run, self.name, self._group or journal.group or None
+        )
         self._names = deployment.names
-        self._targets, self._ownership = _find_targets(self._run, deployment, journal)
+        self._targets, self._ownership = yield from _find_targets(self._run, deployment, journal)
         self._known |= self._targets
-        self.present |= _find_present(self._run, deployment, self._targets, self._ownership)
+        self.present |= yield from _find_present(
+            self._run, deployment, self._targets, self._ownership
+        )
+
+    @property
+    def _opened(self) -> JournalWriter:
+        if self._writer is None:
+            raise RuntimeError("not opened")
+        return self._writer
 
     def remove(self) -> Task[DeleteOutcome | CcgpuError]:
         """Delete what `prepare` has found, and what a later list adds; an error is returned."""
@@ -210,9 +242,7 @@ class _Deletion:
 
     def _remove(self) -> Task[DeleteOutcome]:
         run, name, ownership = self._run, self.name, self._ownership
-        writer = self._writer
-        if writer is None:
-            raise RuntimeError("not prepared")
+        writer = self._opened
         writer.doubt()
         result = yield from remove(run, self._targets, ownership, self._record_gone)
         group = key(self._names.group)
@@ -224,7 +254,7 @@ class _Deletion:
             leftovers = yield from find_leftovers(run, self._known | result.left, name)
             if any(key(one.id) not in kept for one in leftovers):
                 raise left_behind_error(
-                    f"{name} is not completely deleted: {result.errors[0]}",
+                    f"{_not_deleted(name)}: {result.errors[0]}",
                     result.errors,
                     hint=f"`ccgpu delete {name}` tries again",
                     resources=leftovers,
@@ -242,7 +272,7 @@ class _Deletion:
 
 def _find_targets(
     run: Run, deployment: FoundDeployment, journal: Journal
-) -> tuple[dict[ResourceId, Kind], Ownership]:
+) -> Task[tuple[dict[ResourceId, Kind], Ownership]]:
     """All ids that may be the deployment's, and the ownership that allows deleting them."""
     names = deployment.names
     targets: dict[ResourceId, tuple[ResourceId, Kind]] = {}
@@ -256,16 +286,16 @@ def _find_targets(
         targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
         disks.add(key(names.os_disk))
     else:
-        orphaned = run_task(run, find_orphaned_group(run, names))
+        orphaned = yield from find_orphaned_group(run, names)
     ownership = Ownership(names.deployment, disks=frozenset(disks), orphaned=orphaned)
     return dict(targets.values()), ownership
 
 
 def _find_present(
     run: Run, deployment: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
-) -> dict[ResourceId, Kind]:
+) -> Task[dict[ResourceId, Kind]]:
     """The `targets` that exist and would be deleted."""
-    bodies = run_task(run, read_now(run, targets, deployment.snapshot))
+    bodies = yield from read_now(run, targets, deployment.snapshot)
     return {
         id_: kind
         for id_, kind in targets.items()

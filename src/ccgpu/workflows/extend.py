@@ -77,7 +77,7 @@ def extend(
             names, listed_kinds = listed.names, listed.kinds
             known |= possible_ids(names) | listed_kinds
             return _extend_listed(run, listed, ttl)
-        found = find_deployment(run, name, group)
+        found = run_task(run, find_deployment(run, name, group))
         names = found.names
         known |= possible_ids(names) | found.kinds
         owned = run_task(run, read_owned_resources(run, names, found.kinds, found.snapshot))

@@ -27,7 +27,7 @@ from ccgpu.domain.resource import (
     name_of,
     tags_of,
 )
-from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
+from ccgpu.errors import CcgpuError, Interrupted, Leftover, StateUnusable
 from ccgpu.scheduling.scheduler import Task, together
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.collect_images import collect_images
@@ -54,26 +54,33 @@ _BUSY = "another ccgpu on this machine is working on it"
 
 @dataclass(frozen=True, slots=True)
 class CollectOutcome:
-    """What `gc` found and did, one `Collected` for each deployment."""
+    """What `gc` found and did, one `Collected` for each deployment.
+
+    unlisted: why it is not known what is left of unpublished images, or None.
+    """
 
     found: tuple[Collected, ...]
+    unlisted: CcgpuError | None = None
 
     @property
-    def failure(self) -> LeftBehind | Denied | None:
+    def failure(self) -> CcgpuError | None:
         """The error of the command, or None.
 
-        `LeftBehind` names the deployments that could not be read or completely deleted. `Denied`:
-        all is deleted, although a permission was missing.
+        `LeftBehind` names the deployments that could not be read or completely deleted. Any other
+        error: these are deleted, but images could not be looked for, or a permission was missing.
         """
         missing = [one.denied for one in self.found if one.denied is not None]
         failed = [one for one in self.found if one.action == "failed"]
         if not failed:
-            return first_denied(missing)
+            return self.unlisted or first_denied(missing)
         count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
         lines = [f"  {one.name} in {one.group}: {one.reason}" for one in failed]
+        lines += [f"  images: {self.unlisted}"] if self.unlisted else []
+        # One that is left for another reason than a missing permission outranks those.
+        denied = [one.denied for one in failed if one.denied is not None]
         return left_behind_error(
             f"{count} could not be completely deleted:\n" + "\n".join(lines),
-            missing,
+            denied if len(denied) == len(failed) else (),
             hint="`ccgpu gc --yes` tries again",
             resources=[left for one in failed for left in one.left],
         )
@@ -131,8 +138,12 @@ class _Collection:
             for id_, err in listed.unread.items()
             if key(group_of(id_)) not in known
         ]
-        images = run_task(run, collect_images(run, yes=self._yes))
-        return CollectOutcome((*(one for one in results if one is not None), *unread, *images))
+        found = (*(one for one in results if one is not None), *unread)
+        try:
+            images = run_task(run, collect_images(run, self.to_delete, yes=self._yes))
+        except CcgpuError as err:  # it must not hide what has become of the deployments
+            return CollectOutcome(found, unlisted=err)
+        return CollectOutcome((*found, *images))
 
     def _collect_one(self, deployment: FoundDeployment) -> Task[Collected | None]:
         """Assess one deployment, and delete it if it is over; None if its lease is running.
@@ -186,13 +197,15 @@ class _Collection:
         self.to_delete |= to_delete
         try:
             with _locked_journal(run, result.name) as file:
-                on_gone = _gone_handler(file, self.to_delete)
+                on_gone = _gone_handler(_open_journal(run, file), self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
         except _JournalLocked:
             return replace(result, resources=(), reason=_BUSY)
         collected = yield from _collected_result(run, removal, to_delete, result)
+        left = {key(one.id) for one in collected.left}
         for id_ in to_delete:
-            self.to_delete.pop(id_, None)
+            if key(id_) not in left:
+                self.to_delete.pop(id_, None)
         return collected
 
 
@@ -233,13 +246,26 @@ def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
         yield file
 
 
-def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
+def _open_journal(run: Run, file: JournalFile) -> JournalWriter | None:
+    """This machine's journal of the deployment, or None.
+
+    One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is.
+    """
+    try:
+        journal = file.read()
+    except StateUnusable as err:
+        run.tell("note", f"{err}; it is left as it is")
+        return None
+    return JournalWriter(file, journal) if journal is not None else None
+
+
+def _gone_handler(
+    writer: JournalWriter | None, left: dict[ResourceId, Kind]
+) -> Callable[[ResourceId], None]:
     """A function that removes a deleted id from `left` and from this machine's journal.
 
     A journal without records is removed, so the next create of that name starts afresh.
     """
-    journal = file.read()
-    writer = JournalWriter(file, journal) if journal is not None else None
 
     def record_gone(id_: ResourceId) -> None:
         left.pop(id_, None)

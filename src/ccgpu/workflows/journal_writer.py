@@ -15,9 +15,9 @@ from ccgpu.store.workload_records import WorkloadRecords
 
 
 class JournalWriter:
-    """A deployment's journal, open for writing."""
+    """A deployment's journal, open for writing; without a file, one that nothing remembers."""
 
-    def __init__(self, file: JournalFile, journal: Journal) -> None:
+    def __init__(self, file: JournalFile | None, journal: Journal) -> None:
         self._file = file
         self.journal = journal
         self._seen: set[ResourceId] = set()
@@ -76,16 +76,19 @@ class JournalWriter:
 
         The VM's host key and the way to it go first: without the journal nothing asks for them.
         """
+        self.journal = replace(self.journal, records=())
+        if self._file is None:
+            return
         folder, subscription, name = self._file.place
         KnownHosts(folder).forget(subscription, name)
         AccessRecords(folder).forget(subscription, name)
         WorkloadRecords(folder).forget(subscription, name)
         MeasuredRecords(folder).forget(subscription, name)
         Attestations(folder).erase(subscription, name)
-        self.journal = replace(self.journal, records=())
         self._file.remove()
 
     def _write(self, journal: Journal) -> None:
         if journal != self.journal:
-            self._file.write(journal)
+            if self._file is not None:
+                self._file.write(journal)
             self.journal = journal

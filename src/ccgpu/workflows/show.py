@@ -30,7 +30,7 @@ def show(
     ends: when the command that shows it at its end should have ended, by the scheduler's clock.
     """
     run = _begin(cloud, ends)
-    found = find_deployment(run, name, group)
+    found = run_task(run, find_deployment(run, name, group))
     live = run_task(run, read_owned_resources(run, found.names, found.kinds, found.snapshot))
     return _describe_owned(run, live, run.server_clock.time())
 

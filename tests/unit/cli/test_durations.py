@@ -21,7 +21,21 @@ def test_plain_numbers_are_seconds(number):
     assert seconds(f"{number}s") == number
 
 
-@pytest.mark.parametrize("text", ["", "5", "-5m", "1.5h", "0h", "0d0h0m0s", "5m1h", "5w", "٣m"])
+@pytest.mark.parametrize("text", ["", " ", "5", "-5m", "1.5h", "5m1h", "5w", "٣m"])
 def test_other_durations_are_refused(text):
     with pytest.raises(typer.BadParameter, match="is not a duration"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("0h", "no time"),
+        ("0d0h0m0s", "no time"),
+        ("10000d", "too long"),
+        ("9" * 9 + "s", "too long"),
+    ],
+)
+def test_a_duration_of_no_use_is_not_said_to_be_none(text, wrong):
+    with pytest.raises(typer.BadParameter, match=wrong):
         seconds(text)

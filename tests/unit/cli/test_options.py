@@ -87,7 +87,7 @@ def test_a_subnet_is_an_id_or_a_name_in_a_vnet():
         ("create demo --tag team", "has no '='"),
         ("create demo --vnet x", "--vnet needs --subnet"),
         ("create demo --timeout soon", "is not a duration"),
-        ("create demo --timeout 0s", "is not a duration"),
+        ("create demo --timeout 0s", "is no time at all"),
         ("create demo --query [", "is not a JMESPath expression"),
         ("create demo --data-disk big", "--data-disk"),
         ("create demo --disk-encryption none", "--disk-encryption"),

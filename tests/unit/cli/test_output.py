@@ -53,6 +53,7 @@ def test_a_script_reads_a_bare_value(made):
     assert made("show demo --query public_ip -o json").document == address
     assert made("list --query deployments[].[name,state] -o tsv").out == "demo\tready\n"
     assert made("list -o tsv").out.startswith("demo\t")
+    assert made("gc -o tsv").out == ""  # a loop over its lines has nothing to do
     missing = made("show nobody --query public_ip -o tsv")
     assert (missing.code, missing.out) == (4, "")
     assert missing.err.startswith("error: ")

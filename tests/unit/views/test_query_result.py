@@ -36,13 +36,14 @@ _UNESCAPED = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
     ],
 )
 def test_values_are_shown_as_a_shell_reads_them(value, shown):
-    assert as_tsv(value) == shown
+    assert as_tsv(value) == (f"{shown}\n" if shown or value is None else "")
 
 
 @pytest.mark.slow
 @given(st.lists(st.lists(_SCALARS, min_size=2), min_size=1))
 def test_rows_can_be_split_again(rows):
-    lines = as_tsv(rows).split("\n")
+    *lines, end = as_tsv(rows).split("\n")
+    assert not end
     assert len(lines) == len(rows)
     for line, row in zip(lines, rows, strict=True):
         cells = line.split("\t")

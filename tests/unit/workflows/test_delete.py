@@ -49,6 +49,22 @@ def test_delete_without_a_journal_finds_the_group_by_tags(machine: Machine) -> N
     assert machine.kinds() == []
 
 
+def test_a_group_that_is_asked_for_is_the_only_one_that_loses_anything(machine: Machine) -> None:
+    machine.create()
+    elsewhere(machine).create(make_spec(resource_group="lab"))
+    here = {id_ for id_ in machine.ids() if "/ccgpu-demo" in id_}
+    (journal,) = machine.state.rglob("demo.json")
+    before = journal.read_bytes()
+    assert {id_.split("/")[4] for id_ in machine.delete(group="lab").gone} == {"lab"}
+    assert (machine.ids(), journal.read_bytes()) == (here, before)
+    assert "demo in the resource group ccgpu-demo is left alone" in [
+        one.text for one in machine.events
+    ]
+    machine.delete(group="CCGPU-demo")
+    assert machine.kinds() == []
+    assert not journal.exists()
+
+
 def test_foreign_resources_stay_and_keep_the_group(machine: Machine) -> None:
     machine.create()
     machine.put(THEIRS, "2026-03-01", {"location": "eastus2", "tags": {"team": "other"}})

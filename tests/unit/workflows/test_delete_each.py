@@ -1,6 +1,7 @@
 """Several deployments are deleted at the same time, and one that stays does not stop the others."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,9 @@ from ccgpu.workflows.delete import DeleteOutcomes, delete_each
 from support.cloud import Machine, make_spec
 from support.faults import FORBIDDEN, NthRequest, error, request_to
 from support.first_creates import copy_subscription
+from support.latency import LatentExecutor
 
+CONFLICT = error(409, "Conflict")
 NAMES = ("one", "two", "three")
 
 
@@ -57,9 +60,26 @@ def test_a_name_given_twice_counts_once_and_an_absent_one_succeeds(three: Machin
     assert owners(three) == {"two", "three"}
 
 
-def _refusing(name: str) -> NthRequest:
+def test_they_are_looked_for_at_the_same_time(three: Machine) -> None:
+    slow = replace(three, pool=LatentExecutor(three.arm, 0.2))
+
+    def seconds_until_asked(*names: str) -> float:
+        began = three.arm.clock.now()
+
+        def refuse(_: list[ResourceId]) -> None:
+            raise CcgpuError("no")
+
+        with pytest.raises(CcgpuError, match="no"):
+            delete_each(slow.cloud, names, approve=refuse)
+        return three.arm.clock.now() - began
+
+    # Five searches at once have the 8 threads of one pool.
+    assert seconds_until_asked(*NAMES, "four", "five") <= 3 * seconds_until_asked("one")
+
+
+def _refusing(name: str, answer: Response = CONFLICT) -> NthRequest:
     path = f"/ccgpu-{name}/providers/Microsoft.Network/networkSecurityGroups/"
-    return NthRequest(0, request_to("DELETE", path), error(409, "Conflict"), times=None)
+    return NthRequest(0, request_to("DELETE", path), answer, times=None)
 
 
 def test_one_that_stays_does_not_stop_the_others(three: Machine) -> None:
@@ -80,9 +100,34 @@ def test_several_that_stay_are_one_error_with_all_their_resources(three: Machine
     assert done.failure.hint == "`ccgpu delete one two` tries again"
     groups = {one.id.split("/")[4] for one in done.failure.resources}
     assert groups == {"ccgpu-one", "ccgpu-two"}
+    assert "one is not completely deleted" not in str(done.failure)
     three.arm.faults.clear()
     assert deleted(three, "one", "two").failure is None
     assert three.ids() == set()
+
+
+@pytest.mark.parametrize(("other", "code"), [(FORBIDDEN, 4), (CONFLICT, 7)], ids=["right", "else"])
+def test_the_worst_cause_makes_the_exit_code(three: Machine, other: Response, code: int) -> None:
+    three.arm.faults += [_refusing("one", FORBIDDEN), _refusing("two", other)]
+    failure = deleted(three, *NAMES).failure
+    assert failure is not None
+    assert failure.exit_code == code
+    assert "perform action" in str(failure)
+
+
+def test_one_that_is_deleted_without_a_right_is_not_said_to_be_left(three: Machine) -> None:
+    polls = request_to("GET", "/operationresults/")
+    three.arm.faults += [NthRequest(0, polls, FORBIDDEN), _refusing("two")]
+    done = deleted(three, "one", "two")
+    assert owners(three) == {"three", "two"}
+    first, *lines = str(done.failure).splitlines()
+    assert first == "1 deployment is not completely deleted:"
+    assert [line.split(": ")[0] for line in lines if line.startswith("  ")] == [
+        "  one is deleted, but",
+        "  two",
+    ]
+    assert done.failure is not None
+    assert done.failure.hint == "`ccgpu delete two` tries again"
 
 
 def test_nothing_is_deleted_if_one_of_them_cannot_be_read(three: Machine) -> None:

@@ -203,6 +203,24 @@ def test_a_failed_deletion_does_not_stop_the_others(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
+def test_what_became_of_deployments_is_told_even_if_images_cannot_be_listed(
+    machine: Machine,
+) -> None:
+    create_expired(machine)
+
+    def refuse(request: Request) -> Response | None:
+        of_images = "ccgpu-image-manifest" in request.query.get("$filter", "")
+        return faults.error(400, "BadList") if of_images else None
+
+    stuck = NthRequest(0, request_to("DELETE", "/demo-vnet"), faults.FORBIDDEN, times=None)
+    machine.arm.faults += [refuse, stuck]
+    found = collect(machine)
+    assert actions(found) == [("demo", "expired", "failed")]
+    assert isinstance(found.failure, LeftBehind)
+    assert "BadList" in str(found.failure)
+    assert {one.id for one in found.failure.resources} == machine.ids()
+
+
 @BOTH
 def test_an_unreadable_deployment_is_a_failure(machine: Machine) -> None:
     create_expired(machine)
@@ -221,6 +239,14 @@ def test_gc_removes_the_journal_of_a_collected_deployment(machine: Machine) -> N
     assert not list(machine.state.rglob("demo.json"))
     machine.create()
     assert machine.kinds() == DEPLOYMENT_KINDS
+
+
+def test_a_damaged_journal_keeps_nothing_billing_and_stays_as_it_is(machine: Machine) -> None:
+    create_expired(machine)
+    (journal,) = machine.state.rglob("demo.json")
+    journal.write_text("{")
+    assert single_deployment(collect(machine)).action == "removed"
+    assert (machine.kinds(), journal.read_text()) == ([], "{")
 
 
 def test_gc_skips_a_deployment_locked_on_this_machine(machine: Machine) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from ccgpu.errors import Interrupted
+from ccgpu.fakearm import Request
 from support.cloud import Machine, make_spec
-from support.faults import NthRequest, request_to
+from support.faults import FORBIDDEN, NthRequest, request_to
 from support.leases import HOUR, collect
 from support.slow import mostly_slow
 
@@ -34,3 +35,18 @@ def test_a_gc_interrupted_while_listing_names_nothing(machine: Machine) -> None:
     with pytest.raises(Interrupted) as caught:
         collect(machine)
     assert caught.value.resources == ()
+
+
+def test_an_interrupted_gc_names_what_it_could_not_delete_before(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    nsg = request_to("DELETE", "/demo-nsg")
+    machine.arm.faults.append(NthRequest(0, nsg, FORBIDDEN, times=None))
+    machine.arm.faults.append(NthRequest(0, _lists_images, KeyboardInterrupt()))
+    with pytest.raises(Interrupted) as caught:
+        collect(machine)
+    assert {one.id for one in caught.value.resources} == machine.ids() != set()
+
+
+def _lists_images(request: Request) -> bool:
+    return "ccgpu-image-manifest" in request.query.get("$filter", "")

@@ -3,6 +3,7 @@
 Otherwise a create on another machine would create a second VM of the same name in `ccgpu-NAME`.
 """
 
+from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.given import GivenFields
 from ccgpu.domain.resource import key, own_group
@@ -32,7 +33,7 @@ def _find_group(run: Run, name: str) -> str | None:
     if journal is not None and journal.records:
         return journal.group
     try:
-        groups = [one.group for one in find_deployments(run, name)]
+        groups = [one.group for one in run_task(run, find_deployments(run, name))]
     except Denied:  # the caller has permissions on some groups only
         return None
     if len(groups) > 1 and key(own_group(name)) not in map(key, groups):

@@ -10,6 +10,7 @@ from ccgpu.domain.resource import kind_of
 from ccgpu.domain.status import State, vm_state
 from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.guest_readiness import look_until_ready
+from ccgpu.workflows.journal_lock import lock_journal
 
 STAGE = "set up"
 
@@ -50,14 +51,10 @@ def end_set_up(run: Run, deployment: str) -> None:
 
 def _change_journal(run: Run, deployment: str, change: Callable[[Journal], Journal]) -> None:
     """Change the deployment's journal, if this machine has one of a create that came so far."""
-
-    def say_waiting() -> None:
-        run.tell("note", f"another ccgpu is working on {deployment}: waiting for it")
-
     cloud = run.cloud
     if cloud.journals.peek(cloud.subscription, deployment) is None:
         return
-    with cloud.journals.locked(cloud.subscription, deployment, say_waiting) as file:
+    with lock_journal(run, deployment) as file:
         journal = file.read()
         if journal is not None and journal.stages:
             file.write(change(journal))

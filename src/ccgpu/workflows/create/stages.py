@@ -53,6 +53,7 @@ from ccgpu.workflows.discovery.leftovers import (
     reporting_leftovers,
 )
 from ccgpu.workflows.discovery.snapshot import possible_ids
+from ccgpu.workflows.journal_lock import lock_journal
 from ccgpu.workflows.journal_writer import JournalWriter
 
 
@@ -101,10 +102,6 @@ def create(
     possible ids before the journal is open, and the journal's ids after it.
     """
     run = Run.begin(cloud, options.time_limit, listen)
-
-    def say_waiting() -> None:
-        run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")
-
     writers: list[JournalWriter] = []
 
     def recall() -> tuple[Leftover, ...]:
@@ -112,7 +109,7 @@ def create(
         return recall_leftovers(run, names, writers[-1] if writers else None)
 
     hint = f"`ccgpu create {spec.name}` continues, `ccgpu delete {spec.name}` deletes it"
-    locked = cloud.journals.locked(cloud.subscription, spec.name, say_waiting)
+    locked = lock_journal(run, spec.name)
     with converting_interrupt(f"{spec.name} is not complete", hint, recall):
         spec = with_existing_group(run, spec, options.given)
         request = CreateRequest(run, spec, options)

@@ -78,7 +78,7 @@ def search_deployments(
     name: str | None = None,
     also: Iterable[ResourceId] = (),
     group: str | None = None,
-) -> SearchResult:
+) -> Task[SearchResult]:
     """The deployments of the subscription, in order of name and group.
 
     Args:
@@ -87,10 +87,10 @@ def search_deployments(
         also: Ids to read even if no list contains them; a failure to read one is ignored.
         group: Search only this group, which needs no permissions elsewhere.
     """
-    listed = {key(id_): id_ for id_ in run_task(run, list_tagged_ids(run, name, group))}
+    listed = {key(id_): id_ for id_ in (yield from list_tagged_ids(run, name, group))}
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
-    bodies, failures = run_task(run, read_each_now(run, kinds))
+    bodies, failures = yield from read_each_now(run, kinds)
     tagged = {at: body for at, body in bodies.items() if name in (None, tag(body, DEPLOYMENT))}
     unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
     return SearchResult(tuple(group_by_deployment(run, tagged)), unread)
@@ -167,15 +167,15 @@ def find_deployments(
     name: str | None = None,
     also: Iterable[ResourceId] = (),
     group: str | None = None,
-) -> list[FoundDeployment]:
+) -> Task[list[FoundDeployment]]:
     """As `search_deployments`; raises the first error of an id that cannot be read."""
-    result = search_deployments(run, name, also, group)
+    result = yield from search_deployments(run, name, also, group)
     for err in result.unread.values():
         raise err
     return list(result.deployments)
 
 
-def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
+def find_deployment(run: Run, name: str, group: str | None) -> Task[FoundDeployment]:
     """One deployment, with the resources that carry its tag; empty if there are none.
 
     Without `group`, its group is found by the tags. Lists may not show a new resource yet, so the
@@ -187,10 +187,11 @@ def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
     if group is not None:
         names = Names(run.cloud.subscription, group, name)
         own = [names.vm, names.of(Kind.GROUP)]
-        return _deployment_in_group(run, find_deployments(run, name, own, group), name, group)
+        found = yield from find_deployments(run, name, own, group)
+        return _deployment_in_group(run, found, name, group)
     likely = likely_groups(run, name)
     vms = [Names(run.cloud.subscription, one, name).vm for one in likely]
-    found = find_deployments(run, name, vms)
+    found = yield from find_deployments(run, name, vms)
     if len(found) > 1:
         raise UsageProblem(
             f"{name} exists in several resource groups: {', '.join(one.group for one in found)}",
@@ -220,7 +221,7 @@ def find_names(run: Run, name: str, group: str | None) -> Names:
     """The names of one deployment: in `group`, or in the group where it is found."""
     if group is not None:
         return Names(run.cloud.subscription, group, name)
-    return find_deployment(run, name, None).names
+    return run_task(run, find_deployment(run, name, None)).names
 
 
 @contextmanager
@@ -232,7 +233,7 @@ def opened_deployment(run: Run, name: str, group: str | None) -> Iterator[FoundD
     known = possible_ids(Names(run.cloud.subscription, group or own_group(name), name))
     with reporting_leftovers(run, lambda: known, name):
         found = (
-            find_deployment(run, name, None)
+            run_task(run, find_deployment(run, name, None))
             if group is None
             else FoundDeployment(find_names(run, name, group), {})
         )

@@ -16,7 +16,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 from ccgpu.azure.context import AzureContext
@@ -47,6 +46,7 @@ from ccgpu.errors import CcgpuError, ImageRejected, Interrupted, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store import image_files
 from ccgpu.store.image_files import DiskFile
+from ccgpu.workflows.journal_lock import lock_journal
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.measure_image import measure_file
 from ccgpu.workflows.publish.cleanup import clean_up_and_raise, leftovers
@@ -120,8 +120,7 @@ def _measure(disk: DiskFile, image: ImageFile) -> tuple[int, int]:
 def _opened_journal(run: Run, wanted: Publication) -> Iterator[JournalWriter]:
     """The journal of the publication, locked; an unfinished one goes on with its run."""
     journals, name = run.cloud.journals.publications, wanted.journal_name
-    waiting = partial(run.tell, "note", f"another ccgpu publishes {wanted.name}: waiting for it")
-    with journals.locked(run.cloud.subscription, name, waiting) as file:
+    with lock_journal(run, name, f"publishes {wanted.name}", journals) as file:
         fresh = Journal(
             name,
             run.cloud.subscription,

@@ -1,0 +1,31 @@
+"""Lock a journal while a command changes what it records; another process is waited for.
+
+The wait is told, and ends with the command's time limit.
+"""
+
+from contextlib import AbstractContextManager
+from functools import partial
+
+from ccgpu.azure.run import Run
+from ccgpu.store.journals import JournalFile, Journals
+
+
+def lock_journal(
+    run: Run, name: str, other: str = "", journals: Journals | None = None
+) -> AbstractContextManager[JournalFile]:
+    """A context manager with the deployment's journal, locked.
+
+    Args:
+        run: The command; `TimedOut` is raised if another process still has the lock at its end.
+        name: The journal's name.
+        other: What another process with the lock does.
+        journals: The folder of journals; None: that of the deployments.
+    """
+    doing = f"waiting for another ccgpu, which {other or f'is working on {name}'}"
+    note = f"another ccgpu {other or f'is working on {name}'}: waiting for it"
+    return (journals or run.cloud.journals).locked(
+        run.cloud.subscription,
+        name,
+        partial(run.tell, "note", note),
+        partial(run.ask, doing=doing),
+    )
