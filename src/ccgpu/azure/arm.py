@@ -166,19 +166,18 @@ def status_error(doing: str, pending: Pending, answer: HttpResponse) -> AzureRef
     delete); other services answer 400 or 412.
     """
     body = answer.json() if answer.status_code in _RESULT_STATUSES else None
+    reason = error_object(body)
     ended = isinstance(body, dict) and get_field(body, "status") in _FAILED_STATES
-    if (pending.by_location and error_parts(error_object(body))) or ended:
-        error = refusal_of(doing, error_object(body), answer.status_code)
+    if (pending.by_location and error_parts(reason)) or ended:
+        error = refusal_of(doing, reason, answer.status_code)
         if not isinstance(error, Denied | NotSignedIn):  # these are about the poll itself
             return _final_error(error)
-    return _unreadable_status(doing, answer)
+    return _unreadable_status(doing, answer, reason)
 
 
-def _unreadable_status(doing: str, answer: HttpResponse) -> AzureRefused:
-    if answer.status_code == 403 and error_object(answer.json()):
-        error = refusal_of(
-            f"{doing}: reading the status of the operation", error_object(answer.json()), 403
-        )
+def _unreadable_status(doing: str, answer: HttpResponse, reason: Mapping[str, Any]) -> AzureRefused:
+    if answer.status_code == 403 and reason:
+        error = refusal_of(f"{doing}: reading the status of the operation", reason, 403)
         if isinstance(error, Denied):
             return error
     return AzureUnavailable(

@@ -4,21 +4,23 @@ The results are values of `domain`. Lists are filtered by the service, because l
 request; the whole SKU list takes half a minute.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.errors import translating_errors
-from ccgpu.azure.images import ImageReader
+from ccgpu.azure.offers import parse_offers, parse_usage
 from ccgpu.azure.reader import quoted
 from ccgpu.azure.resource_graph import read_indexed_vms
-from ccgpu.domain.capacity import Offer, SizeOffers, Usage
+from ccgpu.domain.capacity import SizeOffers, Usage
 from ccgpu.domain.catalog import API_VERSIONS, Kind
-from ccgpu.domain.image import LATEST, Community, Gallery, Image, Marketplace
 from ccgpu.domain.providers import Provider
 from ccgpu.domain.resource import Body, ResourceId, location
-from ccgpu.errors import AzureRefused, NotFound
+from ccgpu.errors import NotFound
+
+if TYPE_CHECKING:  # only a create asks for one
+    from ccgpu.domain.image import Image
 
 # What the pinned SDK sends; a test compares all requests with its own.
 _SKUS_API = "2021-07-01"
@@ -42,20 +44,11 @@ class Queries:
 
         The list of one region is filtered by the service. That of all takes half a minute.
         """
-        known: set[str] = set()
-        found: dict[str, Offer] = {}
         where = "" if region is None else f" in {region}"
         query = {} if region is None else {"$filter": f"location eq '{region}'"}
         with translating_errors(f"looking where {size} is offered{where}"):
-            for sku in self._reader.pages(f"{self._compute}/skus", _SKUS_API, query):
-                if str(sku["resourceType"]).casefold() != "virtualmachines":
-                    continue
-                listed = [location(str(one)) for one in sku.get("locations") or ()]
-                regions = listed if region is None else [region]
-                known |= set(regions)
-                if str(sku["name"]).casefold() == size.casefold():
-                    found |= {one: _parse_offer(one, sku) for one in regions}
-        return SizeOffers(frozenset(known), found)
+            listed = self._reader.pages(f"{self._compute}/skus", _SKUS_API, query)
+            return parse_offers(listed, size, region)
 
     def provider(self, namespace: str) -> Provider:
         """A resource provider: whether it is registered, and its regions with VMs."""
@@ -74,23 +67,19 @@ class Queries:
         """The compute quota of a region."""
         with translating_errors(f"reading the quota of {region}"):
             path = f"{self._compute}/locations{quoted(region)}/usages"
-            return tuple(_parse_usage(line) for line in self._reader.pages(path, _COMPUTE_API))
+            return tuple(parse_usage(line) for line in self._reader.pages(path, _COMPUTE_API))
 
-    def image(self, region: str, image: Image) -> Mapping[str, str]:
+    def image(self, region: str, image: "Image") -> Mapping[str, str]:
         """The `imageReference` of an image, with its exact version.
 
         Raises:
             NotFound: The region has no such image.
             AzureRefused: The image cannot start a confidential VM (code `NotConfidential`).
         """
+        from ccgpu.azure.image_references import image_reference
+
         with translating_errors(f"looking up the image {image} in {region}"):
-            match image:
-                case Marketplace():
-                    return self._marketplace_reference(region, image)
-                case Community():
-                    return self._community_reference(region, image)
-                case Gallery():
-                    return {"id": image.id}
+            return image_reference(self._arm, region, image)
 
     def tagged_groups(self, name: str, value: str | None = None) -> tuple[Body, ...]:
         """The bodies of the subscription's resource groups with a tag."""
@@ -185,92 +174,10 @@ class Queries:
         with translating_errors(f"reading {id_}"):
             return _as_body(self._reader.get(quote(id_), _IDENTITY_API))
 
-    def _marketplace_reference(self, region: str, image: Marketplace) -> Mapping[str, str]:
-        """The reference of a Marketplace image, with the newest version for `latest`."""
-        names = (image.publisher, image.offer, image.sku)
-        images = ImageReader(self._arm, region)
-        version = image.version
-        if version == LATEST:
-            version = _newest_version(images.marketplace_versions(*names), image, region)
-        details = images.marketplace(*names, version)
-        features = {str(one["name"]): str(one["value"]) for one in details.get("features") or ()}
-        _require_confidential(features.get("SecurityType"), image)
-        return {
-            "publisher": image.publisher,
-            "offer": image.offer,
-            "sku": image.sku,
-            "version": version,
-        }
-
-    def _community_reference(self, region: str, image: Community) -> Mapping[str, str]:
-        """The reference of a community gallery's image, with the newest version for `latest`."""
-        images = ImageReader(self._arm, region)
-        version = image.version
-        if version == LATEST:
-            versions = images.community_versions(image.gallery, image.image)
-            eligible = [name for name, one in versions if not one.get("excludeFromLatest")]
-            version = _newest_version(eligible, image, region)
-        else:
-            images.community(image.gallery, image.image, version)
-        return {"communityGalleryImageId": str(Community(image.gallery, image.image, version))}
-
-
-def _newest_version(versions: Iterable[str], image: Image, region: str) -> str:
-    """The highest version, compared numerically; raises `NotFound` if there is none."""
-    known = [v for v in versions if all(part.isdecimal() for part in v.split("."))]
-    if not known:
-        raise NotFound(f"{region} has no version of the image {image}", code="ImageNotFound")
-    return max(known, key=lambda v: tuple(int(part) for part in v.split(".")))
-
-
-def _require_confidential(security: str | None, image: Image) -> None:
-    """Raise `AzureRefused` if an image's SecurityType excludes confidential VMs; None passes."""
-    if security is not None and "confidentialvm" not in security.casefold():
-        raise AzureRefused(
-            f"the image {image} cannot start a confidential VM: its SecurityType is {security}",
-            code="NotConfidential",
-        )
-
 
 def _as_body(answer: Any) -> Body:
     body: Body = {**answer}  # TypeError unless it is a mapping: `translating_errors` reports it
     return body
-
-
-def _parse_usage(line: Mapping[str, Any]) -> Usage:
-    name = line["name"]
-    return Usage(
-        name=str(name["value"]).strip(),
-        shown=str(name.get("localizedValue") or name["value"]).strip(),
-        used=int(line["currentValue"]),
-        limit=int(line["limit"]),
-    )
-
-
-def _parse_offer(region: str, sku: Mapping[str, Any]) -> Offer:
-    """A SKU's zones, capabilities and restrictions in one region."""
-    capabilities = {str(c["name"]): str(c["value"]) for c in sku.get("capabilities") or ()}
-    places = sku.get("locationInfo") or ()
-    here = [one for one in places if location(str(one["location"])) == region]
-    zones = tuple(sorted(str(z) for info in here for z in info.get("zones") or ()))
-    barred: str | None = None
-    barred_zones: dict[str, str] = {}
-    for restriction in sku.get("restrictions") or ():
-        reason = str(restriction.get("reasonCode") or "restricted")
-        if str(restriction.get("type")).casefold() == "location":
-            barred = reason
-        else:
-            info = restriction.get("restrictionInfo") or {}
-            barred_zones |= {str(z): reason for z in info.get("zones") or ()}
-    return Offer(
-        region=region,
-        zones=zones,
-        family=str(sku["family"]),
-        vcpus=int(capabilities.get("vCPUs", "0")),
-        capabilities=capabilities,
-        barred=barred,
-        barred_zones=barred_zones,
-    )
 
 
 def _by_tag(name: str, value: str | None) -> dict[str, str]:

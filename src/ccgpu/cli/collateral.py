@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.commands import Command, command_group
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import DebugOption, OutputArguments, option
 from ccgpu.cli.runtime import BackendName, ConnectionOptions, Runtime
@@ -27,10 +28,8 @@ def fetch(
         list[Path],
         typer.Argument(metavar="EVIDENCE...", help="Bundles, or files or folders of evidence."),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the files to.")],
-    region: Annotated[
-        str | None, option("The VM's Azure region: its mirror is tried first.")
-    ] = None,
+    out: Annotated[Path, new_path("Folder to write the files to.", "--out", metavar="DIR")],
+    region: Annotated[str | None, option("The VM's Azure region: try its mirror first.")] = None,
     backend: Annotated[
         BackendName, typer.Option(envvar="CCGPU_BACKEND", help="fake: ask the simulated vendors.")
     ] = BackendName.AZURE,

@@ -96,8 +96,17 @@ COMMANDS = {
 }
 
 
+# A command keeps the help option of its first context, which may have no `ccgpu` above it. So each
+# command has the names itself.
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
 class Command(TyperCommand):
     """A command whose help shows its options in groups."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.context_settings = {**_CONTEXT, **self.context_settings}
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The options and arguments; plain values of them do not load pydantic."""
@@ -126,6 +135,10 @@ class Command(TyperCommand):
 
 class CommandGroup(TyperGroup):
     """A group of commands."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.context_settings = {**_CONTEXT, **self.context_settings}
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The options of the group itself; plain values of them do not load pydantic."""

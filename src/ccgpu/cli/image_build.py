@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import Events, OutputArguments, ProgressOptions, option
 from ccgpu.cli.runtime import Runtime
@@ -17,14 +18,10 @@ def build(
     recipe: Annotated[
         Path, typer.Argument(metavar="IMAGE.yaml", help="What the image is made of.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the image to.")],
+    out: Annotated[Path, new_path("Folder to write the image to.", "--out", metavar="DIR")],
     lock: Annotated[
         Path | None,
-        option(
-            "Build from the packages of this lock. A missing file is written.",
-            "--lock",
-            metavar="FILE",
-        ),
+        new_path("Build from the packages of this lock. A missing file is written.", "--lock"),
     ] = None,
     events: Annotated[
         Events | None,

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.keyvault_options import SubjectArguments, TokenArguments
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, option
+from ccgpu.cli.options import ConnectionArguments
 from ccgpu.cli.runtime import Runtime
 
 
@@ -18,7 +19,7 @@ def policy(
     *,
     subject: SubjectArguments,
     out: Annotated[
-        Path | None, option("Write it to a new file, not to stdout.", "--out", metavar="FILE")
+        Path | None, new_path("Write it to a new file, not to stdout.", "--out", else_stdout=True)
     ] = None,
     token: TokenArguments,
     connection: ConnectionArguments,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ccgpu.cli.creation import Creation
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.releasing import wanted_release
@@ -155,7 +156,7 @@ def _one_shot_options(
     ] = False,
     output_dir: Annotated[
         Path | None,
-        option(
+        new_path(
             "With --run: new folder for the job's outputs.",
             "--output-dir",
             metavar="DIR",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import OptionGroup
-from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.saving import Saving, SignOption, open_saving
 from ccgpu.cli.verify_options import AppraisalOptions
@@ -93,12 +93,12 @@ class OutputFiles:
 
 def _output_files(
     save: Annotated[
-        Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
+        Path | None, new_path("Save evidence and verdict as a bundle.", "--save")
     ] = None,
     sign: SignOption = None,
     report: Annotated[
         Path | None,
-        option("Write the verdict as an HTML page for auditors.", "--report", metavar="FILE"),
+        new_path("Write the verdict as an HTML page for auditors.", "--report"),
     ] = None,
 ) -> OutputFiles:
     return OutputFiles(save, report, sign)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.runtime import Runtime
 
@@ -23,13 +24,11 @@ PinsOption = Annotated[
 ]
 RecordOption = Annotated[
     Path | None,
-    typer.Option(
-        "--record",
-        metavar="FILE",
-        help="Write this VM's PCR values as golden values, if it is accepted: those that are equal "
+    new_path(
+        "Write this VM's PCR values as golden values, if it is accepted: those that are equal "
         "on every VM of its image.",
-        show_default=False,
-        rich_help_panel=_PANEL,
+        "--record",
+        panel=_PANEL,
     ),
 ]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, option
 from ccgpu.cli.rendering import RenderFormat, rendered_text
@@ -20,7 +21,7 @@ def render(
     fresh: FreshOption = False,
     format_: Annotated[RenderFormat, option("What to render the plan as.", "--format")],
     out: Annotated[
-        Path | None, option("Write it to a new file, not to stdout.", "--out", metavar="FILE")
+        Path | None, new_path("Write it to a new file, not to stdout.", "--out", else_stdout=True)
     ] = None,
     connection: ConnectionArguments,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ccgpu.cli.new_paths import new_path
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import FileOption, option
 from ccgpu.cli.spec_flags import SpecFlags
@@ -68,10 +69,9 @@ def _workload_options(
     ] = None,
     model_lock: Annotated[
         Path | None,
-        option(
+        new_path(
             "File with the hashes of the model's files; written if it does not exist.",
             "--model-lock",
-            metavar="FILE",
             panel=_PANEL,
         ),
     ] = None,
@@ -110,7 +110,7 @@ def _ending_options(
     ] = False,
     output_dir: Annotated[
         Path | None,
-        option(
+        new_path(
             "New folder for its outputs, fetched when it has ended.", "--output-dir", metavar="DIR"
         ),
     ] = None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccgpu.fakearm import errors, operations
-from ccgpu.fakearm.wire import Body, Request, Response
+from ccgpu.fakearm.wire import Body, FakeGap, Request, Response
 from ccgpu.fakearm.world import StoredResource, World
 
 
@@ -53,6 +53,14 @@ class Route:
     handler: Handler
     api: str
     options: frozenset[str] = frozenset()
+
+    def check(self, query: dict[str, str]) -> None:
+        """Raise `FakeGap` for another API version, or an option that the handler does not know."""
+        if query.get("api-version") != self.api:
+            raise FakeGap(f"api-version {query.get('api-version')!r}, the fake knows {self.api!r}")
+        unknown = query.keys() - self.options - {"api-version"}
+        if unknown:
+            raise FakeGap(f"query option {sorted(unknown)}")
 
 
 Routes = dict[tuple[str, str], Route]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccgpu.fakearm import (
     assignments,
@@ -25,7 +25,6 @@ from ccgpu.fakearm import (
     registration,
     resource_graph,
     role_definitions,
-    seeding,
     skus,
     subscription,
     tokens,
@@ -52,7 +51,6 @@ from ccgpu.fakearm.resources import (
 )
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.storage import pages
-from ccgpu.fakearm.storage import service as storage
 from ccgpu.fakearm.storage.hosts import is_known_host as is_blob_host
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.vm import console, machines
@@ -60,6 +58,9 @@ from ccgpu.fakearm.vm.inside import Machine, VmInside, find_machine
 from ccgpu.fakearm.vm.measured import MeasureDisk
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 from ccgpu.fakearm.world import World
+
+if TYPE_CHECKING:
+    from ccgpu.fakearm.seeding import SeedingResult
 
 FAKE_SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 _HOSTS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
@@ -169,6 +170,8 @@ class FakeArm:
     def _dispatch(self, request: Request) -> Response:
         host = request.host
         if is_blob_host(host):
+            from ccgpu.fakearm.storage import service as storage
+
             return storage.answer_request(self._world, request)
         if host.endswith(console.BLOB_HOSTS):
             return console.get_blob(self._world, request)
@@ -184,7 +187,7 @@ class FakeArm:
         if route is None:
             raise FakeGap(f"{request.method} {shape}")
         query = request.query
-        _check_query(route, query)
+        route.check(query)
         try:
             tokens.check_authorization(request.headers.get("Authorization", ""), self._world.now)
             world = self._world_for(names[0], request) if names else self._world
@@ -205,8 +208,10 @@ class FakeArm:
             raise FakeGap(f"{request.method} in another subscription")
         return other
 
-    def add(self, resources: Sequence[Any]) -> seeding.SeedingResult:
+    def add(self, resources: Sequence[Any]) -> "SeedingResult":
         """Add a user's own resources, as a GET returns them. Adds all of them or none."""
+        from ccgpu.fakearm import seeding
+
         try:
             with self._store.transaction():
                 operations.finish_due(self._world, self._world.begin_request(), FINISHERS)
@@ -310,11 +315,3 @@ def _parse_path(path: str) -> tuple[str, tuple[str, ...]]:
         namespace = shape[-2:-1] == ["providers"]
         free = not namespace and part.lower() != "providers" and number < len(parts) - 1
     return "/".join(shape), tuple(names)
-
-
-def _check_query(route: Route, query: dict[str, str]) -> None:
-    if query.get("api-version") != route.api:
-        raise FakeGap(f"api-version {query.get('api-version')!r}, the fake knows {route.api!r}")
-    unknown = query.keys() - route.options - {"api-version"}
-    if unknown:
-        raise FakeGap(f"query option {sorted(unknown)}")

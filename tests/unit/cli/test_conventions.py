@@ -23,11 +23,21 @@ class _Terminal(io.StringIO):
 
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_help_is_an_answer(shell, capsys, word):
-    for line in (word, f"create {word}", f"fake show {word}"):
+    for line in (word, f"create {word}", f"fake {word}", f"fake show {word}"):
         assert shell(line).code == 0
         printed = capsys.readouterr()
         assert printed.out.startswith("Usage: ccgpu")
         assert printed.err == ""
+
+
+def test_each_command_has_both_words_for_help_whatever_used_it_first():
+    without = [
+        " ".join(path)
+        for path, command in all_commands()
+        if set(command.make_context(path[-1], [], resilient_parsing=True).help_option_names)
+        != {"-h", "--help"}
+    ]
+    assert without == []
 
 
 def test_without_a_command_the_help_is_a_message(shell):

@@ -8,6 +8,7 @@ before is reported as "exists", any other that the journal names as "unknown".
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
@@ -43,7 +44,9 @@ from ccgpu.workflows.discovery.dependents import (
     nic_public_ip_ids,
     vm_disk_ids,
 )
-from ccgpu.workflows.journal_writer import JournalWriter
+
+if TYPE_CHECKING:  # a command that only reads has none
+    from ccgpu.workflows.journal_writer import JournalWriter
 
 # Kinds that are billed while they exist. A VM is billed until it is deallocated.
 BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})
@@ -222,7 +225,7 @@ def converting_interrupt(
 def recall_leftovers(
     run: Run,
     names: Names,
-    writer: JournalWriter | None = None,
+    writer: "JournalWriter | None" = None,
     further: Mapping[ResourceId, Kind] | None = None,
 ) -> tuple[Leftover, ...]:
     """The leftovers that this command knows of, without a request to Azure.
