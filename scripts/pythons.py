@@ -1,8 +1,8 @@
-"""Tests the set-up with every Python on this machine: `dev.py pythons [FOLDER…]`.
+"""Tests the set-up with the Pythons on this machine: `dev.py pythons [FOLDER…]`.
 
 Each Python has its own version of pip, with its own bugs. For each, a copy of the repository is set
 up in a temporary folder with a minimal environment, and creates a VM in the simulated subscription.
-With FOLDERs, only Pythons in these folders are used.
+Of each minor version the oldest one is used; with FOLDERs, every Python in these folders.
 """
 
 import os
@@ -56,7 +56,7 @@ class Interpreter:
 
 def pythons(arguments: list[str]) -> None:
     """Set up with each Python; exit with an error if one fails or there is none."""
-    found = interpreters(map(Path, arguments) if arguments else usual_folders())
+    found = interpreters(map(Path, arguments)) if arguments else oldest(usual_folders())
     if not found:
         fail("no Python 3.11 or newer found", "name the folders in which they are")
     say("\n".join(["found:", *(f"  {python}" for python in found)]))
@@ -81,6 +81,12 @@ def interpreters(folders: Iterable[Path]) -> list[Interpreter]:
     files = {file for folder in folders for file in folder.glob("python3*")}
     probed = {_probe(file) for file in files if _NAME.fullmatch(file.name)}
     return sorted(python for python in probed if python and python.version >= _OLDEST)
+
+
+def oldest(folders: Iterable[Path]) -> list[Interpreter]:
+    """Of the `interpreters` of each minor version the oldest: its pip has most of the bugs."""
+    newest_first = reversed(interpreters(folders))
+    return sorted({python.version[:2]: python for python in newest_first}.values())
 
 
 def _probe(file: Path) -> Interpreter | None:

@@ -40,12 +40,12 @@ _FOREIGN = {  # what rich, typer, requests, ssh and shells take from whoever run
 }
 
 # Time limits per example make slow machines red. In CI a failure must come from the change, so
-# the examples are the same each time, and a failing one is printed so as to be replayed. A quick
-# run tries fewer, and others than the last one.
+# the examples are the same each time (so fewer do), and a failing one is printed so as to be
+# replayed. A quick run tries fewer still, and others than the last one.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True, database=None, print_blob=True
+    "ci", deadline=None, max_examples=50, derandomize=True, database=None, print_blob=True
 )
 _SLOW_TOO = "dev" if os.environ.get("CCGPU_SLOW") == "1" else "quick"
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else _SLOW_TOO)

@@ -31,7 +31,7 @@ def cancelled(job: Job, seed: int) -> None:
     cancel(process, scale)
 
 
-@pytest.mark.parametrize("seed", mostly_slow(range(40), 40, 8))
+@pytest.mark.parametrize("seed", mostly_slow(range(40), 40, 20))
 def test_a_cancelled_job_leaves_nothing(tmp_path, seed):
     job = Job(tmp_path)
     cancelled(job, seed)

@@ -39,7 +39,7 @@ def _cases() -> Iterator[Any]:
 CASES = list(_cases())
 
 
-@pytest.mark.parametrize("case", mostly_slow(CASES, 80, 6))
+@pytest.mark.parametrize("case", mostly_slow(CASES, 80, 12))
 def test_no_fault_makes_attest_accept_what_it_should_not(
     case: Case, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

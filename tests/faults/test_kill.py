@@ -30,7 +30,7 @@ def test_create_has_enough_steps_to_kill_at(steps: int) -> None:
 
 
 # Few of them: the sweep kills this create, and every other command, at each step.
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 8))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 16))
 def test_the_next_create_completes_a_killed_one(tmp_path: Path, steps: int, chunk: int) -> None:
     for at in range(chunk, steps, CHUNKS):
         _kill_at(at, tmp_path / str(at))
@@ -73,7 +73,7 @@ def _with_gallery(folder: Path) -> tuple[Path, Path]:
     return folder / "world", folder / "state"
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 8))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 16))
 def test_a_vm_of_a_measured_image_is_never_held_to_less(tmp_path: Path, chunk: int) -> None:
     steps = processes.count_steps(_create_measured, *_with_gallery(tmp_path / "fault-free"))
     for at in range(chunk, steps, CHUNKS):

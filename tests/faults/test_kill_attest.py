@@ -63,7 +63,7 @@ def test_the_stage_has_enough_steps_to_kill_at(steps: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 3))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 8))
 def test_the_next_create_attests_after_a_killed_one(
     prepared: Path, tmp_path: Path, steps: int, chunk: int
 ) -> None:

@@ -46,7 +46,7 @@ def test_publish_has_enough_steps_to_kill_at(steps: int) -> None:
     assert steps >= 100
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 12))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 30))
 def test_the_same_command_ends_a_killed_one(
     tmp_path: Path, built: BuiltFolder, steps: int, chunk: int
 ) -> None:
@@ -60,7 +60,7 @@ def test_the_same_command_ends_a_killed_one(
         done(machine)
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 12))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 30))
 def test_gc_removes_what_a_killed_one_left(
     tmp_path: Path, built: BuiltFolder, steps: int, chunk: int
 ) -> None:

@@ -118,7 +118,7 @@ def _state(name: str = "demo") -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE, reverse=True), 40, 6)
+    "name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE, reverse=True), 40, 12)
 )
 def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str) -> None:
     done = _ccgpu(_command_line(name), ">/dev/full")
@@ -133,7 +133,7 @@ def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str)
     assert user.is_dir()
 
 
-@pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 18, 6))
+@pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 18, 12))
 def test_unwritable_help_exits_1_with_one_error_line(name: str) -> None:
     done = _ccgpu(f"{name} --help", ">/dev/full")
     assert (done.returncode, done.stderr) == (1, _LOST)
@@ -187,7 +187,7 @@ _MORE = ["", "-o json", "--events ndjson", "-o json --events ndjson"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", _MORE)
+@pytest.mark.parametrize("more", mostly_slow(_MORE, 4, 3))
 def test_create_succeeds_when_stderr_is_on_a_full_disk(user: Path, more: str) -> None:
     done = _ccgpu(f"{_LINES['create']} {more}", "2>/dev/full")
     assert (done.returncode, done.stderr) == (0, "")

@@ -123,7 +123,7 @@ def test_the_sweep_is_wide(every: list[PublishCase]) -> None:
     assert {one.kind for one in every} >= {kind.name for kind in _OF_STORAGE}
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 16))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS, 40))
 def test_no_fault_leaves_anything_unreported(
     tmp_path: Path, built: BuiltFolder, every: list[PublishCase], chunk: int
 ) -> None:

@@ -130,7 +130,7 @@ def _ids_in_state(error: Any, state: str) -> set[str]:
 @pytest.mark.parametrize(
     "numbers",
     mostly_slow(
-        [*((one,) for one in _SIGNALS), (signal.SIGINT,) * 2, (signal.SIGINT, signal.SIGTERM)], 5
+        [*((one,) for one in _SIGNALS), (signal.SIGINT,) * 2, (signal.SIGINT, signal.SIGTERM)], 5, 2
     ),
     ids=lambda numbers: "+".join(signal.Signals(one).name for one in numbers),
 )

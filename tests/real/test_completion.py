@@ -55,14 +55,14 @@ def _words_of(shell_name: str, home: Path, line: str) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize(("line", "words"), mostly_slow(_CASES, 20, 2))
+@pytest.mark.parametrize(("line", "words"), mostly_slow(_CASES, 20, 4))
 @pytest.mark.parametrize("shell_name", ["bash", "zsh"])
 def test_a_line_is_completed(shell_name, user, line, words):
     assert _words_of(shell_name, user, line) == words
     assert not list(user.rglob("pwned"))
 
 
-@pytest.mark.parametrize(("line", "words"), mostly_slow(_CASES, 20, 2))
+@pytest.mark.parametrize(("line", "words"), mostly_slow(_CASES, 20, 4))
 def test_fish_completes_a_line(user, line, words):
     shells.require("fish")
     assert [*shells.fish_offers(user, _SCRIPTS / "ccgpu.fish", line)] == words[-1:]

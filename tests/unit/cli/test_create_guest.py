@@ -71,8 +71,8 @@ def test_every_scenario_of_guests_is_tried_here():
 
 @pytest.mark.parametrize(
     "name",
-    mostly_slow([one for one in _ENDS if one not in _IN_EVIDENCE], 6, 2)
-    + mostly_slow(_IN_EVIDENCE, 10, 2),
+    mostly_slow([one for one in _ENDS if one not in _IN_EVIDENCE], 6, 4)
+    + mostly_slow(_IN_EVIDENCE, 10, 4),
 )
 def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
     """Within an hour of virtual time, the default of `--timeout`."""
@@ -91,7 +91,7 @@ def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", mostly_slow(_FAILING, 20, 2))
+@pytest.mark.parametrize("name", mostly_slow(_FAILING, 20, 4))
 def test_a_kept_vm_can_be_looked_into_and_a_later_create_goes_on(shell, name):
     done = _in_scenario(shell, name, " --keep-on-failure")
     code, words = _ENDS[name]

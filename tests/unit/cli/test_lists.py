@@ -10,7 +10,7 @@ _FLAGS = "--region eastus2 --ssh-from 203.0.113.7/32 --disk-encryption state-onl
 _SCENARIOS = ["lagging", "usual", "tagless-lists"]
 
 
-@pytest.fixture(params=mostly_slow(_SCENARIOS, 3))
+@pytest.fixture(params=mostly_slow(_SCENARIOS, 3, 2))
 def shell(request, shell):
     """A subscription whose lists are as usual, without tags, or late."""
     assert shell(f"fake scenario {request.param}").code == 0

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from support.pipelines import AZURE_GC, AZURE_JOB, Agent, AzureJob, azure_steps
+from support.slow import mostly_slow
 
 _HOSTILE = "$(touch pwned)'; touch pwned; '`touch pwned`"
 _NAME = "ci-0a1b2c3d-555-1-12f1170f"
@@ -36,7 +37,7 @@ def test_a_job_has_an_attested_vm_until_its_last_step(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("requests", [20, 35, 50])
+@pytest.mark.parametrize("requests", mostly_slow([35, 20, 50], 3, 3))
 def test_a_killed_create_is_tidied_up_by_the_last_step_and_by_gc(tmp_path, requests):
     for number in range(2):
         job = AzureJob(Agent(tmp_path / str(number)))

@@ -3,6 +3,7 @@
 import pytest
 
 from support.pipelines import COMPONENT, Agent, gitlab_environ, gitlab_jobs
+from support.slow import mostly_slow
 
 _HOSTILE = "$(touch pwned)'; touch pwned; '`touch pwned`"
 _LEASE = 4 * 3600
@@ -51,7 +52,7 @@ def test_a_job_has_an_attested_vm_until_after_script(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("requests", [20, 35, 50])
+@pytest.mark.parametrize("requests", mostly_slow([35, 20, 50], 3, 3))
 def test_a_killed_job_is_tidied_up_by_any_of_the_three(tmp_path, requests):
     for number, tidy_up in enumerate(("after", "delete", "gc")):
         job = GitLabJob(Agent(tmp_path / str(number)))

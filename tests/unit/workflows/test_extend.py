@@ -349,7 +349,7 @@ def test_a_group_that_cannot_be_read_is_an_error(machine: Machine) -> None:
 
 # The first request before which another machine acts, and the distance to the next one.
 EVERY = 8
-FIRST = mostly_slow(range(EVERY), EVERY, 3)
+FIRST = mostly_slow(range(EVERY), EVERY, 7)
 Command = Callable[[Machine], object]
 
 

@@ -361,9 +361,9 @@ def test_gc_starts_no_deletion_after_its_timeout(
 
 
 Command = Callable[[Machine], object]
-# Before which requests another machine acts: every 32nd, in slow runs every eighth, in runs of
+# Before which requests another machine acts: every 32nd, in slow runs every 16th, in runs of
 # every case each.
-AT = mostly_slow([range(0, 1000, 32), *(range(first, 1000, 8) for first in range(8))], 9, 8)
+AT = mostly_slow([range(0, 1000, 32), *(range(first, 1000, 16) for first in range(16))], 17, 16)
 
 
 @pytest.fixture(params=AT)

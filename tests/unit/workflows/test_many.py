@@ -10,6 +10,7 @@ from support.counts import Sent, sent_by
 from support.faults import RESET
 from support.leases import HOUR
 from support.many import copy_deployment
+from support.slow import mostly_slow
 
 
 def fill(machine: Machine, count: int, ttl: str = "1h", name: str = "old") -> None:
@@ -31,7 +32,7 @@ def collected(machine: Machine, *, yes: bool = True) -> CollectOutcome:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [40, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", mostly_slow([40, 150], 2, 2))
 def test_gc_deletes_many_and_is_never_throttled(machine: Machine, count: int) -> None:
     fill(machine, count)
     began = machine.arm.clock.now()
