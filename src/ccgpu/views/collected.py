@@ -31,7 +31,9 @@ def as_text(results: Sequence[Collected], removing: str) -> RenderableType:
         return Text("nothing has expired")
     parts: list[RenderableType] = []
     for result in results:
-        parts += [Text(_headline(result)), _resource_table(result)]
+        parts.append(Text(_headline(result)))
+        if result.resources:
+            parts.append(_resource_table(result))
     actions = [result.action for result in results]
     counts = [f"{actions.count(a)} {words}" for a, words in _COUNTED.items() if a in actions]
     again = f"; {removing} deletes them" if "would-remove" in actions else ""

@@ -56,6 +56,7 @@ def test_each_deployment_is_shown_with_its_reason(one, said, counted):
     assert lines[0].rstrip() == said
     assert lines[-1].rstrip() == counted
     assert ("demo-nsg" in "".join(lines)) is bool(one.resources)
+    assert [line.strip() for line in lines].count("") == 1  # before the counts
 
 
 def test_an_unparsable_expiry_tag_is_shown_as_text():
