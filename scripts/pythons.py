@@ -2,7 +2,7 @@
 
 Each Python has its own version of pip, with its own bugs. For each, a copy of the repository is set
 up in a temporary folder with a minimal environment, and creates a VM in the simulated subscription.
-Of each minor version the oldest one is used; with FOLDERs, every Python in these folders.
+The oldest and the newest are used; with FOLDERs, every Python in these folders.
 """
 
 import os
@@ -56,7 +56,7 @@ class Interpreter:
 
 def pythons(arguments: list[str]) -> None:
     """Set up with each Python; exit with an error if one fails or there is none."""
-    found = interpreters(map(Path, arguments)) if arguments else oldest(usual_folders())
+    found = interpreters(map(Path, arguments)) if arguments else outermost(usual_folders())
     if not found:
         fail("no Python 3.11 or newer found", "name the folders in which they are")
     say("\n".join(["found:", *(f"  {python}" for python in found)]))
@@ -83,10 +83,10 @@ def interpreters(folders: Iterable[Path]) -> list[Interpreter]:
     return sorted(python for python in probed if python and python.version >= _OLDEST)
 
 
-def oldest(folders: Iterable[Path]) -> list[Interpreter]:
-    """Of the `interpreters` of each minor version the oldest: its pip has most of the bugs."""
-    newest_first = reversed(interpreters(folders))
-    return sorted({python.version[:2]: python for python in newest_first}.values())
+def outermost(folders: Iterable[Path]) -> list[Interpreter]:
+    """The oldest and the newest of the `interpreters`."""
+    found = interpreters(folders)
+    return [*found[:1], *found[1:][-1:]]
 
 
 def _probe(file: Path) -> Interpreter | None:

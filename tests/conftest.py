@@ -45,7 +45,7 @@ _FOREIGN = {  # what rich, typer, requests, ssh and shells take from whoever run
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.register_profile(
-    "ci", deadline=None, max_examples=50, derandomize=True, database=None, print_blob=True
+    "ci", deadline=None, max_examples=30, derandomize=True, database=None, print_blob=True
 )
 _SLOW_TOO = "dev" if os.environ.get("CCGPU_SLOW") == "1" else "quick"
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else _SLOW_TOO)

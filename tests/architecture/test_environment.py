@@ -99,7 +99,10 @@ def test_a_failed_setup_returns_its_exit_code_and_is_repeated(clone):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("version = ", "version = 2."), ("venv ", "venv /elsewhere")]
+    ("old", "new"),
+    mostly_slow(
+        [pytest.param("version = ", "version = 2."), pytest.param("venv ", "venv /elsewhere")], 2, 2
+    ),
 )
 @pytest.mark.slow
 def test_an_environment_of_another_python_or_folder_is_recreated(clone, old, new):

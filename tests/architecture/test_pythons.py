@@ -43,12 +43,14 @@ def test_old_broken_and_foreign_executables_are_left_out(tmp_path):
     assert str(found) == f"Python 3.99.0 with pip none ({newest.with_name('of mine')})"
 
 
-def test_of_each_minor_version_the_oldest_is_used(tmp_path):
-    for version in ("11.2", "11.10", "12.1"):
+def test_the_oldest_and_the_newest_are_used(tmp_path):
+    for version in ("11.10", "11.2", "12.1"):
         answer = f"echo 3 {version.replace('.', ' ')} 23.0 {tmp_path}/3.{version}"
         _script(tmp_path / version / "python3", answer)
-    found = pythons.oldest([tmp_path / version for version in ("11.10", "12.1", "11.2")])
-    assert [one.version for one in found] == [(3, 11, 2), (3, 12, 1)]
+    folders = [tmp_path / version for version in ("11.10", "12.1", "11.2")]
+    for count, found in enumerate(([], [(3, 11, 10)], [(3, 11, 10), (3, 12, 1)])):
+        assert [one.version for one in pythons.outermost(folders[:count])] == found
+    assert [one.version for one in pythons.outermost(folders)] == [(3, 11, 2), (3, 12, 1)]
 
 
 def test_pythons_are_searched_in_path_system_folders_and_pyenv(tmp_path, monkeypatch):

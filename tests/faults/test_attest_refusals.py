@@ -231,7 +231,7 @@ def attester(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    "refusal", mostly_slow([pytest.param(one, id=one.name) for one in REFUSALS], 20)
+    "refusal", mostly_slow([pytest.param(one, id=one.name) for one in REFUSALS], 20, 2)
 )
 def test_an_answer_to_another_question_is_refused_for_that_alone(
     attester: Attester, refusal: Refusal, tmp_path: Path

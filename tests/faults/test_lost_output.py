@@ -213,7 +213,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("free", [0, 4096])
+@pytest.mark.parametrize("free", mostly_slow([0, 4096], 2, 2))
 @pytest.mark.parametrize("more", _MORE[::2])
 def test_create_succeeds_when_its_log_is_on_a_full_disk(
     user: Path, small: Path, more: str, free: int

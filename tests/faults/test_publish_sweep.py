@@ -179,7 +179,7 @@ def every_change(
     return [*killed, *cases(requests)]
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(10), 10, 4))
+@pytest.mark.parametrize("chunk", mostly_slow(range(10), 10, 10))
 def test_a_change_of_copies_goes_on_after_every_fault_and_never_costs_the_version(
     tmp_path: Path,
     built: BuiltFolder,

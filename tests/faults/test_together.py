@@ -37,7 +37,7 @@ def test_concurrent_creates_make_one_vm(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", mostly_slow(range(8), 8, 4))
+@pytest.mark.parametrize("chunk", mostly_slow(range(8), 8, 8))
 def test_a_create_on_another_machine_may_interleave_at_any_step(tmp_path: Path, chunk: int) -> None:
     at, reached = chunk, True
     while reached:
