@@ -112,7 +112,8 @@ def test_time_passes_for_other_processes_too(tmp_path):
             done = served.ccgpu("fake", "show", "-o", "json", "--query", "now")
             return done.communicate(timeout=60)[0]
 
-        assert now() != now()
+        first = now()
+        assert any(now() != first for _ in range(200))  # the server writes it from time to time
 
 
 def test_the_text_is_a_script_for_a_shell(tmp_path):
