@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from commands import fail, say
 
@@ -18,6 +19,13 @@ _FOLDERS = ("src", "tests", "scripts")  # as `pythonpath` in pyproject.toml
 _EVERYTHING = {"pyproject.toml", "requirements-dev.lock", "tests/conftest.py"}
 _ALWAYS = "tests/architecture"
 _MAINS = ("main", "origin/main")
+
+
+class Mentions(NamedTuple):
+    """What a source file names. strings: those of one list or call are adjacent."""
+
+    imports: list[str]
+    strings: list[str]
 
 
 def pick(root: Path) -> list[str]:
@@ -55,12 +63,12 @@ def sources(root: Path, changes: Iterable[str] = ()) -> dict[str, str]:
 
 def affected_tests(changes: Iterable[str], texts: Mapping[str, str]) -> dict[str, list[str]]:
     """The test files that `changes` can affect, each with the imports that lead to the change."""
-    trees = {path: ast.parse(text) for path, text in texts.items()}
+    mentions = {path: _mentions(text) for path, text in texts.items()}
     ways: dict[str, list[str]] = {}
     for change in changes:
-        for path in _directly_affected(change, trees):
+        for path in _directly_affected(change, mentions):
             ways.setdefault(path, [path] if path == change else [path, change])
-    users = _users(trees)
+    users = _users(mentions)
     waiting = deque(ways)
     while waiting:
         path = waiting.popleft()
@@ -70,19 +78,32 @@ def affected_tests(changes: Iterable[str], texts: Mapping[str, str]) -> dict[str
     return {path: way for path, (_, *way) in sorted(ways.items()) if _is_test(path)}
 
 
-def _directly_affected(change: str, trees: Mapping[str, ast.Module]) -> Iterable[str]:
+def _mentions(text: str) -> Mentions:
+    """Read one file. Its syntax tree is not kept: thousands would slow the garbage collector."""
+    found = Mentions([], [])
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found.imports.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.imports.extend(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.strings.append(node.value)
+    return found
+
+
+def _directly_affected(change: str, mentions: Mapping[str, Mentions]) -> Iterable[str]:
     """The source files that `change` affects directly."""
     if change in _EVERYTHING:
-        return trees
-    return [change] if change in trees else _files_naming(change, trees)
+        return mentions
+    return [change] if change in mentions else _files_naming(change, mentions)
 
 
-def _users(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
+def _users(mentions: Mapping[str, Mentions]) -> dict[str, set[str]]:
     """For each file, the files that import it: the reversed import graph."""
-    modules = {_module(path): path for path in trees}
-    users: dict[str, set[str]] = {path: set() for path in trees}
-    for path, tree in trees.items():
-        for name in _names(tree, modules):
+    modules = {_module(path): path for path in mentions}
+    users: dict[str, set[str]] = {path: set() for path in mentions}
+    for path, mentioned in mentions.items():
+        for name in _names(mentioned, modules):
             for needed in _with_packages(name, modules):
                 users[needed].add(path)
         for folder in PurePosixPath(path).parents:
@@ -91,27 +112,16 @@ def _users(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
     return users
 
 
-def _names(tree: ast.Module, modules: Mapping[str, str]) -> Iterator[str]:
+def _names(mentioned: Mentions, modules: Mapping[str, str]) -> Iterator[str]:
     """Possible module names: all imports, and strings that are a module's or package's name."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    texts = list(_strings(tree))
+    yield from mentioned.imports
+    texts = mentioned.strings
     yield from (text for text in texts if "." in text and text in modules)
     # `import_module(f"ccgpu.cli.{name}")`, `walk_packages(path, "ccgpu.attest.")`
     prefixes = tuple(text for text in texts if text.endswith(".") and text[:-1] in modules)
     yield from (name for name in modules if prefixes and name.startswith(prefixes))
     # `[sys.executable, "-m", "ccgpu"]`
     yield from (f"{text}.__main__" for option, text in pairwise(texts) if option == "-m")
-
-
-def _strings(tree: ast.Module) -> Iterator[str]:
-    """All strings of a module; those of one list or call are adjacent."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
 
 
 def _with_packages(name: str, modules: Mapping[str, str]) -> Iterator[str]:
@@ -122,11 +132,11 @@ def _with_packages(name: str, modules: Mapping[str, str]) -> Iterator[str]:
         name = name.rpartition(".")[0]
 
 
-def _files_naming(change: str, trees: Mapping[str, ast.Module]) -> Iterator[str]:
+def _files_naming(change: str, mentions: Mapping[str, Mentions]) -> Iterator[str]:
     """The files with the name of `change` in a string, or of its nearest folder named anywhere."""
     parts = {
-        path: {part for text in _strings(tree) for part in text.split("/")}
-        for path, tree in trees.items()
+        path: {part for text in mentioned.strings for part in text.split("/")}
+        for path, mentioned in mentions.items()
     }
     name, *folders = reversed(PurePosixPath(change).parts)
     yield from (path for path, named in parts.items() if name in named)

@@ -121,7 +121,9 @@ def _command(disk: Path, folder: Path, tpm: Path, port: int, more: Sequence[str]
     ]
     network = ",".join(["user,id=n", _NETWORK, *answers, f"hostfwd=tcp:127.0.0.1:{port}-:22"])
     return [
-        *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"),
+        *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi"),
+        # A CPU with few extensions, without `svm`: the kernel loads fewer modules.
+        *("-cpu", "qemu64,svm=off"),
         # One core: several machines boot at once, and with two a boot takes as much time of both.
         *("-m", "1536", "-smp", "1", "-display", "none", "-nodefaults", "-no-reboot"),
         *("-serial", "stdio", "-netdev", network, "-device", "virtio-net-pci,netdev=n,romfile="),

@@ -1,6 +1,7 @@
 """The repository for architecture tests: its root, its sources, the tracked files."""
 
 import ast
+import gc
 import shutil
 import subprocess
 from functools import cache
@@ -19,8 +20,16 @@ def modules() -> list[Path]:
 
 @cache
 def syntax_tree(path: Path) -> ast.Module:
-    """The syntax tree of a file of the repository. Many tests read it: it is parsed once."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+    """The syntax tree of a file of the repository. Many tests read it: it is parsed once.
+
+    It lives as long as the process, so the garbage collector is told not to look at it.
+    """
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def tracked_files() -> dict[str, bytes]:

@@ -153,8 +153,7 @@ class Scheduler:
 
     def _may_start(self) -> bool:
         """Whether the time of a call has come, and `pace` allows another one."""
-        now = self.clock.now()
-        if not self._due or self._due[0][0] > now:
+        if not self._due or self._due[0][0] > (now := self.clock.now()):
             return False
         self._held_until = now + self.pace()
         return self._held_until <= now
