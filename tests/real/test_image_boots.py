@@ -72,12 +72,15 @@ def _boot(
     folder: Path,
     scratch: ScratchDisk | None = None,
     ask: Callable[[MeasuredMachine], dict[str, str]] = lambda _: {},
+    *,
+    releasing: bool = False,
 ) -> Boot:
     more = scratch.words if scratch else ()
     with gpu_at(folder) as (gpu, socket), measured_machine(disk, folder, more=more) as running:
         said = ask(running)
         bundle = running.collect(gpu, socket)
-        said["secret"] = running.released(bundle, SECRET)
+        if releasing:
+            said["secret"] = running.released(bundle, SECRET)
         words = measured_boot.save_bundle(folder, running, bundle, gpu)
         return Boot(folder, bundle, words, running.machine.console, running.requests, said)
 
@@ -140,7 +143,8 @@ def boots(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boo
     root = image_variants.partitions(flipped)[gpt.ROOT]
     image_variants.flip(flipped, root.offset + 1024 + 8)  # in the superblock of the file system
     with ThreadPoolExecutor() as pool:
-        plain = pool.submit(_boot, built / "disk.vhd", folders["plain"], scratch, _ask_all)
+        disk = built / "disk.vhd"
+        plain = pool.submit(_boot, disk, folders["plain"], scratch, _ask_all, releasing=True)
         credential = pool.submit(_boot, added, folders["credential"])
         panic = pool.submit(_panic, flipped, folders["flipped"])
         yield Boots(plain.result(), credential.result(), flipped, panic.result(), scratch)

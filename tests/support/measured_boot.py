@@ -58,6 +58,9 @@ class MeasuredMachine:
         """Run a command in it."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         options += ["-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-i", str(self.identity)]
+        # One connection for all commands: to log in is a second of an emulated machine's time.
+        options += ["-S", str(self.identity.with_name("ssh")), "-o", "ControlMaster=auto"]
+        options += ["-o", "ControlPersist=yes"]  # it ends with the machine
         where = ["-p", str(self.machine.port), f"{USER}@127.0.0.1"]
         done = subprocess.run(
             ["ssh", "-F", "/dev/null", *options, *more, *where, *words],

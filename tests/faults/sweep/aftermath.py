@@ -29,14 +29,15 @@ _ROWS = (
     "SELECT vm, name, value FROM guest_facts ORDER BY vm, name",
 )
 _HOUR = 3600.0
+# All begin at a word: else the search would try each of them at each character.
 _DRAWN = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # UUIDs, entity tags
-    r"|\b[0-9a-f]{16}\b"  # runs
+    r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # UUIDs, entity tags
+    r"|[0-9a-f]{16}\b"  # runs
     r"|(?<=-)[0-9a-f]{8}\b"  # ends of names that Azure chose
-    r"|\b203\.0\.113\.\d+\b"  # public addresses
-    r'|(?<="networkInterfaceConfigurations": ")[0-9a-f]{64}'  # a digest over the run, among others
+    r"|203\.0\.113\.\d+\b"  # public addresses
+    r'|(?<="networkInterfaceConfigurations": ")[0-9a-f]{64})'  # a digest over the run, among others
 )
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_MOMENT = re.compile(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _SECONDS = re.compile(r"\b1[78]\d{8}\.\d+\b")  # the same, as the fake keeps them of its VMs
 
 
