@@ -1,5 +1,7 @@
 """Makes the site of the documentation: `dev.py site`, of the repository's pages as they are.
 
+`dev.py site --tools` only installs what makes it, for the tests, which make one themselves.
+
 Zensical comes from a lock of its own and goes to an environment of its own. It gets a copy of every
 page in the place that it has in the repository, so that one link serves both, and of each file that
 a page links to. A link or an anchor that leads nowhere is an error.
@@ -46,13 +48,15 @@ def axe_script(environ: Mapping[str, str]) -> Path:
     return folder / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def site(_: list[str]) -> None:
-    """Install the tools if need be, and make the site in `build/site/html`."""
+def site(words: list[str]) -> None:
+    """Install the tools if need be, and make the site in `build/site/html` (not with `--tools`)."""
     tool = zensical_environment(os.environ)
     if not tool.is_ready():
         tool.make()
         tool.finish()
     _install_axe(axe_script(os.environ).parents[2])
+    if "--tools" in words:
+        return
     if problems := build(tool, ROOT / "build" / "site"):
         sys.exit(f"error: the site has problems\n{problems}")
     say("build/site/html/index.html is ready")
