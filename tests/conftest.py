@@ -96,10 +96,11 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Collect garbage again, but for what is there by now."""
+    """Collect garbage again, but for what is there by now, and seldom: tests are short."""
     if coverage := _coverage(session.config):
         coverage.resume()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     gc.enable()
 
 
