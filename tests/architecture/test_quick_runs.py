@@ -66,6 +66,6 @@ def test_a_given_folder_for_temporary_files_is_used(tmp_path):
 def test_each_worker_begins_with_slow_tests():
     slow, quick = ["A", "BB", "C"], list("abcdef")
     assert spread(slow, quick, 1) == [*"BBAC", *quick]
-    assert spread(slow, quick, 2) == [*"BBabc", *"ACdef"]
+    assert spread(slow, quick, 2) == [*"BBabc", *"CAdef"]  # the second from its middle on
     assert sorted(spread(slow, [], 5)) == [*"ABBC"]
     assert spread([], quick, 3) == quick

@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import pytest
@@ -34,22 +34,25 @@ def spread(slow: Iterable[Sequence[T]], quick: Sequence[T], workers: int) -> lis
     """Slow and quick tests in an order in which each of `workers` begins with slow ones.
 
     A long test at the end would keep one worker busy alone. The slow tests of a module stay with
-    one worker: the machine that one of them boots is there for the next. `--dist worksteal` gives
-    each worker an equal part of the list, one part after the other; a worker with nothing left
-    takes from the end of another's part.
+    one worker: the machine that one of them boots is there for the next. Modules of many tests, most
+    of which wait for other processes, come last with one worker and first with another: all at
+    once would leave the cores idle. `--dist worksteal` gives each worker an equal part of the list,
+    one part after the other; a worker with nothing left takes from the end of another's part.
 
     Args:
         slow: The slow tests of each module.
         quick: The others.
         workers: How many processes run them.
     """
-    parts = [list[T]() for _ in range(workers)]
+    parts = [list[Sequence[T]]() for _ in range(workers)]
     for tests in sorted(slow, key=len, reverse=True):
-        min(parts, key=len).extend(tests)
+        min(parts, key=lambda part: sum(map(len, part))).append(tests)
     left, order = iter(quick), list[T]()
-    total = sum(map(len, parts)) + len(quick)
-    for worker, mine in enumerate(parts, 1):
-        size = total * worker // workers - len(order)
+    total = sum(map(len, chain(*parts))) + len(quick)
+    for worker, modules in enumerate(parts):
+        first = len(modules) * worker // workers
+        mine = [*chain(*modules[first:], *modules[:first])]
+        size = total * (worker + 1) // workers - len(order)
         order += [*mine, *islice(left, max(0, size - len(mine)))]
     return [*order, *left]
 
