@@ -34,10 +34,10 @@ def spread(slow: Iterable[Sequence[T]], quick: Sequence[T], workers: int) -> lis
     """Slow and quick tests in an order in which each of `workers` begins with slow ones.
 
     A long test at the end would keep one worker busy alone. The slow tests of a module stay with
-    one worker: the machine that one of them boots is there for the next. Modules of many tests, most
-    of which wait for other processes, come last with one worker and first with another: all at
-    once would leave the cores idle. `--dist worksteal` gives each worker an equal part of the list,
-    one part after the other; a worker with nothing left takes from the end of another's part.
+    one worker: the machine that one of them boots is there for the next. In modules of many tests
+    most wait for other processes: workers begin with different ones, else all would wait at once.
+    `--dist worksteal` gives each worker an equal part of the list, one part after the other; a
+    worker with nothing left takes from the end of another's part.
 
     Args:
         slow: The slow tests of each module.
