@@ -5,6 +5,7 @@ folders 0700. If a journal cannot be written, the create stops before its PUT. A
 be read is an error and is never overwritten.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -29,11 +30,22 @@ SCHEMA = f"ccgpu.journal/{VERSION}"
 _STAGES_OF_2 = ("provision", "boot")
 
 
-class JournalFile:
-    """The journal file of one deployment. Hold its lock to write it."""
+# Errors of a folder that cannot be written; any other is not of the folder (too many open files).
+_UNWRITABLE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EEXIST),
+)
 
-    def __init__(self, path: Path) -> None:
+
+class JournalFile:
+    """The journal file of one deployment. Hold its lock to write it.
+
+    locked: whether this process holds the lock.
+    """
+
+    def __init__(self, path: Path, *, locked: bool = True) -> None:
         self.path = path
+        self.locked = locked
 
     @property
     def place(self) -> tuple[Path, str, str]:
@@ -137,6 +149,7 @@ class Journals:
         deployment: str,
         waiting: Callable[[], None],
         wait: Callable[[Callable[[], None]], object] = lambda block: block(),
+        unwritable: Callable[[StateUnusable], None] | None = None,
     ) -> Iterator[JournalFile]:
         """Lock the deployment's journal for this process.
 
@@ -146,8 +159,11 @@ class Journals:
             waiting: Called before a wait.
             wait: Gets a function that returns when the lock is had, and calls it, in any thread; it
                 may raise an error to wait no longer.
+            unwritable: Gets the error if the folder cannot be written, and so has no lock: the file
+                is then not locked. None: it is raised.
         """
         folder = self.folder / subscription
+        path = folder / f"{deployment}.json"
         try:
             _make_private_folder(folder)
             # The lock file stays empty, so `atomic` is not needed.
@@ -155,14 +171,18 @@ class Journals:
                 folder / f"{deployment}.lock", os.O_RDWR | os.O_CREAT | _LOCK_FLAGS, 0o600
             )
         except OSError as err:
-            raise StateUnusable(f"cannot use the state folder {folder}: {err.strerror}") from err
+            error = StateUnusable(f"cannot use the state folder {folder}: {err.strerror}")
+            if unwritable is None or err.errno not in _UNWRITABLE:
+                raise error from err
+            unwritable(error)
+            yield JournalFile(path, locked=False)
+            return
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 waiting()
                 wait(_blocking_lock(lock))
-            path = folder / f"{deployment}.json"
             atomic.discard_leftovers(path)
             yield JournalFile(path)
         finally:

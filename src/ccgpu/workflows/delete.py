@@ -14,7 +14,7 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, RemovalDenied
 from ccgpu.workflows.deletion import STANDINGS, DeleteOutcome, Deletion, not_deleted
-from ccgpu.workflows.journal_lock import lock_journal
+from ccgpu.workflows.journal_lock import lock_journal, warn_not_recorded
 
 TIMEOUT = 1800.0
 
@@ -90,7 +90,8 @@ def _delete_together(run: Run, works: Sequence[Deletion], approve: Approve) -> D
     with ExitStack() as locks:
         for work in works:
             with work.reporting():
-                work.open(locks.enter_context(lock_journal(run, work.name)))
+                warn = warn_not_recorded(run, work.name)
+                work.open(locks.enter_context(lock_journal(run, work.name, unwritable=warn)))
         for work, err in zip(works, scheduler.gather(one.prepare() for one in works), strict=True):
             if err is not None:
                 raise work.with_leftovers(err)

@@ -22,6 +22,7 @@ from ccgpu.workflows.discovery.leftovers import (
 )
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
 from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
+from ccgpu.workflows.journal_lock import warn_not_recorded
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import remove, remove_late
 from ccgpu.workflows.resource_groups import find_orphaned_group
@@ -97,16 +98,17 @@ class Deletion:
     def open(self, file: JournalFile) -> None:
         """Open the locked journal. It may name another group, and what it names may exist.
 
-        If a group was asked for, the journal of a deployment in another one is left alone.
+        If a group was asked for, the journal of a deployment in another one is left alone. One that
+        cannot be written is read, and deleting goes on.
         """
         name, asked = self.name, self._group
-        written: JournalFile | None = file
+        written = file if file.locked else None  # another process may write it meanwhile
         journal = file.read()
         if journal and asked and journal.group and key(journal.group) != key(asked):
             self._run.tell("note", f"{name} in the resource group {journal.group} is left alone")
             written = journal = None
         journal = journal or Journal(name, self._names.subscription, asked or "", "", "")
-        self._writer = JournalWriter(written, journal)
+        self._writer = JournalWriter(written, journal, warn_not_recorded(self._run, name))
         self._names = replace(self._names, group=asked or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}

@@ -40,6 +40,7 @@ from ccgpu.workflows.discovery.leftovers import (
 from ccgpu.workflows.discovery.listing import list_candidates
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
 from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult
+from ccgpu.workflows.journal_lock import warn_not_recorded
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Removal, remove
 from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned_group
@@ -197,7 +198,7 @@ class _Collection:
         self.to_delete |= to_delete
         try:
             with _locked_journal(run, result.name) as file:
-                on_gone = _gone_handler(_open_journal(run, file), self.to_delete)
+                on_gone = _gone_handler(_open_journal(run, result.name, file), self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
         except _JournalLocked:
             return replace(result, resources=(), reason=_BUSY)
@@ -242,21 +243,26 @@ def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
     def raise_locked() -> None:
         raise _JournalLocked
 
-    with run.cloud.journals.locked(run.cloud.subscription, name, raise_locked) as file:
+    place, warn = (run.cloud.subscription, name), warn_not_recorded(run, name)
+    with run.cloud.journals.locked(*place, raise_locked, unwritable=warn) as file:
         yield file
 
 
-def _open_journal(run: Run, file: JournalFile) -> JournalWriter | None:
-    """This machine's journal of the deployment, or None.
+def _open_journal(run: Run, name: str, file: JournalFile) -> JournalWriter | None:
+    """This machine's journal of the deployment, or None if there is none, or it is not locked.
 
     One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is.
     """
+    if not file.locked:
+        return None
     try:
         journal = file.read()
     except StateUnusable as err:
         run.tell("note", f"{err}; it is left as it is")
         return None
-    return JournalWriter(file, journal) if journal is not None else None
+    if journal is None:
+        return None
+    return JournalWriter(file, journal, warn_not_recorded(run, name))
 
 
 def _gone_handler(

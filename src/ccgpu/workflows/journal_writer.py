@@ -1,11 +1,14 @@
 """The journal while a workflow runs: each change is on disk before the next request is sent."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import Resource, ResourceId, key
+from ccgpu.errors import StateUnusable
 from ccgpu.store.access import AccessRecords
 from ccgpu.store.attestations import Attestations
 from ccgpu.store.journals import JournalFile
@@ -15,10 +18,21 @@ from ccgpu.store.workload_records import WorkloadRecords
 
 
 class JournalWriter:
-    """A deployment's journal, open for writing; without a file, one that nothing remembers."""
+    """A deployment's journal, open for writing; without a file, one that nothing remembers.
 
-    def __init__(self, file: JournalFile | None, journal: Journal) -> None:
+    unwritable: Gets the first error of a write, and the journal goes on in memory: what it names
+        may be gone, and nothing is left out. None: each is raised, so that nothing is sent.
+    """
+
+    def __init__(
+        self,
+        file: JournalFile | None,
+        journal: Journal,
+        unwritable: Callable[[StateUnusable], None] | None = None,
+    ) -> None:
         self._file = file
+        self._unwritable = unwritable
+        self._warned = False
         self.journal = journal
         self._seen: set[ResourceId] = set()
         self._gone: set[ResourceId] = set()
@@ -80,15 +94,29 @@ class JournalWriter:
         if self._file is None:
             return
         folder, subscription, name = self._file.place
-        KnownHosts(folder).forget(subscription, name)
-        AccessRecords(folder).forget(subscription, name)
-        WorkloadRecords(folder).forget(subscription, name)
-        MeasuredRecords(folder).forget(subscription, name)
-        Attestations(folder).erase(subscription, name)
-        self._file.remove()
+        place = (subscription, name)
+        for remove in (
+            partial(KnownHosts(folder).forget, *place),
+            partial(AccessRecords(folder).forget, *place),
+            partial(WorkloadRecords(folder).forget, *place),
+            partial(MeasuredRecords(folder).forget, *place),
+            partial(Attestations(folder).erase, *place),
+            self._file.remove,
+        ):
+            self._change_file(remove)
 
     def _write(self, journal: Journal) -> None:
         if journal != self.journal:
             if self._file is not None:
-                self._file.write(journal)
+                self._change_file(partial(self._file.write, journal))
             self.journal = journal
+
+    def _change_file(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except StateUnusable as err:
+            if self._unwritable is None:
+                raise
+            if not self._warned:
+                self._unwritable(err)
+            self._warned = True

@@ -15,7 +15,7 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
 from ccgpu.domain.vm_view import without_instance_view
-from ccgpu.errors import Leftover, UsageProblem
+from ccgpu.errors import Leftover, StateUnusable, UsageProblem
 from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
@@ -59,8 +59,7 @@ def change_power_state(
         names = found.names
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
-        forget_verdict(cloud, name)  # it is of the boot that ends now
-        forget_key_of_boot(cloud, name, vm)
+        _forget_boot(run, verb, name, vm)
         if verb != "stop":
             reopen_set_up(run, name)
         run.observed[key(names.vm)] = without_instance_view(vm)  # its power state will change
@@ -73,6 +72,24 @@ def change_power_state(
         elif look_until_ready(run, names, ready, guest, verb):
             end_set_up(run, name)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
+
+
+def _forget_boot(run: Run, verb: Verb, name: str, vm: Body) -> None:
+    """Forget what is known of the boot that is about to end.
+
+    A stop goes on if that cannot be written, since a VM that runs is billed. The start after it
+    does not: a verdict on an earlier boot would count.
+    """
+    for forget in (
+        partial(forget_verdict, run.cloud, name),
+        partial(forget_key_of_boot, run.cloud, name, vm),
+    ):
+        try:
+            forget()
+        except StateUnusable as err:
+            if verb != "stop":
+                raise
+            run.tell("note", f"{err}; {name} is stopped all the same")
 
 
 def _wait_until_done(run: Run, names: Names, verb: Verb) -> Body | None:
