@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
+from ccgpu.domain.advice import Cause, own_hint, sum_up
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, RemovalDenied
@@ -129,17 +130,27 @@ def _failure_of(failed: Mapping[Deletion, CcgpuError]) -> CcgpuError | None:
     if len(failed) < 2 or not left:
         return next(iter(failed.values()), None)
     count = "1 deployment is" if len(left) == 1 else f"{len(left)} deployments are"
-    lines = [f"{count} not completely deleted:"]
+    causes = []
     for work, err in failed.items():
         told = str(err).removeprefix(f"{not_deleted(work.name)}: ")
-        lines.append(f"  {work.name}{'' if work in left else ' is deleted, but'}: {told}")
+        if work in left:
+            causes.append(Cause(work.name, told, own_hint(_cause_of(err))))
+        else:
+            causes.append(Cause(f"{work.name} is deleted, but", told))
+    lines, hint = sum_up(causes, f"`ccgpu delete {_listed(left)}` tries again")
     # One that is left for another reason than a missing permission outranks those.
     denied = all(isinstance(err, RemovalDenied) for err in left.values())
     return (RemovalDenied if denied else LeftBehind)(
-        "\n".join(lines),
-        hint=f"`ccgpu delete {_listed(left)}` tries again",
+        "\n".join([f"{count} not completely deleted:", *lines]),
+        hint=hint,
         resources=[one for err in left.values() for one in err.resources],
     )
+
+
+def _cause_of(err: CcgpuError) -> CcgpuError:
+    """What `err` says that it was left behind by; else itself."""
+    cause = err.__cause__
+    return cause if isinstance(err, LeftBehind) and isinstance(cause, CcgpuError) else err
 
 
 def _listed(works: Iterable[Deletion], separator: str = " ") -> str:

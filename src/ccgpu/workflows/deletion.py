@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.run import Run
+from ccgpu.domain.advice import own_hint, then_try_again
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
@@ -163,7 +164,9 @@ class Deletion:
                 raise left_behind_error(
                     f"{not_deleted(name)}: {result.errors[0]}",
                     result.errors,
-                    hint=f"`ccgpu delete {name}` tries again",
+                    hint=then_try_again(
+                        [own_hint(result.errors[0])], f"`ccgpu delete {name}` tries again"
+                    ),
                     resources=leftovers,
                 ) from result.errors[0]
         writer.forget()

@@ -131,6 +131,17 @@ def test_one_that_is_deleted_without_a_right_is_not_said_to_be_left(three: Machi
     assert done.failure.hint == "`ccgpu delete two` tries again"
 
 
+def test_what_is_to_be_done_about_the_causes_stays_in_the_hint(three: Machine) -> None:
+    locked, ask = error(409, "ScopeLocked"), "a lock on the resource or its group prevents this"
+    three.arm.faults += [_refusing("one", locked), _refusing("two", locked)]
+    failure = deleted(three, *NAMES).failure
+    assert failure is not None
+    assert failure.hint == f"{ask}; ask its owner; then `ccgpu delete one two` tries again"
+    failure = deleted(three, "one").failure
+    assert failure is not None
+    assert failure.hint == f"{ask}; ask its owner; then `ccgpu delete one` tries again"
+
+
 def test_nothing_is_deleted_if_one_of_them_cannot_be_read(three: Machine) -> None:
     def unreadable(request: Request) -> Response | None:
         if request.method == "GET" and request.path.lower().endswith("/virtualmachines/two"):
