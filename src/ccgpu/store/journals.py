@@ -19,7 +19,7 @@ from typing import Any
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
-from ccgpu.domain.resource import ResourceId, is_deployment_name
+from ccgpu.domain.resource import ResourceId, is_deployment_name, key
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
 
@@ -132,15 +132,21 @@ class Journals:
                 journals.append(JournalFile(path).read())
         return [journal for journal in journals if journal is not None]
 
-    def remembered(self, subscription: str, deployment: str) -> RememberedSpec | None:
+    def remembered(
+        self, subscription: str, deployment: str, group: str | None = None
+    ) -> RememberedSpec | None:
         """The spec of the last create that sent a write, or None.
+
+        With `group`, that of a deployment of this name in another group is not meant.
 
         It is read without the lock. A journal file is replaced atomically, so it is complete.
         """
         if not is_deployment_name(deployment):
             return None  # an invalid name must not become a path
         journal = self.peek(subscription, deployment)
-        return journal.spec if journal is not None else None
+        if journal is None or (group and key(journal.group) not in ("", key(group))):
+            return None
+        return journal.spec
 
     @contextmanager
     def locked(

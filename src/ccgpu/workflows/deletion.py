@@ -24,7 +24,8 @@ from ccgpu.workflows.discovery.leftovers import (
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
 from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
 from ccgpu.workflows.journal_lock import warn_not_recorded
-from ccgpu.workflows.journal_writer import JournalWriter
+from ccgpu.workflows.journal_writer import JournalWriter, Place
+from ccgpu.workflows.record_names import record_name
 from ccgpu.workflows.removal import remove, remove_late
 from ccgpu.workflows.resource_groups import find_orphaned_group
 
@@ -105,14 +106,24 @@ class Deletion:
         name, asked = self.name, self._group
         written = file if file.locked else None  # another process may write it meanwhile
         journal = file.read()
+        records = None
         if journal and asked and journal.group and key(journal.group) != key(asked):
             self._run.tell("note", f"{name} in the resource group {journal.group} is left alone")
+            records = self._own_records(asked) if file.locked else None
             written = journal = None
         journal = journal or Journal(name, self._names.subscription, asked or "", "", "")
-        self._writer = JournalWriter(written, journal, warn_not_recorded(self._run, name))
+        self._writer = JournalWriter(written, journal, warn_not_recorded(self._run, name), records)
         self._names = replace(self._names, group=asked or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
+
+    def _own_records(self, group: str) -> Place | None:
+        """The place of the records that are not those of the deployment in the journal."""
+        cloud = self._run.cloud
+        recorded = record_name(cloud, self.name, group)
+        return (
+            None if recorded == self.name else (cloud.journals.folder, cloud.subscription, recorded)
+        )
 
     def prepare(self) -> Task[CcgpuError | None]:
         """Find all ids that may be the deployment's, and which exist; an error is returned."""

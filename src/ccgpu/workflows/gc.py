@@ -201,7 +201,7 @@ class _Collection:
         self.to_delete |= to_delete
         try:
             with _locked_journal(run, result.name) as file:
-                on_gone = _gone_handler(_open_journal(run, result.name, file), self.to_delete)
+                on_gone = _gone_handler(_open_journal(run, result, file), self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
         except _JournalLocked:
             return replace(result, resources=(), reason=_BUSY)
@@ -251,8 +251,8 @@ def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
         yield file
 
 
-def _open_journal(run: Run, name: str, file: JournalFile) -> JournalWriter | None:
-    """This machine's journal of the deployment, or None if there is none, or it is not locked.
+def _open_journal(run: Run, result: Collected, file: JournalFile) -> JournalWriter | None:
+    """This machine's journal of the deployment, if it has one that is locked; else None.
 
     One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is.
     """
@@ -263,9 +263,9 @@ def _open_journal(run: Run, name: str, file: JournalFile) -> JournalWriter | Non
     except StateUnusable as err:
         run.tell("note", f"{err}; it is left as it is")
         return None
-    if journal is None:
+    if journal is None or key(journal.group) not in ("", key(result.group)):
         return None
-    return JournalWriter(file, journal, warn_not_recorded(run, name))
+    return JournalWriter(file, journal, warn_not_recorded(run, result.name))
 
 
 def _gone_handler(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
@@ -16,12 +17,16 @@ from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.store.measured_records import MeasuredRecords
 from ccgpu.store.workload_records import WorkloadRecords
 
+Place = tuple[Path, str, str]
+
 
 class JournalWriter:
     """A deployment's journal, open for writing; without a file, one that nothing remembers.
 
     unwritable: Gets the first error of a write, and the journal goes on in memory: what it names
         may be gone, and nothing is left out. None: each is raised, so that nothing is sent.
+    records: The place of what is known of the deployment beside the journal: folder, subscription,
+        name. None: that of the file.
     """
 
     def __init__(
@@ -29,8 +34,10 @@ class JournalWriter:
         file: JournalFile | None,
         journal: Journal,
         unwritable: Callable[[StateUnusable], None] | None = None,
+        records: Place | None = None,
     ) -> None:
         self._file = file
+        self._records = records or (None if file is None else file.place)
         self._unwritable = unwritable
         self._warned = False
         self.journal = journal
@@ -91,19 +98,20 @@ class JournalWriter:
         The VM's host key and the way to it go first: without the journal nothing asks for them.
         """
         self.journal = replace(self.journal, records=())
-        if self._file is None:
+        if self._records is None:
             return
-        folder, subscription, name = self._file.place
-        place = (subscription, name)
-        for remove in (
+        folder, *place = self._records
+        changes: list[Callable[[], None]] = [
             partial(KnownHosts(folder).forget, *place),
             partial(AccessRecords(folder).forget, *place),
             partial(WorkloadRecords(folder).forget, *place),
             partial(MeasuredRecords(folder).forget, *place),
             partial(Attestations(folder).erase, *place),
-            self._file.remove,
-        ):
-            self._change_file(remove)
+        ]
+        if self._file is not None:
+            changes.append(self._file.remove)
+        for change in changes:
+            self._change_file(change)
 
     def _write(self, journal: Journal) -> None:
         if journal != self.journal:
