@@ -3,17 +3,19 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ccgpu.errors import CcgpuError, StateUnusable
 from ccgpu.fakearm import FakeArm
+from ccgpu.workflows.lifecycle import change_power_state
 from support import faults
-from support.cloud import DEPLOYMENT_KINDS, Machine
+from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 from support.disks import fill, mount, unmount
 from support.faults import NthRequest, request_to
+from support.leases import HOUR, collect
 
 
 def journal(machine: Machine) -> Path:
@@ -107,19 +109,71 @@ def test_create_rolls_back_when_the_state_folder_fills_up(small: Path) -> None:
     assert machine.kinds() == []
 
 
-@pytest.mark.slow
-def test_commands_send_no_write_when_the_state_folder_is_read_only(small: Path) -> None:
+def _read_only(small: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+
+
+def _read_only_and_empty(small: Path) -> None:
+    shutil.rmtree(small / "state")
+    _read_only(small)
+
+
+def _collect(machine: Machine) -> None:
+    assert [one.action for one in collect(machine).found] == ["removed"]
+
+
+@pytest.mark.parametrize(
+    ("break_disk", "command"),
+    [
+        (_read_only, _collect),
+        (_read_only_and_empty, _collect),
+        (fill, _collect),
+        (_read_only, Machine.delete),
+        (fill, Machine.delete),
+    ],
+)
+def test_what_bills_is_deleted_although_it_cannot_be_recorded(
+    small: Path, break_disk: Callable[[Path], None], command: Callable[[Machine], object]
+) -> None:
+    machine = Machine(FakeArm(), small / "state")
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    break_disk(small)
+    command(machine)
+    assert machine.kinds() == []
+    notes = [event.text for event in machine.events if "is not recorded here" in event.text]
+    assert len(notes) == 1
+    subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+    (small / "ballast").unlink(missing_ok=True)
+    machine.delete()
+    assert not list(machine.state.rglob("demo.json"))
+
+
+def test_gc_deletes_although_there_can_be_no_state_folder(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    nowhere = machine.state.parent / "file"
+    nowhere.touch()
+    _collect(Machine(machine.arm, nowhere))
+    assert machine.kinds() == []
+
+
+def test_a_stop_goes_on_although_the_verdict_stays_recorded_and_a_start_does_not(
+    small: Path,
+) -> None:
     machine = Machine(FakeArm(), small / "state")
     machine.create()
     machine.arm.advance(60)
+    verdict = machine.cloud.journals.folder / machine.arm.subscription / "demo.attestation"
+    verdict.touch()
+    _read_only(small)
+    change_power_state(machine.cloud, "stop", "demo", listen=machine.events.append)
+    assert machine.writes()[-1][1].endswith("/deallocate")
+    assert any("is stopped all the same" in event.text for event in machine.events)
     before = machine.writes()
-    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
-    with pytest.raises(StateUnusable, match=r"state folder|journal"):
-        machine.delete()
+    with pytest.raises(StateUnusable, match="the last verdict"):
+        change_power_state(machine.cloud, "start", "demo")
     assert machine.writes() == before
-    subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
-    machine.delete()
-    assert machine.kinds() == []
 
 
 @pytest.mark.slow

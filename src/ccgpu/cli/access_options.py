@@ -33,13 +33,13 @@ class WayOptions:
     reachable: bool | None
     identity: str | None
 
-    def access(self, cloud: "AzureContext", name: str) -> "Access":
+    def access(self, cloud: "AzureContext", name: str, group: str | None = None) -> "Access":
         """The way to the VM of this deployment: what is given, else what is remembered."""
         from ccgpu.workflows.access_memory import remembered_access
 
-        return remembered_access(cloud, name, self.jump, self.reachable, self.identity)
+        return remembered_access(cloud, name, self.jump, self.reachable, self.identity, group)
 
-    def access_to_try(self, cloud: "AzureContext", name: str) -> "Access":
+    def access_to_try(self, cloud: "AzureContext", name: str, group: str | None = None) -> "Access":
         """As `access`; what is taken back (`none`, `--no-reachable`) is forgotten at once.
 
         What is new is remembered by the workflow, once it has led to the VM.
@@ -48,9 +48,9 @@ class WayOptions:
 
         jump, identity = (None if word else word for word in (self.jump, self.identity))
         reachable = None if self.reachable else self.reachable
-        left = remembered_access(cloud, name, jump, reachable, identity)
-        record_access(cloud, name, left)
-        return self.access(cloud, name)
+        left = remembered_access(cloud, name, jump, reachable, identity, group)
+        record_access(cloud, name, left, group)
+        return self.access(cloud, name, group)
 
     def wanted(
         self, runtime: Runtime, cloud: "AzureContext", target: Target, timeout: float
@@ -59,7 +59,7 @@ class WayOptions:
         from ccgpu.store.keys import Keys
         from ccgpu.workflows.guest_access import WantedGuest
 
-        access = self.access(cloud, target.name)
+        access = self.access(cloud, target.name, target.group)
         keys = Keys(runtime.state, target.name, runtime.home)
         return WantedGuest(target.name, target.group, access, keys, timeout)
 

@@ -17,10 +17,13 @@ import typer
 from ccgpu.cli.commands import COMMANDS, load
 
 _QUOTED = re.compile(r"`([^`\n]+)`")
+_PLACEHOLDER = re.compile(r"(?<= )NAME(?= |$)")
 _CONNECTION = ("backend", "subscription", "cloud", "resource_group")
 _HELP = ("-h", "--help")
 # Options that no hint repeats: the value of `--set` may be the error.
 _NEVER_REPEATED = ("--set",)
+# Options that a hint adds to what the user gave for them.
+_ADDED = ("--region",)
 # Options whose file the command has written already, and would refuse to write again.
 _WRITTEN = ("--save", "--report")
 
@@ -32,7 +35,10 @@ class Hints:
     argv: Sequence[str]
 
     def complete(self, text: str) -> str:
-        """`text` with the missing flags and name added to each `ccgpu …` in backticks."""
+        """`text` with the missing flags and name added to each `ccgpu …` in backticks.
+
+        The word NAME stands for the deployment's name, where the command line has one.
+        """
         return _QUOTED.sub(lambda found: f"`{self._complete_command(found[1])}`", text)
 
     def complete_hint(self, text: str) -> str:
@@ -48,6 +54,8 @@ class Hints:
             err.args = (self.complete(err.args[0]), *err.args[1:])
 
     def _complete_command(self, text: str) -> str:
+        if self._name is not None:
+            text = _PLACEHOLDER.sub(shlex.quote(self._name), text)
         words = _split(text)
         if words[:1] != ["ccgpu"] or any(word in _HELP for word in words):
             return text
@@ -59,7 +67,8 @@ class Hints:
         name = self._missing_name(command, rest)
         more = [word for option in self._missing_flags(command, rest) for word in option]
         if name is None:
-            return " ".join([text, shlex.join(more)]) if more else text
+            before, end, after = text.partition(" -- ")
+            return f"{before} {shlex.join(more)}{end}{after}" if more else text
         return shlex.join([*start, name, *rest, *more])
 
     def _missing_name(self, command: Any, rest: Sequence[str]) -> str | None:
@@ -69,8 +78,7 @@ class Hints:
         )
         if not needed or _parse_leniently(command, rest).params.get("name"):
             return None
-        context = self._context
-        return context.params.get("name") if context is not None else None
+        return self._name
 
     def _missing_flags(self, command: Any, rest: Sequence[str]) -> Iterator[tuple[str, str]]:
         present = {word.partition("=")[0] for word in rest}
@@ -80,7 +88,10 @@ class Hints:
                 yield _long_name(option), value
 
     def _with_option(self, text: str) -> str:
-        """This command line with the option that a hint names, if the command has it."""
+        """This command line with the option that a hint names, if the command has it.
+
+        It takes the place of what the user gave for it.
+        """
         words = _split(text)
         if not words or not words[0].startswith("--") or self._target is None:
             return text
@@ -92,8 +103,35 @@ class Hints:
         if not has_value:
             return text
         end = self.argv.index("--") if "--" in self.argv else len(self.argv)
-        before, after = _without_written(self.argv[:end]), self.argv[end:]
+        before, after = _without_options(self.argv[:end], _WRITTEN), self.argv[end:]
+        if name not in _ADDED:
+            names = (*options[0].opts, *options[0].secondary_opts)
+            before = _without_options(before, names, flag=getattr(options[0], "is_flag", False))
+        before = self._without_repeated_names(before)
         return " ".join(filter(None, ["ccgpu", shlex.join(before), text, shlex.join(after)]))
+
+    def _without_repeated_names(self, words: Sequence[str]) -> list[str]:
+        """The words of this command line, with each deployment that it names only once."""
+        if self._target is None or self._context is None:
+            return [*words]
+        command, rest = self._target
+        names = self._context.params.get("names") or ()
+        valued = _options_with_values(command)
+        kept = list(words[: len(self.argv) - len(rest)])
+        seen: set[str] = set()
+        for word in words[len(kept) :]:
+            is_name = word in names and kept[-1] not in valued
+            if not (is_name and word in seen):
+                kept.append(word)
+            if is_name:
+                seen.add(word)
+        return kept
+
+    @cached_property
+    def _name(self) -> str | None:
+        """The deployment that the command line names, if it is one."""
+        name = self._context.params.get("name") if self._context is not None else None
+        return name if isinstance(name, str) else None
 
     @cached_property
     def _target(self) -> tuple[Any, list[str]] | None:
@@ -125,14 +163,29 @@ def _split(text: str) -> list[str]:
         return []
 
 
-def _without_written(words: Sequence[str]) -> list[str]:
-    """The words without the options of `_WRITTEN` and their values."""
-    values = {at + 1 for at, word in enumerate(words) if word in _WRITTEN}
-    return [
-        word
-        for at, word in enumerate(words)
-        if at not in values and word.partition("=")[0] not in _WRITTEN
-    ]
+def _options_with_values(command: Any) -> set[str]:
+    """The names of the command's options whose next word is a value."""
+    options = [one for one in command.params if not getattr(one, "is_flag", True)]
+    return {name for option in options for name in option.opts}
+
+
+def _without_options(
+    words: Sequence[str], names: Sequence[str], *, flag: bool = False
+) -> list[str]:
+    """The words without the options of these names, and without their values if they have any."""
+    short = tuple(name for name in names if not name.startswith("--"))
+    kept: list[str] = []
+    is_value = False
+    for word in words:
+        if is_value:
+            is_value = False
+        elif word in names:
+            is_value = not flag
+        elif word.partition("=")[0] not in names and not (
+            short and word.startswith(short) and not word.startswith("--") and not flag
+        ):
+            kept.append(word)
+    return kept
 
 
 @cache

@@ -18,7 +18,7 @@ def login_fields(runtime: Runtime, cloud: "AzureContext", made: "Deployment") ->
     from ccgpu.workflows.access_memory import remembered_access
     from ccgpu.workflows.login_identity import login_key, openssh_words
 
-    access = remembered_access(cloud, made.name)
+    access = remembered_access(cloud, made.name, group=made.resource_group)
     key = login_key(made, access, Keys(runtime.state, made.name, runtime.home))
     has_way = made.public_ip or access.jump or access.reachable
     command = ssh_command(runtime, made.name) if has_way and made.admin_user else None

@@ -29,7 +29,8 @@ def change_power(
     cloud, guest = backend.connect(), None
     if way is not None:
         keys = Keys(runtime.state, target.name, runtime.home)
-        guest = GuestOptions(backend.channels, way.access_to_try(cloud, target.name), keys)
+        access = way.access_to_try(cloud, target.name, target.group)
+        guest = GuestOptions(backend.channels, access, keys)
     timeout = progress_options.timeout or workflow.TIMEOUT
     ends = cloud.now() + timeout
     with progress_options.shown(runtime) as progress:

@@ -75,7 +75,7 @@ class SecretPut:
         # 1. What is wrong here is refused before anything is asked.
         files, runtime = self.files.prepare(self.runtime), self.runtime
         backend = runtime.backend(self.connection)
-        sources = self.secrets.sources(backend, self.target.name, runtime.read_document)
+        sources = self.secrets.sources(backend, self.target, runtime.read_document)
         wanted = wanted_release(
             runtime, sources, allow_loosened=self.allow_loosened, dry_run=self.dry_run
         )

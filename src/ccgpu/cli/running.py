@@ -93,7 +93,7 @@ class Running:
 
     def _spec(self, cloud: "AzureContext") -> "VmSpec":
         """The spec of the run. It is read before any request: an invalid one sends nothing."""
-        return requested_spec(cloud, self.target.name, self.workload, self.runtime)
+        return requested_spec(cloud, self.target, self.workload, self.runtime)
 
     def _plan(self, backend: "Backend", spec: "VmSpec", run: "Run", names: "Names") -> "RunRequest":
         from ccgpu.workflows.run.planning import RunWishes, plan_run
@@ -146,7 +146,7 @@ class Running:
 
 
 def requested_spec(
-    cloud: "AzureContext", name: str, workload: WorkloadOptions, runtime: Runtime
+    cloud: "AzureContext", target: Target, workload: WorkloadOptions, runtime: Runtime
 ) -> "VmSpec":
     """The spec of a run: the file given, else that of the last create, and the options over it.
 
@@ -155,7 +155,7 @@ def requested_spec(
     from ccgpu.store import specs
 
     def recall(wanted: str) -> "RememberedSpec | None":
-        known = cloud.journals.remembered(cloud.subscription, wanted)
+        known = cloud.journals.remembered(cloud.subscription, wanted, target.group)
         if known is None or not workload.is_named:
             return known
         values = {key: value for key, value in known.values.items() if key != "workload"}
@@ -165,7 +165,7 @@ def requested_spec(
     flags = {"workload": workload.values} if workload.values else {}
     read_file = runtime.read_document
     return specs.resolve(
-        name, file=workload.file, flags=flags, recall=recall, read_file=read_file
+        target.name, file=workload.file, flags=flags, recall=recall, read_file=read_file
     ).spec
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu.cli.option_groups import OptionGroup
-from ccgpu.cli.options import FileOption, option
+from ccgpu.cli.options import FileOption, Target, option
 from ccgpu.domain.secret import NAME_RULE, is_secret_name
 from ccgpu.errors import UsageProblem
 
@@ -38,7 +38,7 @@ class SecretOptions:
     all_: bool
 
     def sources(
-        self, backend: "Backend", name: str, read_file: "Reader"
+        self, backend: "Backend", target: Target, read_file: "Reader"
     ) -> "tuple[SecretSource, ...]":
         """The sources of the secrets to release. read_file: reads the spec file.
 
@@ -48,11 +48,11 @@ class SecretOptions:
         """
         if self.source:
             return (_secret_source({"name": self.key, "owner": self.owner or 0} | self.source),)
-        listed = self._spec_sources(backend, name, read_file)
+        listed = self._spec_sources(backend, target, read_file)
         found = tuple(one for one in listed if self.key in (None, one.name))
         if found:
             return found
-        where = str(self.file) if self.file else f"the spec of the last create of {name}"
+        where = str(self.file) if self.file else f"the spec of the last create of {target.name}"
         what = f"no secret {self.key}" if self.key else "no secrets"
         raise UsageProblem(
             f"{where} has {what}",
@@ -60,15 +60,15 @@ class SecretOptions:
         )
 
     def _spec_sources(
-        self, backend: "Backend", name: str, read_file: "Reader"
+        self, backend: "Backend", target: Target, read_file: "Reader"
     ) -> "tuple[SecretSource, ...]":
         from ccgpu.store import specs
 
         def recall(wanted: str) -> "RememberedSpec | None":
             cloud = backend.connect()
-            return cloud.journals.remembered(cloud.subscription, wanted)
+            return cloud.journals.remembered(cloud.subscription, wanted, target.group)
 
-        found = specs.resolve(name, file=self.file, recall=recall, read_file=read_file)
+        found = specs.resolve(target.name, file=self.file, recall=recall, read_file=read_file)
         return found.spec.secrets
 
 

@@ -36,7 +36,8 @@ def opened_workloads(
         listen = completing_notes(progress, runtime)
         opened = opened_guest(cloud, backend.channels, wanted, listen)
     with opened as channel:
-        yield workloads_of(cloud, target.name, channel, progress_options.timeout)
+        seconds = progress_options.timeout
+        yield workloads_of(cloud, target.name, target.group, channel, seconds)
 
 
 def stop_workload(

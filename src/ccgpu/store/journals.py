@@ -5,6 +5,7 @@ folders 0700. If a journal cannot be written, the create stops before its PUT. A
 be read is an error and is never overwritten.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
-from ccgpu.domain.resource import ResourceId, is_deployment_name
+from ccgpu.domain.resource import ResourceId, is_deployment_name, key
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
 
@@ -29,11 +30,22 @@ SCHEMA = f"ccgpu.journal/{VERSION}"
 _STAGES_OF_2 = ("provision", "boot")
 
 
-class JournalFile:
-    """The journal file of one deployment. Hold its lock to write it."""
+# Errors of a folder that cannot be written; any other is not of the folder (too many open files).
+_UNWRITABLE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EEXIST),
+)
 
-    def __init__(self, path: Path) -> None:
+
+class JournalFile:
+    """The journal file of one deployment. Hold its lock to write it.
+
+    locked: whether this process holds the lock.
+    """
+
+    def __init__(self, path: Path, *, locked: bool = True) -> None:
         self.path = path
+        self.locked = locked
 
     @property
     def place(self) -> tuple[Path, str, str]:
@@ -120,15 +132,21 @@ class Journals:
                 journals.append(JournalFile(path).read())
         return [journal for journal in journals if journal is not None]
 
-    def remembered(self, subscription: str, deployment: str) -> RememberedSpec | None:
+    def remembered(
+        self, subscription: str, deployment: str, group: str | None = None
+    ) -> RememberedSpec | None:
         """The spec of the last create that sent a write, or None.
+
+        With `group`, that of a deployment of this name in another group is not meant.
 
         It is read without the lock. A journal file is replaced atomically, so it is complete.
         """
         if not is_deployment_name(deployment):
             return None  # an invalid name must not become a path
         journal = self.peek(subscription, deployment)
-        return journal.spec if journal is not None else None
+        if journal is None or (group and key(journal.group) not in ("", key(group))):
+            return None
+        return journal.spec
 
     @contextmanager
     def locked(
@@ -137,6 +155,7 @@ class Journals:
         deployment: str,
         waiting: Callable[[], None],
         wait: Callable[[Callable[[], None]], object] = lambda block: block(),
+        unwritable: Callable[[StateUnusable], None] | None = None,
     ) -> Iterator[JournalFile]:
         """Lock the deployment's journal for this process.
 
@@ -146,8 +165,11 @@ class Journals:
             waiting: Called before a wait.
             wait: Gets a function that returns when the lock is had, and calls it, in any thread; it
                 may raise an error to wait no longer.
+            unwritable: Gets the error if the folder cannot be written, and so has no lock: the file
+                is then not locked. None: it is raised.
         """
         folder = self.folder / subscription
+        path = folder / f"{deployment}.json"
         try:
             _make_private_folder(folder)
             # The lock file stays empty, so `atomic` is not needed.
@@ -155,14 +177,18 @@ class Journals:
                 folder / f"{deployment}.lock", os.O_RDWR | os.O_CREAT | _LOCK_FLAGS, 0o600
             )
         except OSError as err:
-            raise StateUnusable(f"cannot use the state folder {folder}: {err.strerror}") from err
+            error = StateUnusable(f"cannot use the state folder {folder}: {err.strerror}")
+            if unwritable is None or err.errno not in _UNWRITABLE:
+                raise error from err
+            unwritable(error)
+            yield JournalFile(path, locked=False)
+            return
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 waiting()
                 wait(_blocking_lock(lock))
-            path = folder / f"{deployment}.json"
             atomic.discard_leftovers(path)
             yield JournalFile(path)
         finally:

@@ -77,6 +77,7 @@ def as_json(results: Sequence[Collected]) -> dict[str, Any]:
             "action": result.action,
             "resources": list(result.resources),
             "reason": result.reason,
+            "hint": result.hint,
         }
         for result in results
     ]

@@ -6,6 +6,7 @@ A way is recorded once it has led to the VM, so that a mistyped one does not fai
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain.access import Access
 from ccgpu.store.access import AccessRecords
+from ccgpu.workflows.record_names import record_name
 
 
 def remembered_access(
@@ -14,17 +15,20 @@ def remembered_access(
     jump: str | None = None,
     reachable: bool | None = None,
     identity: str | None = None,
+    group: str | None = None,
 ) -> Access:
     """How the VM is reached: what is given now, else what was given last.
 
-    An empty `jump` or `identity` stands for none.
+    An empty `jump` or `identity` stands for none. group: The deployment's; None: as the journal's.
     """
     records = AccessRecords(cloud.journals.folder)
-    return records.find(cloud.subscription, name).changed(jump, reachable, identity)
+    recorded = record_name(cloud, name, group)
+    return records.find(cloud.subscription, recorded).changed(jump, reachable, identity)
 
 
-def record_access(cloud: AzureContext, name: str, access: Access) -> None:
+def record_access(cloud: AzureContext, name: str, access: Access, group: str | None = None) -> None:
     """Record how the VM is reached, for later commands."""
     records = AccessRecords(cloud.journals.folder)
-    if records.find(cloud.subscription, name) != access:
-        records.record(cloud.subscription, name, access)
+    recorded = record_name(cloud, name, group)
+    if records.find(cloud.subscription, recorded) != access:
+        records.record(cloud.subscription, recorded, access)

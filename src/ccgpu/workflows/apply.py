@@ -14,9 +14,10 @@ from ccgpu.azure.long_running import run_task, send_with_retry, write_and_wait
 from ccgpu.azure.run import Run
 from ccgpu.domain.action import Action
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
 from ccgpu.domain.plan import Plan, Step
 from ccgpu.domain.removal import Fate, Ownership
-from ccgpu.domain.resource import Resource, ResourceId, key, name_of
+from ccgpu.domain.resource import Resource, ResourceId, group_of, key, name_of
 from ccgpu.errors import CcgpuError
 from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.attestation_records import forget_verdict
@@ -98,7 +99,8 @@ def _update_resource(run: Run, step: Step) -> Task[None]:
     resource, doing = step.resource, f"updating {step.resource.id}"
     if step.recovery is not None:
         if resource.kind is Kind.VM:
-            forget_verdict(run.cloud, name_of(resource.id))  # it is of the boot before
+            names = Names(run.cloud.subscription, group_of(resource.id), name_of(resource.id))
+            forget_verdict(run.cloud, names, None)  # it is of the boot before
         act = partial(run.cloud.arm.act, resource.id, step.recovery)
         recovering = f"{step.recovery} of {resource.id}"
         yield from write_and_wait(run, resource.kind, resource.id, act, recovering)

@@ -175,22 +175,22 @@ def attest_vm(
         StateUnusable: Challenge or verdict cannot be recorded.
     """
     task = GuestTask.of_deployment(run, names)
-    means = held_to_its_image(run.cloud, names.deployment, vm, means, task.note)
+    means = held_to_its_image(run.cloud, names, vm, means, task.note)
     task.tell("begin", "attest", "attest")
     target = find_guest_to_probe(run, names, vm, guest.access, guest.keys)
     vm_id = vm_id_of(vm)
 
     def accept(judged: Attestation) -> None:
-        record_host_key(run.cloud, judged, vm_id)
+        record_host_key(run.cloud, names, judged, vm_id)
 
     judged = attest_guest(task, target, guest.channels, means, accept, location(vm["location"]))
-    record_access(run.cloud, names.deployment, guest.access)
+    record_access(run.cloud, names.deployment, guest.access, names.group)
     # Last, so that a VM counts as attested only once it can be used.
     if judged.problem is not None:
-        forget_verdict(run.cloud, names.deployment)
+        forget_verdict(run.cloud, names, vm_id)
     else:
         judged = replace(judged, pins=reference_file(judged, means, image_text(vm)))
-        judged = record_verdict(run.cloud, judged, means, vm_id)
+        judged = record_verdict(run.cloud, names, judged, means, vm_id)
     task.tell("done" if judged.is_good else "failed", "attest", "attest")
     return judged
 

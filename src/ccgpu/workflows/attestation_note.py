@@ -7,23 +7,26 @@ nothing. `require_attested` is the check.
 from datetime import datetime
 
 from ccgpu.azure.context import AzureContext
+from ccgpu.domain.desired import Names
 from ccgpu.errors import StateUnusable
 from ccgpu.store.attestations import Attestations
 from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.workflows.record_names import record_name_of
 
 
 def attestation_note(
-    cloud: AzureContext, name: str, vm_id: str, host_key: bytes | None
+    cloud: AzureContext, names: Names, vm_id: str, host_key: bytes | None
 ) -> str | None:
     """One sentence about the VM; None if it was accepted, and the verdict is not too old."""
+    name, recorded = names.deployment, record_name_of(cloud, names)
     remedy = f"`ccgpu attest {name}`"
     folder, subscription = cloud.journals.folder, cloud.subscription
     try:
-        record = Attestations(folder).find(subscription, name)
+        record = Attestations(folder).find(subscription, recorded)
     except StateUnusable as err:
         return f"{name} does not count as attested: {err}"
     if record is None or record.vm_id != vm_id:
-        known = KnownHosts(folder).find(subscription, name, vm_id)
+        known = KnownHosts(folder).find(subscription, recorded, vm_id)
         attested = known is not None and known.source == "attested"
         key = (
             "was attested in an earlier boot" if attested else "is known from its serial log alone"

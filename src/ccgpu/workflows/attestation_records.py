@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain import hostkey
 from ccgpu.domain.attestation import AttestationRecord, CurrentAttestation
+from ccgpu.domain.desired import Names
 from ccgpu.domain.given_image import GivenImage
 from ccgpu.domain.known_host import KnownHostKey
 from ccgpu.domain.verdict_age import counts_until, is_in_time
-from ccgpu.errors import InvalidFile, UsageProblem
+from ccgpu.errors import InvalidFile, StateUnusable, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.attestations import Attestations
 from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.workflows.record_names import record_name_of
 
 if TYPE_CHECKING:
     from ccgpu.attest.attestation import Attestation
@@ -25,15 +27,17 @@ if TYPE_CHECKING:
     from ccgpu.workflows.attest import AttestMeans
 
 
-def record_host_key(cloud: AzureContext, judged: "Attestation", vm_id: str) -> None:
+def record_host_key(cloud: AzureContext, names: Names, judged: "Attestation", vm_id: str) -> None:
     """Record the host key that accepted evidence is bound to: it is attested from now."""
     challenge, at = judged.challenge, rfc3339(judged.appraisal.at.timestamp())
     known = KnownHostKey(vm_id, challenge.host_key, "attested", at)
-    KnownHosts(cloud.journals.folder).record(cloud.subscription, judged.name, known)
+    recorded = record_name_of(cloud, names)
+    KnownHosts(cloud.journals.folder).record(cloud.subscription, recorded, known)
 
 
 def record_verdict(
     cloud: AzureContext,
+    names: Names,
     judged: "Attestation",
     means: "AttestMeans",
     vm_id: str,
@@ -65,7 +69,7 @@ def record_verdict(
         pins_sha256=None if judged.pins is None else judged.pins.sha256,
         **image_fields(means.image),
     )
-    place = (cloud.subscription, judged.name)
+    place = (cloud.subscription, record_name_of(cloud, names))
     attestations = Attestations(cloud.journals.folder)
     attestations.record(*place, record, make_bundle(judged.evidence, appraisal))
     return replace(judged, bundle=str(attestations.bundle(*place)), until=record.until)
@@ -99,13 +103,19 @@ def _end_of_verdict(at: datetime, policy: "Policy") -> str | None:
     return None if end is None else rfc3339(end.timestamp())
 
 
-def forget_verdict(cloud: AzureContext, name: str) -> None:
-    """Forget the verdict on a VM whose boot is about to end."""
-    Attestations(cloud.journals.folder).forget(cloud.subscription, name)
+def forget_verdict(cloud: AzureContext, names: Names, vm_id: str | None) -> None:
+    """Forget the verdict on a VM whose boot is about to end; None: on whichever VM."""
+    attestations, place = _attestations(cloud, names)
+    try:
+        record = attestations.find(*place)
+    except StateUnusable:  # nothing says that it is of another VM
+        record = None
+    if record is None or vm_id is None or record.vm_id == vm_id.lower():
+        attestations.forget(*place)
 
 
 def current_attestation(
-    cloud: AzureContext, name: str, vm_id: str | None
+    cloud: AzureContext, names: Names, vm_id: str | None
 ) -> CurrentAttestation | None:
     """The last verdict on this VM, if it still counts.
 
@@ -116,32 +126,48 @@ def current_attestation(
     Raises:
         StateUnusable: The record is damaged.
     """
-    record = _current_record(cloud, name, vm_id)
+    record = _current_record(cloud, names, vm_id)
     if record is None:
         return None
-    path = str(Attestations(cloud.journals.folder).bundle(cloud.subscription, name))
+    path = str(bundle_of(cloud, names))
     age = int(cloud.now() - datetime.fromisoformat(record.at).timestamp())
     return CurrentAttestation(
         record.verdict, record.policy, record.at, age, record.until, path, record.reasons
     )
 
 
-def accepted_record(cloud: AzureContext, name: str, vm_id: str | None) -> AttestationRecord | None:
+def accepted_record(
+    cloud: AzureContext, names: Names, vm_id: str | None
+) -> AttestationRecord | None:
     """The record of the last verdict on this VM, if it is `accepted` and still counts.
 
     Raises:
         StateUnusable: The record is damaged.
     """
-    record = _current_record(cloud, name, vm_id)
+    record = _current_record(cloud, names, vm_id)
     return record if record is not None and record.verdict == "accepted" else None
 
 
-def _current_record(cloud: AzureContext, name: str, vm_id: str | None) -> AttestationRecord | None:
-    attestations = Attestations(cloud.journals.folder)
-    record = attestations.find(cloud.subscription, name)
+def bundle_of(cloud: AzureContext, names: Names) -> Path:
+    """The path of the evidence of the last verdict on a deployment's VM."""
+    attestations, place = _attestations(cloud, names)
+    return attestations.bundle(*place)
+
+
+def _attestations(cloud: AzureContext, names: Names) -> tuple[Attestations, tuple[str, str]]:
+    """The records of verdicts, and subscription and name of those on one deployment."""
+    place = (cloud.subscription, record_name_of(cloud, names))
+    return Attestations(cloud.journals.folder), place
+
+
+def _current_record(
+    cloud: AzureContext, names: Names, vm_id: str | None
+) -> AttestationRecord | None:
+    attestations, place = _attestations(cloud, names)
+    record = attestations.find(*place)
     if record is None or vm_id is None or record.vm_id != vm_id.lower():
         return None
-    path = attestations.bundle(cloud.subscription, name)
+    path = attestations.bundle(*place)
     if record.verdict == "accepted" and not _is_accepted_now(cloud, record, path):
         return None
     return record

@@ -28,7 +28,6 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Leftover
 from ccgpu.scheduling.scheduler import Task, together
-from ccgpu.workflows.discovery.leftovers import first_denied
 from ccgpu.workflows.discovery.snapshot import read_each_now
 from ccgpu.workflows.publish.upload import remove_upload_disk
 from ccgpu.workflows.publish.version import remove_half_made
@@ -92,8 +91,7 @@ def _collect(
 
 def _failed(found: Collected, err: CcgpuError) -> Collected:
     left = tuple(Leftover(id_, "unknown", billed=True) for id_ in found.resources)
-    missing = first_denied([err])
-    return replace(found, action="failed", resources=(), reason=str(err), left=left, denied=missing)
+    return replace(found.failed(err), resources=(), left=left)
 
 
 def _failures(unread: Iterable[tuple[ResourceId, CcgpuError]]) -> list[Collected]:

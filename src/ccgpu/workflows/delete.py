@@ -5,48 +5,22 @@ machine without a journal, too. A second delete finds nothing to delete, and suc
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
-from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names
+from ccgpu.domain.advice import Cause, own_hint, sum_up
 from ccgpu.domain.events import Listener, ignore_event
-from ccgpu.domain.journal import Journal
-from ccgpu.domain.removal import Fate, Ownership
-from ccgpu.domain.resource import ResourceId, group_of, key, own_group
-from ccgpu.errors import CcgpuError, Denied, LeftBehind, Leftover, RemovalDenied
-from ccgpu.scheduling.scheduler import Task
-from ccgpu.store.journals import JournalFile
-from ccgpu.workflows.discovery.leftovers import (
-    converting_interrupt,
-    find_leftovers,
-    first_denied,
-    left_behind_error,
-    recall_leftovers,
-    reporting_leftovers,
-)
-from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
-from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
-from ccgpu.workflows.journal_lock import lock_journal
-from ccgpu.workflows.journal_writer import JournalWriter
-from ccgpu.workflows.removal import remove, remove_late
-from ccgpu.workflows.resource_groups import find_orphaned_group
+from ccgpu.domain.resource import ResourceId
+from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, RemovalDenied
+from ccgpu.workflows.deletion import STANDINGS, DeleteOutcome, Deletion, not_deleted
+from ccgpu.workflows.journal_lock import lock_journal, warn_not_recorded
 
 TIMEOUT = 1800.0
 
 # Gets the ids that would be deleted; raises an error to refuse.
 Approve = Callable[[list[ResourceId]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteOutcome:
-    """The resources that a delete has deleted, and those it has kept, with the reasons."""
-
-    name: str
-    gone: tuple[ResourceId, ...]
-    kept: tuple[tuple[ResourceId, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +69,37 @@ def delete_each(
     4. Delete.
 
     The failure is `LeftBehind`, with the leftovers, if some resources exist or may exist. It is
-    `Denied` if all is deleted, although a permission was missing.
+    `Denied` if all is deleted, although a permission was missing. It is `Interrupted` after Ctrl-C,
+    with what is known of each deployment.
 
     Raises:
         CcgpuError: One of the deployments cannot be read. Nothing has been deleted.
     """
     run = Run.begin(cloud, timeout, listen)
-    works = [_Deletion(run, name, group) for name in sorted(set(names))]
-    what = f"{_listed(works, ', ')} {'is' if len(works) == 1 else 'are'} not completely deleted"
-    hint = f"`ccgpu delete {_listed(works)}` continues"
+    works = [Deletion(run, name, group) for name in sorted(set(names))]
+    try:
+        return _delete_together(run, works, approve)
+    except KeyboardInterrupt:
+        outcomes = (work.outcome for work in works)
+        done = tuple(one for one in outcomes if isinstance(one, DeleteOutcome))
+        return DeleteOutcomes(done, _interrupted_error(works))
 
-    def recall() -> tuple[Leftover, ...]:
-        return tuple(left for work in works for left in work.recall())
 
-    with converting_interrupt(what, hint, recall), ExitStack() as locks:
+def _delete_together(run: Run, works: Sequence[Deletion], approve: Approve) -> DeleteOutcomes:
+    """The four steps of `delete_each`."""
+    scheduler = run.cloud.scheduler
+    with ExitStack() as locks:
         for work in works:
             with work.reporting():
-                work.open(locks.enter_context(lock_journal(run, work.name)))
-        for work, err in zip(
-            works, cloud.scheduler.gather(work.prepare() for work in works), strict=True
-        ):
+                warn = warn_not_recorded(run, work.name)
+                work.open(locks.enter_context(lock_journal(run, work.name, unwritable=warn)))
+        for work, err in zip(works, scheduler.gather(one.prepare() for one in works), strict=True):
             if err is not None:
                 raise work.with_leftovers(err)
         present = sorted(id_ for work in works for id_ in work.present)
         if present:
             approve(present)
-        results = cloud.scheduler.gather(work.remove() for work in works)
+        results = scheduler.gather(work.remove() for work in works)
         failed = {
             work: work.with_leftovers(result)
             for work, result in zip(works, results, strict=True)
@@ -130,174 +109,49 @@ def delete_each(
     return DeleteOutcomes(done, _failure_of(failed))
 
 
-def _failure_of(failed: "Mapping[_Deletion, CcgpuError]") -> CcgpuError | None:
+def _interrupted_error(works: Sequence[Deletion]) -> Interrupted:
+    """The error after Ctrl-C: which deployments are deleted, perhaps not, or not begun."""
+    told = []
+    for standing, words in STANDINGS.items():
+        if some := [work for work in works if work.standing == standing]:
+            verb = "is" if len(some) == 1 else "are"
+            told.append(words.format(f"{_listed(some, ', ')} {verb}"))
+    left = [work for work in works if work.standing != "deleted"]
+    return Interrupted(
+        f"interrupted: {'; '.join(told)}",
+        hint=f"`ccgpu delete {_listed(left)}` continues" if left else None,
+        resources=[one for work in left for one in work.recall()],
+    )
+
+
+def _failure_of(failed: Mapping[Deletion, CcgpuError]) -> CcgpuError | None:
     """One error for all deployments that could not be deleted, or not without a refusal."""
     left = {work: err for work, err in failed.items() if not isinstance(err, Denied)}
     if len(failed) < 2 or not left:
         return next(iter(failed.values()), None)
     count = "1 deployment is" if len(left) == 1 else f"{len(left)} deployments are"
-    lines = [f"{count} not completely deleted:"]
+    causes = []
     for work, err in failed.items():
-        told = str(err).removeprefix(f"{_not_deleted(work.name)}: ")
-        lines.append(f"  {work.name}{'' if work in left else ' is deleted, but'}: {told}")
+        told = str(err).removeprefix(f"{not_deleted(work.name)}: ")
+        if work in left:
+            causes.append(Cause(work.name, told, own_hint(_cause_of(err))))
+        else:
+            causes.append(Cause(f"{work.name} is deleted, but", told))
+    lines, hint = sum_up(causes, f"`ccgpu delete {_listed(left)}` tries again")
     # One that is left for another reason than a missing permission outranks those.
     denied = all(isinstance(err, RemovalDenied) for err in left.values())
     return (RemovalDenied if denied else LeftBehind)(
-        "\n".join(lines),
-        hint=f"`ccgpu delete {_listed(left)}` tries again",
+        "\n".join([f"{count} not completely deleted:", *lines]),
+        hint=hint,
         resources=[one for err in left.values() for one in err.resources],
     )
 
 
-def _not_deleted(name: str) -> str:
-    return f"{name} is not completely deleted"
+def _cause_of(err: CcgpuError) -> CcgpuError:
+    """What `err` says that it was left behind by; else itself."""
+    cause = err.__cause__
+    return cause if isinstance(err, LeftBehind) and isinstance(cause, CcgpuError) else err
 
 
-def _listed(works: "Iterable[_Deletion]", separator: str = " ") -> str:
+def _listed(works: Iterable[Deletion], separator: str = " ") -> str:
     return separator.join(work.name for work in works)
-
-
-class _Deletion:
-    """One deployment's deletion under way.
-
-    present: its resources that existed when they were read.
-    """
-
-    def __init__(self, run: Run, name: str, group: str | None) -> None:
-        self.name = name
-        self.present: dict[ResourceId, Kind] = {}
-        self._run = run
-        self._group = group
-        self._names = Names(run.cloud.subscription, group or own_group(name), name)
-        self._writer: JournalWriter | None = None
-        self._known = possible_ids(self._names)  # ids that may exist
-        self._targets: dict[ResourceId, Kind] = {}
-        self._ownership = Ownership(name)
-
-    def reporting(self) -> AbstractContextManager[None]:
-        """A context manager that adds the leftovers to each error."""
-        return reporting_leftovers(self._run, lambda: self._known, self.name)
-
-    def with_leftovers(self, err: CcgpuError) -> CcgpuError:
-        """The error with the leftovers."""
-        try:
-            with self.reporting():
-                raise err
-        except CcgpuError as reported:
-            return reported
-
-    def recall(self) -> tuple[Leftover, ...]:
-        """The leftovers, without a request to Azure."""
-        return recall_leftovers(self._run, self._names, self._writer, self.present)
-
-    def open(self, file: JournalFile) -> None:
-        """Open the locked journal. It may name another group, and what it names may exist.
-
-        If a group was asked for, the journal of a deployment in another one is left alone.
-        """
-        name, asked = self.name, self._group
-        written: JournalFile | None = file
-        journal = file.read()
-        if journal and asked and journal.group and key(journal.group) != key(asked):
-            self._run.tell("note", f"{name} in the resource group {journal.group} is left alone")
-            written = journal = None
-        journal = journal or Journal(name, self._names.subscription, asked or "", "", "")
-        self._writer = JournalWriter(written, journal)
-        self._names = replace(self._names, group=asked or journal.group or own_group(name))
-        self._known |= possible_ids(self._names)
-        self._known |= {record.id: record.kind for record in journal.records}
-
-    def prepare(self) -> Task[CcgpuError | None]:
-        """Find all ids that may be the deployment's, and which exist; an error is returned."""
-        try:
-            yield from self._prepare()
-        except CcgpuError as err:
-            return err
-        return None
-
-    def _prepare(self) -> Task[None]:
-        journal = self._opened.journal
-        deployment = yield from find_deployment(
-            self._run, self.name, self._group or journal.group or None
-        )
-        self._names = deployment.names
-        self._targets, self._ownership = yield from _find_targets(self._run, deployment, journal)
-        self._known |= self._targets
-        self.present |= yield from _find_present(
-            self._run, deployment, self._targets, self._ownership
-        )
-
-    @property
-    def _opened(self) -> JournalWriter:
-        if self._writer is None:
-            raise RuntimeError("not opened")
-        return self._writer
-
-    def remove(self) -> Task[DeleteOutcome | CcgpuError]:
-        """Delete what `prepare` has found, and what a later list adds; an error is returned."""
-        try:
-            return (yield from self._remove())
-        except CcgpuError as err:
-            return err
-
-    def _remove(self) -> Task[DeleteOutcome]:
-        run, name, ownership = self._run, self.name, self._ownership
-        writer = self._opened
-        writer.doubt()
-        result = yield from remove(run, self._targets, ownership, self._record_gone)
-        group = key(self._names.group)
-        listed = yield from list_tagged_ids(run, name, self._group)
-        inside = [id_ for id_ in listed if key(group_of(id_)) == group]
-        result = yield from remove_late(run, inside, result, ownership, self._record_gone)
-        kept = {key(id_) for id_, _ in result.kept}
-        if result.errors:
-            leftovers = yield from find_leftovers(run, self._known | result.left, name)
-            if any(key(one.id) not in kept for one in leftovers):
-                raise left_behind_error(
-                    f"{_not_deleted(name)}: {result.errors[0]}",
-                    result.errors,
-                    hint=f"`ccgpu delete {name}` tries again",
-                    resources=leftovers,
-                ) from result.errors[0]
-        writer.forget()
-        if missing := first_denied(result.errors):
-            raise missing
-        return DeleteOutcome(name, result.ids(Fate.GONE), result.kept)
-
-    def _record_gone(self, id_: ResourceId) -> None:
-        if self._writer is not None:
-            self._writer.gone(id_)
-        self.present.pop(id_, None)
-
-
-def _find_targets(
-    run: Run, deployment: FoundDeployment, journal: Journal
-) -> Task[tuple[dict[ResourceId, Kind], Ownership]]:
-    """All ids that may be the deployment's, and the ownership that allows deleting them."""
-    names = deployment.names
-    targets: dict[ResourceId, tuple[ResourceId, Kind]] = {}
-    recorded = ((record.id, record.kind) for record in journal.records)
-    for id_, kind in (*deployment_ids(names).items(), *recorded, *deployment.kinds.items()):
-        targets.setdefault(key(id_), (id_, kind))
-    disks = {key(r.id) for r in journal.records if r.kind is Kind.DISK}
-    group = names.of(Kind.GROUP)
-    orphaned: Mapping[ResourceId, Mapping[str, str]] = {}
-    if key(group) in deployment.bodies:  # in a group that ccgpu created, ccgpu created this disk
-        targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
-        disks.add(key(names.os_disk))
-    else:
-        orphaned = yield from find_orphaned_group(run, names)
-    ownership = Ownership(names.deployment, disks=frozenset(disks), orphaned=orphaned)
-    return dict(targets.values()), ownership
-
-
-def _find_present(
-    run: Run, deployment: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
-) -> Task[dict[ResourceId, Kind]]:
-    """The `targets` that exist and would be deleted."""
-    bodies = yield from read_now(run, targets, deployment.snapshot)
-    return {
-        id_: kind
-        for id_, kind in targets.items()
-        if key(id_) in bodies and ownership.includes(id_, bodies[key(id_)])
-    }

@@ -57,7 +57,7 @@ def examine(
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
     vm = _require_running(run, names)
-    if is_measured(cloud, names.deployment, vm):
+    if is_measured(cloud, names, vm):
         raise _not_set_up(names.deployment)
     target = find_guest_to_probe(run, names, vm, wanted.access, wanted.keys)
     with channels(target) as channel:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
+from ccgpu.domain.advice import Cause, own_hint, sum_up
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.garbage import Collected
@@ -40,6 +41,7 @@ from ccgpu.workflows.discovery.leftovers import (
 from ccgpu.workflows.discovery.listing import list_candidates
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
 from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult
+from ccgpu.workflows.journal_lock import warn_not_recorded
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Removal, remove
 from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned_group
@@ -74,14 +76,16 @@ class CollectOutcome:
         if not failed:
             return self.unlisted or first_denied(missing)
         count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
-        lines = [f"  {one.name} in {one.group}: {one.reason}" for one in failed]
-        lines += [f"  images: {self.unlisted}"] if self.unlisted else []
+        causes = [Cause(f"{one.name} in {one.group}", str(one.reason), one.hint) for one in failed]
+        if self.unlisted is not None:
+            causes.append(Cause("images", str(self.unlisted), own_hint(self.unlisted)))
+        lines, hint = sum_up(causes, "`ccgpu gc --yes` tries again")
         # One that is left for another reason than a missing permission outranks those.
         denied = [one.denied for one in failed if one.denied is not None]
         return left_behind_error(
             f"{count} could not be completely deleted:\n" + "\n".join(lines),
             denied if len(denied) == len(failed) else (),
-            hint="`ccgpu gc --yes` tries again",
+            hint=hint,
             resources=[left for one in failed for left in one.left],
         )
 
@@ -103,8 +107,8 @@ def collect(
 
 def _unreadable_deployment(id_: ResourceId, err: CcgpuError) -> Collected:
     """The result for a listed resource that cannot be read, so its deployment is not known."""
-    group, missing = group_of(id_), first_denied([err])
-    return Collected(name_of(id_), group, None, Lease(), "failed", reason=str(err), denied=missing)
+    unread = Collected(name_of(id_), group_of(id_), None, Lease(), "failed")
+    return unread.failed(err)
 
 
 def _interrupted_error(run: Run, to_delete: Mapping[ResourceId, Kind]) -> Interrupted:
@@ -164,7 +168,7 @@ class _Collection:
             return (yield from self._assess_and_collect(deployment))
         except CcgpuError as err:
             run.tell("failed", str(err))
-            return replace(skipped, action="failed", reason=str(err), denied=first_denied([err]))
+            return skipped.failed(err)
 
     def _assess_and_collect(self, deployment: FoundDeployment) -> Task[Collected | None]:
         """Read the deployment and assess its lease; if it is over, delete it or report it."""
@@ -197,7 +201,7 @@ class _Collection:
         self.to_delete |= to_delete
         try:
             with _locked_journal(run, result.name) as file:
-                on_gone = _gone_handler(_open_journal(run, file), self.to_delete)
+                on_gone = _gone_handler(_open_journal(run, result, file), self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
         except _JournalLocked:
             return replace(result, resources=(), reason=_BUSY)
@@ -242,21 +246,26 @@ def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
     def raise_locked() -> None:
         raise _JournalLocked
 
-    with run.cloud.journals.locked(run.cloud.subscription, name, raise_locked) as file:
+    place, warn = (run.cloud.subscription, name), warn_not_recorded(run, name)
+    with run.cloud.journals.locked(*place, raise_locked, unwritable=warn) as file:
         yield file
 
 
-def _open_journal(run: Run, file: JournalFile) -> JournalWriter | None:
-    """This machine's journal of the deployment, or None.
+def _open_journal(run: Run, result: Collected, file: JournalFile) -> JournalWriter | None:
+    """This machine's journal of the deployment, if it has one that is locked; else None.
 
     One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is.
     """
+    if not file.locked:
+        return None
     try:
         journal = file.read()
     except StateUnusable as err:
         run.tell("note", f"{err}; it is left as it is")
         return None
-    return JournalWriter(file, journal) if journal is not None else None
+    if journal is None or key(journal.group) not in ("", key(result.group)):
+        return None
+    return JournalWriter(file, journal, warn_not_recorded(run, result.name))
 
 
 def _gone_handler(
@@ -291,6 +300,6 @@ def _collected_result(
         left = yield from find_leftovers(run, to_delete | removal.left, result.name)
     kept = {key(id_) for id_, _ in removal.kept}
     if any(key(one.id) not in kept for one in left):
-        return replace(result, action="failed", reason=str(removal.errors[0]), left=left)
+        return replace(result.failed(removal.errors[0]), denied=missing, left=left)
     reasons = [f"the group stays, {why}" for _, why in removal.kept]
     return replace(result, action="removed", reason=next(iter(reasons), result.reason))

@@ -44,6 +44,7 @@ from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.login_identity import login_identity
 from ccgpu.workflows.measured_deployment import is_measured
+from ccgpu.workflows.record_names import record_name_of
 
 T = TypeVar("T")
 TIMEOUT = 60.0  # seconds in which a VM that runs should answer
@@ -87,7 +88,7 @@ class WantedGuest:
 
     def remember(self, cloud: AzureContext) -> None:
         """Record the way: it has led to the VM."""
-        record_access(cloud, self.name, self.access)
+        record_access(cloud, self.name, self.access, self.group)
 
 
 @contextmanager
@@ -132,9 +133,7 @@ def _opened(
 ) -> AbstractContextManager[Channel]:
     target = find_guest(run, names, wanted.access, wanted.keys)
     if not wanted.attested:
-        if note := attestation_note(
-            run.cloud, names.deployment, target.vm_id or "", target.host_key
-        ):
+        if note := attestation_note(run.cloud, names, target.vm_id or "", target.host_key):
             run.tell("note", note)
         return channels(target)
     from ccgpu.workflows.require_attested import opened_if_attested  # needs the verifier
@@ -152,7 +151,7 @@ def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarge
         AzureRefused: the serial log cannot be read.
     """
     vm, name = require_vm(run, names), names.deployment
-    measured = is_measured(run.cloud, name, vm)
+    measured = is_measured(run.cloud, names, vm)
 
     def look() -> GuestTarget:
         target = guest_target(run, names, vm, access, keys)
@@ -177,7 +176,7 @@ def find_guest_to_probe(
     of a measured image is never there: the verdict that follows binds the one that the VM shows.
     """
     began, polls, name = run.cloud.now(), 0, names.deployment
-    if is_measured(run.cloud, name, vm):
+    if is_measured(run.cloud, names, vm):
         return guest_target(run, names, vm, access, keys, look_for_key=False)
     while True:
         try:
@@ -239,16 +238,17 @@ def host_key_of(run: Run, names: Names, vm: Body) -> bytes | None:
     """
     cloud, vm_id = run.cloud, vm_id_of(vm)
     known = KnownHosts(cloud.journals.folder)
-    record = known.find(cloud.subscription, names.deployment, vm_id)
+    recorded = record_name_of(cloud, names)
+    record = known.find(cloud.subscription, recorded, vm_id)
     if record is not None:
         return record.blob
-    if is_measured(cloud, names.deployment, vm):
+    if is_measured(cloud, names, vm):
         return None
     blob = serial_log.host_key(read_serial_log(run, names))
     if blob is not None:
         now = run.server_clock.time() or cloud.now()
         new = KnownHostKey(vm_id, blob, "serial-log", rfc3339(now))
-        known.record(cloud.subscription, names.deployment, new)
+        known.record(cloud.subscription, recorded, new)
     return blob
 
 

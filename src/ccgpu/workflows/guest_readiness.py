@@ -81,7 +81,7 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
 
     Raises: As `wait_until_ready`.
     """
-    measured = is_measured(run.cloud, names.deployment, vm)
+    measured = is_measured(run.cloud, names, vm)
     wanted = None if measured else expectations_of(vm)
     if wanted is None and not measured:
         return True
@@ -95,7 +95,7 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
         return False
     run.tell("begin", "set up", names.vm, Kind.VM, "set up")
     target = find_guest_to_probe(run, names, vm, options.access, options.keys, _KEY_TIMEOUT)
-    reached = partial(record_access, run.cloud, names.deployment, options.access)
+    reached = partial(record_access, run.cloud, names.deployment, options.access, names.group)
     if wanted is None:
         _wait_until_it_answers(run, names, options.channels(target))
         reached()

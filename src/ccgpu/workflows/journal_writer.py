@@ -1,11 +1,15 @@
 """The journal while a workflow runs: each change is on disk before the next request is sent."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import Resource, ResourceId, key
+from ccgpu.errors import StateUnusable
 from ccgpu.store.access import AccessRecords
 from ccgpu.store.attestations import Attestations
 from ccgpu.store.journals import JournalFile
@@ -13,12 +17,29 @@ from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.store.measured_records import MeasuredRecords
 from ccgpu.store.workload_records import WorkloadRecords
 
+Place = tuple[Path, str, str]
+
 
 class JournalWriter:
-    """A deployment's journal, open for writing; without a file, one that nothing remembers."""
+    """A deployment's journal, open for writing; without a file, one that nothing remembers.
 
-    def __init__(self, file: JournalFile | None, journal: Journal) -> None:
+    unwritable: Gets the first error of a write, and the journal goes on in memory: what it names
+        may be gone, and nothing is left out. None: each is raised, so that nothing is sent.
+    records: The place of what is known of the deployment beside the journal: folder, subscription,
+        name. None: that of the file.
+    """
+
+    def __init__(
+        self,
+        file: JournalFile | None,
+        journal: Journal,
+        unwritable: Callable[[StateUnusable], None] | None = None,
+        records: Place | None = None,
+    ) -> None:
         self._file = file
+        self._records = records or (None if file is None else file.place)
+        self._unwritable = unwritable
+        self._warned = False
         self.journal = journal
         self._seen: set[ResourceId] = set()
         self._gone: set[ResourceId] = set()
@@ -77,18 +98,33 @@ class JournalWriter:
         The VM's host key and the way to it go first: without the journal nothing asks for them.
         """
         self.journal = replace(self.journal, records=())
-        if self._file is None:
+        if self._records is None:
             return
-        folder, subscription, name = self._file.place
-        KnownHosts(folder).forget(subscription, name)
-        AccessRecords(folder).forget(subscription, name)
-        WorkloadRecords(folder).forget(subscription, name)
-        MeasuredRecords(folder).forget(subscription, name)
-        Attestations(folder).erase(subscription, name)
-        self._file.remove()
+        folder, *place = self._records
+        changes: list[Callable[[], None]] = [
+            partial(KnownHosts(folder).forget, *place),
+            partial(AccessRecords(folder).forget, *place),
+            partial(WorkloadRecords(folder).forget, *place),
+            partial(MeasuredRecords(folder).forget, *place),
+            partial(Attestations(folder).erase, *place),
+        ]
+        if self._file is not None:
+            changes.append(self._file.remove)
+        for change in changes:
+            self._change_file(change)
 
     def _write(self, journal: Journal) -> None:
         if journal != self.journal:
             if self._file is not None:
-                self._file.write(journal)
+                self._change_file(partial(self._file.write, journal))
             self.journal = journal
+
+    def _change_file(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except StateUnusable as err:
+            if self._unwritable is None:
+                raise
+            if not self._warned:
+                self._unwritable(err)
+            self._warned = True

@@ -15,14 +15,14 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
 from ccgpu.domain.vm_view import without_instance_view
-from ccgpu.errors import Leftover, UsageProblem
+from ccgpu.errors import Leftover, StateUnusable, UsageProblem
 from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
 from ccgpu.workflows.create.set_up import end_set_up, reopen_set_up
 from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_leftovers
 from ccgpu.workflows.discovery.search import find_names, opened_deployment, require_vm
-from ccgpu.workflows.guest_access import GuestOptions
+from ccgpu.workflows.guest_access import GuestOptions, vm_id_of
 from ccgpu.workflows.guest_readiness import look_until_ready
 from ccgpu.workflows.measured_deployment import forget_key_of_boot
 
@@ -59,10 +59,9 @@ def change_power_state(
         names = found.names
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
-        forget_verdict(cloud, name)  # it is of the boot that ends now
-        forget_key_of_boot(cloud, name, vm)
+        _forget_boot(run, verb, names, vm)
         if verb != "stop":
-            reopen_set_up(run, name)
+            reopen_set_up(run, names)
         run.observed[key(names.vm)] = without_instance_view(vm)  # its power state will change
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with locating_capacity_errors(vm):
@@ -71,8 +70,26 @@ def change_power_state(
         if guest is None or ready is None or verb == "stop":
             pass
         elif look_until_ready(run, names, ready, guest, verb):
-            end_set_up(run, name)
+            end_set_up(run, names)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
+
+
+def _forget_boot(run: Run, verb: Verb, names: Names, vm: Body) -> None:
+    """Forget what is known of the boot that is about to end.
+
+    A stop goes on if that cannot be written, since a VM that runs is billed. The start after it
+    does not: a verdict on an earlier boot would count.
+    """
+    for forget in (
+        partial(forget_verdict, run.cloud, names, vm_id_of(vm)),
+        partial(forget_key_of_boot, run.cloud, names, vm),
+    ):
+        try:
+            forget()
+        except StateUnusable as err:
+            if verb != "stop":
+                raise
+            run.tell("note", f"{err}; {names.deployment} is stopped all the same")
 
 
 def _wait_until_done(run: Run, names: Names, verb: Verb) -> Body | None:

@@ -14,6 +14,7 @@ from ccgpu.guest.channel import GuestTarget
 from ccgpu.guest.ssh_options import login_words
 from ccgpu.store.keys import Keys
 from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.workflows.record_names import record_name
 
 _DEFAULTS = ("id_ed25519", "id_rsa")  # that ssh tries (ssh_config(5), IdentityFile) and Azure takes
 
@@ -59,7 +60,8 @@ def openssh_words(
     if address is None or deployment.admin_user is None:
         return None
     try:
-        known = KnownHosts(cloud.journals.folder).find(cloud.subscription, deployment.name, vm_id)
+        recorded = record_name(cloud, deployment.name, deployment.resource_group)
+        known = KnownHosts(cloud.journals.folder).find(cloud.subscription, recorded, vm_id)
         if known is None:
             return None
         target = GuestTarget(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccgpu.azure.context import AzureContext
+from ccgpu.domain.desired import Names
 from ccgpu.domain.guest_config import config_sha256
 from ccgpu.domain.measured_boot import says_measured
 from ccgpu.domain.measured_record import MeasuredRecord
@@ -18,6 +19,7 @@ from ccgpu.errors import UsageProblem
 from ccgpu.store import image_files, policies
 from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.store.measured_records import MeasuredRecords
+from ccgpu.workflows.record_names import record_name_of
 
 if TYPE_CHECKING:
     from ccgpu.domain.given_image import GivenImage
@@ -39,20 +41,22 @@ _LESS = (
 )
 
 
-def record_of(cloud: AzureContext, name: str) -> MeasuredRecord | None:
+def record_of(cloud: AzureContext, names: Names) -> MeasuredRecord | None:
     """What measured image this machine has created the deployment from; None if from none."""
-    return MeasuredRecords(cloud.journals.folder).find(cloud.subscription, name)
+    recorded = record_name_of(cloud, names)
+    return MeasuredRecords(cloud.journals.folder).find(cloud.subscription, recorded)
 
 
-def is_measured(cloud: AzureContext, name: str, vm: Body | None) -> bool:
+def is_measured(cloud: AzureContext, names: Names, vm: Body | None) -> bool:
     """Whether the VM of a deployment boots a measured image, by the record or by its tags."""
-    return says_measured(vm) or record_of(cloud, name) is not None
+    return says_measured(vm) or record_of(cloud, names) is not None
 
 
-def forget_key_of_boot(cloud: AzureContext, name: str, vm: Body) -> None:
+def forget_key_of_boot(cloud: AzureContext, names: Names, vm: Body) -> None:
     """Forget the host key of a boot that is about to end: a measured image makes another one."""
-    if is_measured(cloud, name, vm):
-        KnownHosts(cloud.journals.folder).forget(cloud.subscription, name)
+    if is_measured(cloud, names, vm):
+        recorded = record_name_of(cloud, names)
+        KnownHosts(cloud.journals.folder).forget(cloud.subscription, recorded)
 
 
 def record_boot(
@@ -72,7 +76,7 @@ def record_boot(
 
 def held_to_its_image(
     cloud: AzureContext,
-    name: str,
+    names: Names,
     vm: Body,
     means: "AttestMeans",
     note: Callable[[str], None] = lambda _: None,
@@ -87,7 +91,7 @@ def held_to_its_image(
         InvalidFile: The manifest cannot be read.
         StateUnusable: The record is damaged.
     """
-    record = record_of(cloud, name)
+    name, record = names.deployment, record_of(cloud, names)
     if record is None and not says_measured(vm):
         return means
     image = _image(name, record, means.image)

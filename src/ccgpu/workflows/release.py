@@ -82,7 +82,7 @@ def proven_guest(
         And as `attest_vm`, `Attestation.require_good` and `ProvenGuest.require_unchanged`.
     """
     vm = require_vm(run, names)
-    means = held_to_its_image(run.cloud, names.deployment, vm, means)
+    means = held_to_its_image(run.cloud, names, vm, means)
     if note := require_release_policy(means, allow_loosened=allow_loosened):
         run.tell("note", note)
     means = replace(means, release=True)

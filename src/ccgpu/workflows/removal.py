@@ -92,8 +92,11 @@ def remove(
     targets: Mapping[ResourceId, Kind],
     ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
+    on_write: Callable[[], None] = lambda: None,
 ) -> Task[Removal]:
-    """Delete `targets` and their VMs' dependents; `on_gone` gets each id that answers 404.
+    """Delete `targets` and their VMs' dependents.
+
+    `on_gone` gets each id that answers 404; `on_write` is called before each write is sent.
 
     1. Read which dependents the VMs have; their disks carry no tags.
     2. Kind by kind, in the order of references: read each resource, decide, delete it, and wait for
@@ -108,7 +111,7 @@ def remove(
     with_vm = frozenset(key(id_) for id_ in dependents)  # the VM's body names them: not recent
     ownership = replace(ownership, disks=ownership.disks | disks, recent=ownership.recent - with_vm)
     named = {key(id_): (id_, kind) for id_, kind in (*dependents.items(), *targets.items())}
-    work = _RemovalRun(run, ownership, with_vm, on_gone)
+    work = _RemovalRun(run, ownership, with_vm, on_gone, on_write)
     for kinds in _ORDER:
         due = [(id_, kind) for id_, kind in sorted(named.values()) if kind in kinds]
         yield from together(work.remove_and_record(id_, kind) for id_, kind in due)
@@ -121,6 +124,7 @@ def remove_late(
     first: Removal,
     ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
+    on_write: Callable[[], None] = lambda: None,
 ) -> Task[Removal]:
     """Delete the `listed` resources that the `first` removal did not find; both removals together.
 
@@ -133,7 +137,7 @@ def remove_late(
     if not late:
         return first
     kept = {one.id: one.kind for one in first.outcomes if one.fate is Fate.KEPT}
-    return first.followed_by((yield from remove(run, late | kept, ownership, on_gone)))
+    return first.followed_by((yield from remove(run, late | kept, ownership, on_gone, on_write)))
 
 
 class _RemovalRun:
@@ -145,12 +149,14 @@ class _RemovalRun:
         ownership: Ownership,
         with_vm: frozenset[ResourceId],
         on_gone: Callable[[ResourceId], None],
+        on_write: Callable[[], None],
     ) -> None:
         self.outcomes: list[Outcome] = []
         self._run = run
         self._ownership = ownership
         self._with_vm = with_vm
         self._on_gone = on_gone
+        self._on_write = on_write
 
     def remove_and_record(self, id_: ResourceId, kind: Kind) -> Task[None]:
         """Delete one resource, if it is to be deleted; note what became of it."""
@@ -186,6 +192,7 @@ class _RemovalRun:
             return Outcome(id_, kind, Fate.GONE if went_with_vm else Fate.ABSENT)
         if decision.fate is not None:
             return Outcome(id_, kind, decision.fate, decision.reason or "")
+        self._on_write()
         run.tell("begin", doing, id_, kind, "delete")
         start = partial(_send_delete, run, kind, id_, self._ownership)
         unchanged = partial(self._ownership.is_as_assessed, id_)
@@ -212,7 +219,7 @@ class _RemovalRun:
         if decision.fate is None and kind is Kind.GROUP:
             return (yield from self._decide_group(id_, body))
         if decision.fate is Fate.KEPT:
-            yield from _remove_own_subnet(self._run, id_, body)
+            yield from self._remove_own_subnet(id_, body)
         return decision
 
     def _decide_group(self, id_: ResourceId, body: Body) -> Task[Decision]:
@@ -223,8 +230,20 @@ class _RemovalRun:
         decision = decide(ownership, id_, Kind.GROUP, body, others_in_group=others.reason)
         tagged = tag(body, DEPLOYMENT) == ownership.deployment
         if others.deployments and tagged and ownership.is_as_assessed(id_, body):
+            self._on_write()
             yield from disown_group(run, id_, body, ownership.deployment)
         return decision
+
+    def _remove_own_subnet(self, network: ResourceId, body: Body) -> Task[None]:
+        """Remove our subnet from a network that is kept, so that NSG and NAT can be deleted."""
+        rest = without_own_subnet(body)
+        if rest is None:
+            return
+        doing = f"removing our subnet from {network}"
+        arm = self._run.cloud.arm
+        put = partial(arm.put, Resource(Kind.VNET, network, rest), etag=body.get("etag"))
+        self._on_write()
+        yield from write_and_wait(self._run, Kind.VNET, network, put, doing)
 
     def _decide_shared_network(self, id_: ResourceId, kind: Kind) -> Task[Outcome | None]:
         """Decide anew on a network that others began to use just before its DELETE.
@@ -280,15 +299,6 @@ def _send_delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) ->
         raise SharedMeanwhile(f"{id_} is now used by others", code="SharedNetwork")
     etag = body.get("etag") if kind is Kind.VM else None
     return run.cloud.arm.delete(kind, id_, etag=etag)
-
-
-def _remove_own_subnet(run: Run, network: ResourceId, body: Body) -> Task[None]:
-    """Remove our subnet from a network that is kept, so that its NSG and NAT can be deleted."""
-    rest = without_own_subnet(body)
-    if rest is not None:
-        doing = f"removing our subnet from {network}"
-        put = partial(run.cloud.arm.put, Resource(Kind.VNET, network, rest), etag=body.get("etag"))
-        yield from write_and_wait(run, Kind.VNET, network, put, doing)
 
 
 def _read_dependents(

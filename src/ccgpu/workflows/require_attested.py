@@ -34,7 +34,7 @@ def require_attested(run: Run, names: Names, target: GuestTarget) -> Attestation
         StateUnusable: The record is damaged.
     """
     name = names.deployment
-    record = accepted_record(run.cloud, name, target.vm_id)
+    record = accepted_record(run.cloud, names, target.vm_id)
     if record is None:
         raise EvidenceRejected(
             f"{name} is not attested, or its verdict does not count any more",

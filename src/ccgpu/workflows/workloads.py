@@ -19,6 +19,7 @@ from ccgpu.guest.workload_requests import ListWorkloads, StatusOfWorkload, StopW
 from ccgpu.scheduling.deadline import Deadline
 from ccgpu.store.workload_records import WorkloadRecords
 from ccgpu.workflows.guest_task import GuestTask
+from ccgpu.workflows.record_names import record_name
 from ccgpu.workflows.run.following import Line, LogFollower
 from ccgpu.workflows.run.guest_calls import WorkloadGuest
 
@@ -29,10 +30,14 @@ _LOG = "/run/ccgpu/workloads.log"
 
 @dataclass(frozen=True, slots=True)
 class WorkloadsOfVm:
-    """The workloads of one deployment's VM, over a channel that is connected."""
+    """The workloads of one deployment's VM, over a channel that is connected.
+
+    recorded: The name of this machine's records of the deployment.
+    """
 
     cloud: AzureContext
     name: str
+    recorded: str
     guest: WorkloadGuest
 
     def list_all(self) -> tuple[ListedWorkload, ...]:
@@ -62,7 +67,7 @@ class WorkloadsOfVm:
                 raise self._no_such(workload) from err
             raise
         WorkloadRecords(self.cloud.journals.folder).forget(
-            self.cloud.subscription, self.name, workload
+            self.cloud.subscription, self.recorded, workload
         )
         return stopped
 
@@ -110,7 +115,7 @@ class WorkloadsOfVm:
 
     def _records(self) -> Mapping[str, WorkloadRecord]:
         records = WorkloadRecords(self.cloud.journals.folder)
-        return records.find(self.cloud.subscription, self.name)
+        return records.find(self.cloud.subscription, self.recorded)
 
     def _no_such(self, workload: str) -> NotFound:
         record = self._records().get(workload)
@@ -129,13 +134,20 @@ class WorkloadsOfVm:
 
 
 def workloads_of(
-    cloud: AzureContext, name: str, channel: Channel, timeout: float | None = None
+    cloud: AzureContext,
+    name: str,
+    group: str | None,
+    channel: Channel,
+    timeout: float | None = None,
 ) -> WorkloadsOfVm:
-    """The workloads of a deployment's VM, whose channel is connected. timeout: seconds for all."""
+    """The workloads of a deployment's VM, whose channel is connected.
+
+    group: the deployment's; None: that of its journal. timeout: seconds for all.
+    """
     clock = cloud.scheduler.clock
     deadline = Deadline.after(clock, TIMEOUT if timeout is None else timeout)
     task = GuestTask(name, cloud.scheduler, deadline)
-    return WorkloadsOfVm(cloud, name, WorkloadGuest(task, channel))
+    return WorkloadsOfVm(cloud, name, record_name(cloud, name, group), WorkloadGuest(task, channel))
 
 
 def _read_event(line: str) -> dict[str, object]:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from support.faults import NthRequest, request_to
+
 _OPTIONS = "--region eastus2 --ssh-from 203.0.113.7/32"
 
 
@@ -63,3 +65,16 @@ def test_a_terminal_shows_a_line_for_each_group(both):
         ["group", "ccgpu-one", "7", "of", "7", "deleted"],
         ["group", "ccgpu-two", "7", "of", "7", "deleted"],
     ]
+
+
+def test_an_interrupt_answers_with_those_that_are_deleted_and_names_the_others(both):
+    assert both("delete one --yes").code == 0
+    both.arm.faults.append(NthRequest(0, request_to("DELETE", "/two-nsg"), KeyboardInterrupt()))
+    done = both("delete one two --yes -o json")
+    assert done.code == 130
+    assert [one["name"] for one in json.loads(done.out)["deployments"]] == ["one"]
+    error = json.loads(done.err.splitlines()[-1])
+    assert error["exit_code"] == 130
+    told = "interrupted: one is deleted; two is perhaps not completely deleted"
+    assert (error["message"], error["hint"]) == (told, "`ccgpu delete two` continues")
+    assert error["resources"]

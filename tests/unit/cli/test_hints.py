@@ -147,3 +147,39 @@ def test_a_completed_command_does_not_write_again_what_it_has_written(written):
     argv = shlex.split(f"verify e.json {written} --at bundle")
     made = _hint("give it: `--nonce 5f`", *argv)
     assert made == "give it: `ccgpu verify e.json --at bundle --nonce 5f`"
+
+
+@pytest.mark.parametrize(
+    ("argv", "text", "made"),
+    [
+        ("delete c c d", "`--yes`", "ccgpu delete c d --yes"),
+        ("delete c -g c c -o json", "`--yes`", "ccgpu delete c -g c -o json --yes"),
+        ("delete delete delete", "`--yes`", "ccgpu delete delete --yes"),
+        ("exec demo -y -- demo demo", "`--replace`", "--replace"),
+        ("create demo --ssh-key no.pub", "`--ssh-key FILE`", "ccgpu create demo --ssh-key FILE"),
+        (
+            "create demo -g=no --yes",
+            "`--resource-group G`",
+            "ccgpu create demo --yes --resource-group G",
+        ),
+        ("list --subscription=no", "`--subscription ID`", "ccgpu list --subscription ID"),
+        ("show demo -gno", "`--resource-group G`", "ccgpu show demo --resource-group G"),
+        ("create demo --replace", "`--replace`", "ccgpu create demo --replace"),
+        ("create d --region a", "`--region R`", "ccgpu create d --region a --region R"),
+    ],
+)
+def test_a_hint_repeats_nothing_that_it_replaces_and_no_name_twice(argv, text, made):
+    assert _hint(text, *shlex.split(argv)) == f"`{made}`"
+
+
+@pytest.mark.parametrize(
+    ("argv", "text", "made"),
+    [
+        ("attest demo", "`ccgpu doctor NAME`", "ccgpu doctor demo"),
+        ("ps demo -g g", "`ccgpu exec NAME -- true`", "ccgpu exec demo --resource-group g -- true"),
+        ("attest --host u@h", "`ccgpu doctor NAME`", "ccgpu doctor NAME"),
+        ("create demo", "`ccgpu create demo --tag NAME=x`", "ccgpu create demo --tag NAME=x"),
+    ],
+)
+def test_a_placeholder_becomes_the_deployment_of_the_command_line(argv, text, made):
+    assert _hint(text, *shlex.split(argv)) == f"`{made}`"

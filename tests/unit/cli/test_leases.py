@@ -70,6 +70,7 @@ def test_gc_prints_its_json_document(shell, prepared, other, yes):
         "created": "2026-01-01T00:00:04Z",
         "action": "removed" if yes else "would-remove",
         "reason": None,
+        "hint": None,
     }
     assert bool(_ids(shell)) is not yes
 
@@ -83,11 +84,12 @@ def test_gc_prints_a_failure_after_its_result(shell, prepared, other):
     done = other("gc --yes -o json")
     assert done.code == 4
     assert [one["action"] for one in done.document["deployments"]] == ["failed"]
+    assert "grant the action" in done.document["deployments"][0]["hint"]
     assert done.error["code"] == "RemovalDenied"
     assert {one["id"] for one in done.error["resources"]} == set(_ids(shell))
     text = other("gc --yes")
     assert "demo in ccgpu-demo: " in text.out
-    assert "hint: `ccgpu gc --yes` tries again" in text.err
+    assert "; then `ccgpu gc --yes` tries again" in text.err
 
 
 @pytest.mark.parametrize(

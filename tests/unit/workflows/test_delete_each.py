@@ -1,6 +1,7 @@
 """Several deployments are deleted at the same time, and one that stays does not stop the others."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -130,6 +131,17 @@ def test_one_that_is_deleted_without_a_right_is_not_said_to_be_left(three: Machi
     assert done.failure.hint == "`ccgpu delete two` tries again"
 
 
+def test_what_is_to_be_done_about_the_causes_stays_in_the_hint(three: Machine) -> None:
+    locked, ask = error(409, "ScopeLocked"), "a lock on the resource or its group prevents this"
+    three.arm.faults += [_refusing("one", locked), _refusing("two", locked)]
+    failure = deleted(three, *NAMES).failure
+    assert failure is not None
+    assert failure.hint == f"{ask}; ask its owner; then `ccgpu delete one two` tries again"
+    failure = deleted(three, "one").failure
+    assert failure is not None
+    assert failure.hint == f"{ask}; ask its owner; then `ccgpu delete one` tries again"
+
+
 def test_nothing_is_deleted_if_one_of_them_cannot_be_read(three: Machine) -> None:
     def unreadable(request: Request) -> Response | None:
         if request.method == "GET" and request.path.lower().endswith("/virtualmachines/two"):
@@ -158,14 +170,58 @@ def test_nothing_is_deleted_without_the_one_approval(three: Machine) -> None:
     assert {one.casefold() for one in ids} == {one.casefold() for one in three.ids()}
 
 
+def _interrupted(
+    machine: Machine, approve: Callable[[list[ResourceId]], None] = lambda _: None
+) -> tuple[list[str], CcgpuError]:
+    """The deployments that an interrupted delete calls deleted in its answer, and its error."""
+    done = delete_each(machine.cloud, NAMES, approve=approve)
+    assert isinstance(done.failure, Interrupted)
+    return [one.name for one in done.done], done.failure
+
+
 @pytest.mark.parametrize("n", [0, 4])
 def test_an_interrupt_names_what_may_be_left_of_each_and_frees_their_locks(
     three: Machine, n: int
 ) -> None:
     three.arm.faults.append(NthRequest(n, request_to("DELETE", "/"), KeyboardInterrupt()))
-    with pytest.raises(Interrupted, match="one, three, two are not completely") as caught:
-        deleted(three, *NAMES)
-    assert {one.id for one in caught.value.resources} >= three.ids()
+    done, failure = _interrupted(three)
+    told = "interrupted: one, three, two are perhaps not completely deleted"
+    assert (done, str(failure)) == ([], told)
+    assert failure.hint == "`ccgpu delete one three two` continues"
+    assert {one.id for one in failure.resources} >= three.ids()
     three.arm.faults.clear()
     assert deleted(three, *NAMES).failure is None
     assert three.ids() == set()
+
+
+def test_an_interrupt_names_what_is_deleted_and_what_stays(three: Machine) -> None:
+    deleted(three, "three")
+    interrupt = NthRequest(0, _deletes_group("two"), KeyboardInterrupt())
+    three.arm.faults += [_refusing("one", FORBIDDEN), interrupt]
+    done, failure = _interrupted(three)
+    assert done == ["three"]
+    assert str(failure) == (
+        "interrupted: three is deleted; one is not completely deleted; "
+        "two is perhaps not completely deleted"
+    )
+    assert failure.hint == "`ccgpu delete one two` continues"
+    assert {one.id.split("/")[4] for one in failure.resources} == {"ccgpu-one", "ccgpu-two"}
+
+
+def test_an_interrupt_names_what_was_not_begun(three: Machine) -> None:
+    def slow_then_interrupted(_: list[ResourceId]) -> None:
+        busy = NthRequest(0, request_to("GET", "/virtualMachines/two"), error(503, "Busy"))
+        three.arm.faults += [busy, NthRequest(1, request_to("DELETE", "/"), KeyboardInterrupt())]
+
+    done, failure = _interrupted(three, slow_then_interrupted)
+    assert done == []
+    assert str(failure) == (
+        "interrupted: one, three are perhaps not completely deleted; "
+        "two is not deleted: that was not begun"
+    )
+    states = {one.id.split("/")[4]: one.state for one in failure.resources}
+    assert states == {"ccgpu-one": "unknown", "ccgpu-three": "unknown", "ccgpu-two": "exists"}
+
+
+def _deletes_group(name: str) -> Callable[[Request], bool]:
+    return lambda request: request.method == "DELETE" and request.path.endswith(f"/ccgpu-{name}")

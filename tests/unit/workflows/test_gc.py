@@ -218,6 +218,8 @@ def test_what_became_of_deployments_is_told_even_if_images_cannot_be_listed(
     assert actions(found) == [("demo", "expired", "failed")]
     assert isinstance(found.failure, LeftBehind)
     assert "BadList" in str(found.failure)
+    assert str(found.failure.hint).startswith("grant the action that the message names")
+    assert str(found.failure.hint).endswith("; then `ccgpu gc --yes` tries again")
     assert {one.id for one in found.failure.resources} == machine.ids()
 
 
@@ -229,6 +231,7 @@ def test_an_unreadable_deployment_is_a_failure(machine: Machine) -> None:
     found = collect(other_machine(machine))
     assert actions(found) == [("demo", None, "failed")]
     assert isinstance(found.failure, LeftBehind)
+    assert "grant the action" in str(found.failure.hint)
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 

@@ -177,6 +177,7 @@ def gc() -> dict[str, Any]:
         "action": choice(get_args(CollectedAction)),
         "resources": listing(ARM_ID),
         "reason": described(nullable(TEXT), "Why it was skipped, or failed."),
+        "hint": described(nullable(TEXT), "What to do about that; null: nothing is known."),
     }
     return document(
         "ccgpu.gc/1",

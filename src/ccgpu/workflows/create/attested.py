@@ -47,8 +47,8 @@ def attest_created(context: CreateContext) -> CreateContext:
         return context.left_open()
     run, names = context.run, context.request.names
     vm_id = (vm.get("properties") or {}).get("vmId")
-    means = held_to_its_image(run.cloud, names.deployment, vm, means)
-    known = current_attestation(run.cloud, names.deployment, vm_id)
+    means = held_to_its_image(run.cloud, names, vm, means)
+    known = current_attestation(run.cloud, names, vm_id)
     same = known is not None and known.verdict == "accepted" and known.policy == means.policy_name
     if same and means.pins is None:  # golden values that are given are compared anew
         return context

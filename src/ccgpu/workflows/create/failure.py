@@ -4,6 +4,7 @@ from typing import NoReturn
 
 from ccgpu.azure.run import Run
 from ccgpu.domain.action import Action
+from ccgpu.domain.advice import own_hint, then_try_again
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.plan import Plan
@@ -48,7 +49,7 @@ def rollback_and_raise(
         raise left_behind_error(
             f"{err}\nand some of the created resources could not be deleted",
             (err, *errors),
-            hint=f"`ccgpu delete {name}` tries again",
+            hint=then_try_again([own_hint(errors[0])], f"`ccgpu delete {name}` tries again"),
         ) from err
     raise err
 

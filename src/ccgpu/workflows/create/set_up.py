@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.resource import kind_of
+from ccgpu.domain.resource import key, kind_of
 from ccgpu.domain.status import State, vm_state
 from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.guest_readiness import look_until_ready
@@ -39,22 +40,24 @@ def set_up(context: CreateContext) -> CreateContext:
     return replace(context, outcome=replace(outcome, snapshot=snapshot))
 
 
-def reopen_set_up(run: Run, deployment: str) -> None:
+def reopen_set_up(run: Run, names: Names) -> None:
     """Journal that a create has to look into the guest again: its boot is about to end."""
-    _change_journal(run, deployment, lambda journal: journal.reopen_stage(STAGE))
+    _change_journal(run, names, lambda journal: journal.reopen_stage(STAGE))
 
 
-def end_set_up(run: Run, deployment: str) -> None:
+def end_set_up(run: Run, names: Names) -> None:
     """Journal that the guest was found ready in its present boot."""
-    _change_journal(run, deployment, lambda journal: journal.end_stage(STAGE))
+    _change_journal(run, names, lambda journal: journal.end_stage(STAGE))
 
 
-def _change_journal(run: Run, deployment: str, change: Callable[[Journal], Journal]) -> None:
+def _change_journal(run: Run, names: Names, change: Callable[[Journal], Journal]) -> None:
     """Change the deployment's journal, if this machine has one of a create that came so far."""
-    cloud = run.cloud
+    cloud, deployment = run.cloud, names.deployment
     if cloud.journals.peek(cloud.subscription, deployment) is None:
         return
     with lock_journal(run, deployment) as file:
         journal = file.read()
-        if journal is not None and journal.stages:
+        if journal is None or key(journal.group) not in ("", key(names.group)):
+            return
+        if journal.stages:
             file.write(change(journal))

@@ -15,14 +15,14 @@ from ccgpu.attest.reported_vm import reported_vm
 from ccgpu.attest.tokens import issuers, jws
 from ccgpu.attest.tokens.jws import Jws
 from ccgpu.azure.context import AzureContext
+from ccgpu.domain.desired import Names
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.release_claims import TokenKind, expected_claims
-from ccgpu.domain.resource import Body, location
+from ccgpu.domain.resource import Body, ResourceId, group_of, location
 from ccgpu.domain.vm_view import properties
 from ccgpu.errors import EvidenceRejected, InvalidFile, Problem, UsageProblem
 from ccgpu.store import evidence as files
-from ccgpu.store.attestations import Attestations
-from ccgpu.workflows.attestation_records import accepted_record
+from ccgpu.workflows.attestation_records import accepted_record, bundle_of
 from ccgpu.workflows.verify import VerifyRequest, verify
 
 
@@ -58,14 +58,15 @@ def claims_of_deployment(
         EvidenceRejected: it is not attested, or its verdict does not count any more.
         UsageProblem: its region has no provider that we know.
     """
-    record = accepted_record(cloud, name, properties(vm).get("vmId"))
+    names = Names(cloud.subscription, group_of(ResourceId(vm["id"])), name)
+    record = accepted_record(cloud, names, properties(vm).get("vmId"))
     if record is None:
         raise EvidenceRejected(
             f"{name} is not attested, or its verdict does not count any more: nothing is known "
             "that a release policy could ask for",
             hint=f"`ccgpu attest {name}`",
         )
-    path = Attestations(cloud.journals.folder).bundle(cloud.subscription, name)
+    path = bundle_of(cloud, names)
     authority = _authority(wanted, location(vm["location"]))
     origin = f"expected of {name}, by its evidence of {record.at}"
     return _expected(files.read_evidence(path), wanted.kind, authority, origin)

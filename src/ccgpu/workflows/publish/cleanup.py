@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from ccgpu.azure.long_running import run_task, send_with_retry
 from ccgpu.azure.run import Run
+from ccgpu.domain.advice import own_hint, then_try_again
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.publication_state import VersionFinding, judge_version
 from ccgpu.domain.resource import Body, ResourceId, key
@@ -51,7 +52,10 @@ def clean_up_and_raise(context: PublishContext, cause: BaseException) -> NoRetur
         raise cause
     if errors:
         raise left_behind_error(
-            f"{cause}\nand {what}: {errors[0]}", (cause, *errors), hint=_HINT, resources=left
+            f"{cause}\nand {what}: {errors[0]}",
+            (cause, *errors),
+            hint=then_try_again([own_hint(errors[0])], _HINT),
+            resources=left,
         ) from cause
     if kept:
         cause.hint = cause.hint or _HINT

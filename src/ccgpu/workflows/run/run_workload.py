@@ -24,6 +24,7 @@ from ccgpu.workflows.attest import AttestMeans
 from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.proven import ProvenGuest
+from ccgpu.workflows.record_names import record_name_of
 from ccgpu.workflows.release import proven_guest
 from ccgpu.workflows.run.following import LogFollower
 from ccgpu.workflows.run.guest_calls import WorkloadGuest
@@ -149,7 +150,7 @@ class _RunUnderWay:
     def _recorded(self) -> WorkloadRecord | None:
         cloud = self._run.cloud
         records = WorkloadRecords(cloud.journals.folder)
-        found = records.find(cloud.subscription, self._names.deployment)
+        found = records.find(cloud.subscription, record_name_of(cloud, self._names))
         return found.get(self._plan.name)
 
     def _record(
@@ -167,7 +168,7 @@ class _RunUnderWay:
         )
         cloud = self._run.cloud
         records = WorkloadRecords(cloud.journals.folder)
-        records.record(cloud.subscription, self._names.deployment, record)
+        records.record(cloud.subscription, record_name_of(cloud, self._names), record)
 
     def _check_server(self, guest: WorkloadGuest) -> None:
         plan = self._plan

@@ -1,0 +1,22 @@
+"""An error that sums up others keeps what is to be done about them."""
+
+from ccgpu.domain.advice import Cause, own_hint, sum_up, then_try_again
+from ccgpu.errors import AzureRefused, AzureUnavailable
+
+
+def test_a_hint_that_only_says_to_try_again_is_left_out() -> None:
+    assert own_hint(AzureUnavailable("gone", code="Busy")) is None
+    assert own_hint(AzureRefused("no", code="ScopeLocked", hint="ask")) == "ask"
+    assert then_try_again([None], "again") == "again"
+
+
+def test_one_hint_is_said_once_and_hints_that_differ_stand_beside_their_causes() -> None:
+    locked, denied, busy = (
+        Cause("a", "locked", "ask"),
+        Cause("b", "denied", "grant"),
+        Cause("c", "busy"),
+    )
+    same = [locked, Cause("d", "locked", "ask"), busy]
+    assert sum_up(same, "again") == (["  a: locked", "  d: locked", "  c: busy"], "ask; then again")
+    lines = ["  a: locked; ask", "  b: denied; grant", "  c: busy"]
+    assert sum_up([locked, denied, busy], "again") == (lines, "again")
