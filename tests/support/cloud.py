@@ -23,6 +23,7 @@ from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.workflows import delete as deleting
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome
 from ccgpu.workflows.create.stages import create
+from ccgpu.workflows.deletion import DeleteOutcome
 from support.first_creates import first_create
 
 # A public key whose private half nobody kept.
@@ -110,7 +111,7 @@ class Machine:
         outcome: CreateOutcome = first_create(self, f"{wanted!r} {sorted(changes.items())}", act)
         return outcome
 
-    def delete(self, name: str = "demo", **changes: Any) -> deleting.DeleteOutcome:
+    def delete(self, name: str = "demo", **changes: Any) -> DeleteOutcome:
         """`ccgpu delete`."""
         return deleting.delete(self.cloud, name, listen=self.events.append, **changes)
 
