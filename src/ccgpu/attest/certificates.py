@@ -3,7 +3,6 @@
 Data around the certificates is refused: parsers that skip unknown data could disagree on the chain.
 """
 
-import base64
 import hashlib
 import re
 import warnings
@@ -19,10 +18,14 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.roots import Anchor
+from ccgpu.domain import canonical_base64
 
-_PEM_BLOCK = re.compile(
-    rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]{1,65536})"
-    rb"-----END CERTIFICATE-----[\r\n]*"
+# RFC 7468, §2: nothing stands between the lines but base64, and nothing between two blocks.
+_CERTIFICATE, _REVOCATION_LIST = (
+    re.compile(
+        rb"-----BEGIN %b-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END %b-----[\r\n]*" % (label, label)
+    )
+    for label in (b"CERTIFICATE", b"X509 CRL")
 )
 _PEM_START = b"-----BEGIN "
 _CACHE_SIZE = 128  # certificates: the same authorities come with every manifest and machine
@@ -62,17 +65,25 @@ def split_ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
     """The DER bytes of each certificate of a PEM bundle, or `Malformed`."""
     if len(pem) > limit * 2 * _SIZE_LIMIT:
         raise Malformed(rule, f"at most {limit} certificates", f"{len(pem)} bytes")
-    text, ders = pem.strip(b"\r\n"), []
-    at = 0
-    while at < len(text):
-        block = _PEM_BLOCK.match(text, at)
-        if block is None:
-            raise Malformed(rule, "PEM certificates and nothing else", f"other data at byte {at}")
-        ders.append(_decode_base64(block[1], rule))
-        at = block.end()
+    ders = _decode_blocks(pem, _CERTIFICATE, rule, "PEM certificates and nothing else")
     if not 1 <= len(ders) <= limit:
         raise Malformed(rule, f"1 to {limit} certificates", len(ders))
+    if (longest := max(map(len, ders))) > _SIZE_LIMIT:
+        raise Malformed(rule, f"a certificate of at most {_SIZE_LIMIT} bytes", f"{longest} bytes")
     return tuple(ders)
+
+
+def read_der_of_list(data: bytes, rule: Rule) -> bytes:
+    """The DER bytes of the one revocation list in `data` (DER or PEM), not parsed; or `Malformed`.
+
+    The caller limits their number.
+    """
+    if not data.lstrip().startswith(_PEM_START):
+        return data
+    ders = _decode_blocks(data, _REVOCATION_LIST, rule, "a revocation list in PEM, nothing else")
+    if len(ders) != 1:
+        raise Malformed(rule, "one revocation list", len(ders))
+    return ders[0]
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
@@ -140,16 +151,18 @@ def _parse_all(data: bytes) -> x509.Certificate:
     return certificate
 
 
-def _decode_base64(text: bytes, rule: Rule) -> bytes:
-    joined = text.replace(b"\r", b"").replace(b"\n", b"")
-    try:
-        decoded = base64.b64decode(joined, validate=True)
-    except ValueError as error:
-        raise Malformed(rule, "base64", str(error)) from error
-    if base64.b64encode(decoded) != joined:
-        raise Malformed(rule, "base64 (RFC 4648, 3.5)", "bits after the last byte")
-    if len(decoded) > _SIZE_LIMIT:
-        raise Malformed(
-            rule, f"a certificate of at most {_SIZE_LIMIT} bytes", f"{len(decoded)} bytes"
-        )
-    return decoded
+def _decode_blocks(
+    pem: bytes, block: re.Pattern[bytes], rule: Rule, expected: str
+) -> tuple[bytes, ...]:
+    """The bytes of each PEM block; `Malformed` if there is anything else."""
+    text, decoded, at = pem.strip(b"\r\n"), [], 0
+    while at < len(text):
+        match = block.match(text, at)
+        if match is None:
+            raise Malformed(rule, expected, f"other data at byte {at}")
+        try:
+            decoded.append(canonical_base64.decode(match[1].translate(None, b"\r\n")))
+        except ValueError as error:
+            raise Malformed(rule, "base64", f"it {error}") from error
+        at = match.end()
+    return tuple(decoded)

@@ -24,7 +24,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from ccgpu.domain import evidence
+from ccgpu.domain import canonical_base64, evidence
 from ccgpu.domain.evidence import Evidence
 
 SCHEMA = "ccgpu.bundle/1"
@@ -38,13 +38,7 @@ def _from_base64(value: object) -> object:
     """The bytes of a text; pydantic refuses other types."""
     if not isinstance(value, str):
         return value
-    try:
-        data = base64.b64decode(value, validate=True)
-    except ValueError as err:
-        raise ValueError(f"is not base64: {err}") from err
-    if base64.b64encode(data).decode() != value:  # RFC 4648, §3.5: the bits of the padding are zero
-        raise ValueError("is base64 in another than its one spelling (RFC 4648, §3.5)")
-    return data
+    return canonical_base64.decode(value)
 
 
 def _from_hex(value: object) -> object:

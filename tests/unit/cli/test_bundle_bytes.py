@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from support.other_spelling import respelled
 from support.saved_bundles import NOTES, is_hex, saved_bundle
 from support.slow import EVERY_CASE, mostly_slow
 
@@ -15,7 +16,6 @@ _QUICK, _ALL = 1597, 1 if EVERY_CASE else 797
 _PARTS = 60 if EVERY_CASE else 1
 _LONG = 10_000  # bytes: of a manifest, whose signature covers all but XML's white space
 _FEW = 11
-_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # RFC 4648, §4
 
 
 def _fields():
@@ -106,10 +106,8 @@ def _spellings(path, text):
     if is_hex(path):
         return [text.upper(), f"{text[:2]} {text[2:]}"]
     found = [f"{text[:4]}\n{text[4:]}", f"{text} ", text.rstrip("=")]
-    bare = text.rstrip("=")
-    if bare != text:
-        last = _BASE64[_BASE64.index(bare[-1]) | 1]
-        found.append(bare[:-1] + last + "=" * (len(text) - len(bare)))
+    if text.endswith("="):
+        found.append(respelled(text))
     return found if text else []
 
 

@@ -4,7 +4,6 @@ The signature is removed from the document, and the rest is returned in canonica
 are all that a caller gets, so that nothing unsigned can be read.
 """
 
-import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from ccgpu.attest.check import Checks, Malformed, Rule
 from ccgpu.attest.gpu import rim_xml, signatures
 from ccgpu.attest.gpu.rim_xml import Element
+from ccgpu.domain import canonical_base64
 
 _DSIG = "W3C XML Signature 1.1"
 _ALGORITHMS = f"{_DSIG}, 6; RFC 6931, 2; NVIDIA's manifests"
@@ -154,9 +154,9 @@ def _decode_base64(element: Element, size: int | None, rule: Rule) -> bytes:
     _parts(element, (), rule)
     text = (element.text or "").translate(_WHITESPACE)
     try:
-        decoded = base64.b64decode(text, validate=True)
+        decoded = canonical_base64.decode(text)
     except ValueError as error:
-        raise Malformed(rule, "base64", text[:40]) from error
+        raise Malformed(rule, "base64", f"it {error}") from error
     if size is not None and len(decoded) != size:
         raise Malformed(rule, f"{size} bytes", f"{len(decoded)} bytes")
     return decoded

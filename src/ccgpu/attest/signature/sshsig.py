@@ -4,12 +4,12 @@ A parsed signature is believed only after `ssh_keys.verifies` has checked it wit
 key that is, its fingerprint says.
 """
 
-import base64
 import hashlib
 from dataclasses import dataclass
 
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.signature.wire import SshReader, ssh_string
+from ccgpu.domain import canonical_base64
 
 FORMAT = Rule(
     "bundle.signature.format",
@@ -59,7 +59,7 @@ def _unarmor(raw: bytes) -> bytes:
     text = raw.strip()
     if not (text.startswith(BEGIN) and text.endswith(_END)):
         raise ValueError("no text between the lines of an SSH SIGNATURE")
-    return base64.b64decode(b"".join(text[len(BEGIN) : -len(_END)].split()), validate=True)
+    return canonical_base64.decode(b"".join(text[len(BEGIN) : -len(_END)].split()))
 
 
 def _parse_blob(blob: bytes) -> SshSignature:

@@ -3,7 +3,6 @@
 It says who made or checked the file. It says nothing of the machine: only evidence does.
 """
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from ccgpu.attest.check import Checks, Malformed, Rule, format_value
 from ccgpu.attest.signature import ssh_keys, sshsig
 from ccgpu.attest.signature.sshsig import FORMAT, SshSignature
-from ccgpu.domain import hostkey
+from ccgpu.domain import canonical_base64, hostkey
 from ccgpu.domain.signers import NAMESPACE, PublicKeySigner, SignedFile, Signer, SshSigner
 
 ABSENT = Rule(
@@ -135,7 +134,7 @@ def _is_signed_by(spki: bytes, value: bytes, data: bytes) -> bool:
 
 def _decode(raw: bytes) -> bytes:
     try:
-        value = base64.b64decode(raw.strip(), validate=True)
+        value = canonical_base64.decode(raw.strip())
     except ValueError as err:
         raise Malformed(FORMAT, _BARE, str(err)) from err
     if not value:

@@ -31,7 +31,6 @@ AUTHORITIES_NOT_REVOKED = Rule("snp.crl.authorities", "neither ARK nor ASK is re
 VEK_NOT_REVOKED = Rule("snp.crl.vek", "the certificate of the key is not revoked", _X509)
 
 _SIZE_LIMIT = 1024 * 1024
-_PEM_START = b"-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +101,13 @@ def parse(data: bytes) -> AmdRevocationList:
     """Parse a revocation list (DER or PEM, at most 1 MiB), or raise `Malformed`."""
     if len(data) > _SIZE_LIMIT:
         raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
-    return certificates.parse_without_warnings(_parse, data, READABLE)
+    der = certificates.read_der_of_list(data, READABLE)
+    return certificates.parse_without_warnings(_parse, der, READABLE)
 
 
 def _parse(data: bytes) -> AmdRevocationList:
-    pem = data.lstrip().startswith(_PEM_START)
-    crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
-    if not pem:
-        certificates.require_whole_bytes(crl.signature, data)
+    crl = x509.load_der_x509_crl(data)
+    certificates.require_whole_bytes(crl.signature, data)
     entries = list(crl)
     return AmdRevocationList(
         issuer=crl.issuer.rfc4514_string(),

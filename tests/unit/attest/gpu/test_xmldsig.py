@@ -8,6 +8,7 @@ import pytest
 
 from ccgpu.fakeguest.evidence import nvidia_pki, rim
 from support.evidence_rim import driver_rim, golden_value, pinned_root, verify_rim
+from support.other_spelling import respelled
 from support.tampering import new_rim_chain
 
 CHAIN = new_rim_chain()
@@ -126,6 +127,18 @@ def test_a_signature_of_other_parts_is_refused(old, new):
 )
 def test_keys_that_are_not_certificates_are_refused(old, new):
     assert refused(around(old, new)) == {"rim.signature.certificates"}
+
+
+def test_a_certificate_in_another_spelling_is_refused():
+    """Nothing signs what the signature names its key by, so it must not have two spellings."""
+    good, padded = b"", list[str]()
+    while not padded:  # only padded base64 has unused bits
+        chain = new_rim_chain()
+        good = rim.sign_document(BODY, chain.key, chain.ders)
+        padded = re.findall(r"(\S+=)\s*</ds:X509Certificate>", good.decode())
+    for last in padded:
+        xml = good.replace(last.encode(), respelled(last).encode())
+        assert refused(xml) == {"rim.signature.certificates"}
 
 
 @pytest.mark.parametrize("count", [0, 9])

@@ -17,6 +17,7 @@ from ccgpu.attest.signature import sshsig
 from ccgpu.attest.signature.verify import verify
 from ccgpu.attest.signature.wire import SshReader, ssh_string
 from ccgpu.domain.signers import PublicKeySigner, SignedFile, SshSigner
+from support.other_spelling import respelled
 from support.signing import SK_ECDSA, SK_ED25519, SecurityKey, armored
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
@@ -80,6 +81,20 @@ def test_without_a_signature_there_is_none():
 )
 def test_what_is_no_signature_is_refused(signature):
     assert _refusals(signature) == ["format"]
+
+
+def test_a_signature_in_another_spelling_is_refused():
+    *lines, last, end = GOOD.decode().splitlines()
+    if not last.endswith("="):  # of this key's signature: as long each time
+        pytest.fail("without padding there are no unused bits")
+    assert _refusals("\n".join([*lines, respelled(last), end]).encode()) == ["format"]
+    key = ec.generate_private_key(ec.SECP256R1())
+    bare = ""
+    while not bare.endswith("="):
+        bare = base64.b64encode(key.sign(DATA, ec.ECDSA(hashes.SHA256()))).decode()
+    signer = PublicKeySigner(_spki(key))
+    assert _refusals(bare.encode(), signer) == []
+    assert _refusals(respelled(bare).encode(), signer) == ["format"]
 
 
 @given(st.binary(max_size=200))

@@ -18,6 +18,7 @@ from ccgpu.fakeguest.evidence import pki
 from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL
 from ccgpu.fakeguest.evidence.pki import X509Extension
 from support.evidence_amd import AT, pinned_roots
+from support.other_spelling import respelled
 
 _CRITICAL = X509Extension("2.5.29.27", pki.integer(1), critical=True)  # "this is only a difference"
 _NUMBER = X509Extension("2.5.29.20", pki.integer(7))
@@ -42,6 +43,33 @@ def test_a_current_crl_without_our_certificates_passes(machine, judge):
 def test_a_crl_may_be_pem(machine):
     crl = pki.pem(machine.amd.crl().signed_by(machine.amd.ark_key), "X509 CRL")
     assert not replace(machine.evidence(), crl=crl).refusals()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pem: pem + b"x",
+        lambda pem: b"a list:\n" + pem,
+        lambda pem: pem + pem,
+        lambda pem: pem.replace(b"X509 CRL", b"CERTIFICATE"),
+        lambda pem: pem.replace(b"\n", b" \n", 2),
+    ],
+)
+def test_a_list_in_pem_stands_alone(machine, change):
+    pem = pki.pem(machine.amd.crl().signed_by(machine.amd.ark_key), "X509 CRL")
+    assert "snp.crl" in replace(machine.evidence(), crl=change(pem)).refusals()
+
+
+def test_a_list_in_another_spelling_is_refused(machine):
+    der = machine.amd.crl().signed_by(machine.amd.ark_key)
+    serial = 0
+    while len(der) % 3 == 0:  # only padded base64 has unused bits
+        serial += 0xBAD
+        der = machine.amd.crl(*range(0xBAD, serial)).signed_by(machine.amd.ark_key)
+    pem = pki.pem(der, "X509 CRL")
+    last = pem.splitlines()[-2]
+    changed = pem.replace(last, respelled(last.decode()).encode())
+    assert "snp.crl" in replace(machine.evidence(), crl=changed).refusals()
 
 
 @pytest.mark.parametrize("serial", [ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL])
