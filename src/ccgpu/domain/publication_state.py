@@ -4,7 +4,7 @@ Nothing is deleted that does not carry the tags of `image publish`, and no versi
 or was before a change of its copies failed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +16,8 @@ from ccgpu.domain.resource import (
     CREATED,
     EXPIRES,
     Body,
+    ResourceId,
+    key,
     kind_of,
     location,
     state_of,
@@ -39,11 +41,11 @@ class VersionFinding(StrEnum):
     OTHER = "other"  # of another image, or not made by `image publish`
 
 
-def judge_version(wanted: Publication, body: Body | None) -> VersionFinding:
-    """What the version is that has the number of `wanted`."""
+def judge_version(wanted: Publication, body: Body | None, *, begun: bool = False) -> VersionFinding:
+    """What the version is that has the number of `wanted`; see `is_half_made`."""
     if body is None:
         return VersionFinding.ABSENT
-    if is_half_made(body):
+    if is_half_made(body, begun=begun):
         return VersionFinding.HALF_MADE
     if not wanted.matches(body):
         return VersionFinding.OTHER
@@ -53,10 +55,20 @@ def judge_version(wanted: Publication, body: Body | None) -> VersionFinding:
     return VersionFinding.PUBLISHED if done else VersionFinding.IN_MOTION
 
 
-def is_half_made(body: Body) -> bool:
-    """Whether `image publish` began a version that Azure has given up before it was complete."""
-    failed = state_of(body) in _FAILED
-    return failed and is_of_an_image(body) and COMPLETE_TAG not in tags_of(body)
+def is_half_made(body: Body, *, begun: bool = False) -> bool:
+    """Whether `image publish` began a version that Azure has given up before it was complete.
+
+    A version with a complete copy may have been complete, until a change by others failed: only
+    their tags are not told. It is half-made if this machine's journal says that it is `begun`.
+
+    Args:
+        body: The version, with the state of its copies.
+        begun: Whether `image publish` has begun to make it, and has not seen it complete.
+    """
+    failed = state_of(body) in _FAILED and is_of_an_image(body)
+    if not failed or COMPLETE_TAG in tags_of(body):
+        return False
+    return begun or all(copy.state != "Completed" for copy in region_copies(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +116,29 @@ def is_abandoned_disk(body: Body, now: float) -> bool:
     return is_of_an_image(body) and end is not None and now > end + GRACE
 
 
-def is_abandoned_version(body: Body, now: float) -> bool:
-    """Whether a half-made version has outlived its command at `now`, by Azure's time."""
-    begun = parse_moment(tag(body, CREATED))
-    return is_half_made(body) and begun is not None and now > begun + YOUNG
+def is_abandoned_version(body: Body, uploads: Collection[ResourceId], now: float) -> bool:
+    """Whether a half-made version has outlived its command at `now`, by Azure's time.
+
+    A publication removes its upload's disk once the version is complete. So a version is known to
+    be half-made only while the disk is there that it is made of. In doubt it is kept.
+
+    Args:
+        body: The version, with the state of its copies; without it nothing is known.
+        uploads: The `key`s of the disks that publications have left.
+        now: Azure's time.
+    """
+    made = parse_moment(tag(body, CREATED))
+    known = "replicationStatus" in (body.get("properties") or {})
+    if not known or not is_half_made(body) or source_of(body) not in uploads:
+        return False
+    return made is not None and now > made + YOUNG
+
+
+def source_of(body: Body) -> ResourceId | None:
+    """The `key` of the disk that a version was made of, if Azure tells it."""
+    image = ((body.get("properties") or {}).get("storageProfile") or {}).get("osDiskImage") or {}
+    source = (image.get("source") or {}).get("id")
+    return None if source is None else key(str(source))
 
 
 def is_in_motion(body: Body) -> bool:

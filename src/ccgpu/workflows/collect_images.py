@@ -1,7 +1,8 @@
 """What `gc` finds of images that were not published to their end: disks, and half-made versions.
 
 Azure's list only gives ids. Each is read, judged by its own tags, and read again before its DELETE.
-A complete version is never deleted, and no disk of which Azure is making a version.
+A complete version is never deleted, and no disk of which Azure is making a version. While the disk
+is there, a version that Azure has given up is known to be half-made: it goes first.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,14 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Lease
-from ccgpu.domain.publication_state import is_abandoned_disk, is_abandoned_version, is_in_motion
+from ccgpu.domain.publication import is_of_an_image
+from ccgpu.domain.publication_state import (
+    is_abandoned_disk,
+    is_abandoned_version,
+    is_half_made,
+    is_in_motion,
+    source_of,
+)
 from ccgpu.domain.published_image import MANIFEST_TAG
 from ccgpu.domain.resource import (
     CREATED,
@@ -28,7 +36,7 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Leftover
 from ccgpu.scheduling.scheduler import Task, together
-from ccgpu.workflows.discovery.snapshot import read_each_now
+from ccgpu.workflows.discovery.snapshot import Actual, read_each_now
 from ccgpu.workflows.publish.upload import remove_upload_disk
 from ccgpu.workflows.publish.version import remove_half_made
 
@@ -44,16 +52,34 @@ def collect_images(
     """
     ids = yield from _listed_ids(run)
     bodies, unread = yield from read_each_now(run, ids)
-    copied = {tag(body, MANIFEST_TAG) for body in bodies.values() if is_in_motion(body)}
     now = run.server_clock.now()
-    over = [
-        body
-        for body in bodies.values()
-        if is_abandoned_version(body, now)
-        or (is_abandoned_disk(body, now) and tag(body, MANIFEST_TAG) not in copied)
-    ]
-    done = yield from together((_collect(run, body, to_delete, yes=yes) for body in over), _AT_ONCE)
-    return [*done, *_failures(unread.items())]
+    disks = {at: body for at, body in bodies.items() if kind_of(at) is Kind.DISK}
+    versions = {at: body for at, body in bodies.items() if at not in disks}
+    uploads = {at for at, body in disks.items() if is_of_an_image(body)}
+    over = {at: body for at, body in versions.items() if is_abandoned_version(body, uploads, now)}
+    found = yield from _collect_each(run, over, to_delete, yes=yes)
+    gone = {at for at, one in found.items() if one.action != "failed"}
+    copied = {tag(body, MANIFEST_TAG) for body in versions.values() if is_in_motion(body)}
+    # The disk of a half-made version that stays is what tells that it is half-made.
+    stays = [body for at, body in versions.items() if at not in gone and is_half_made(body)]
+    needed = {source_of(body) for body in stays}
+    unused = {
+        at: body
+        for at, body in disks.items()
+        if is_abandoned_disk(body, now)
+        and tag(body, MANIFEST_TAG) not in copied
+        and at not in needed
+    }
+    found |= yield from _collect_each(run, unused, to_delete, yes=yes)
+    return [*found.values(), *_failures(unread.items())]
+
+
+def _collect_each(
+    run: Run, bodies: Actual, to_delete: dict[ResourceId, Kind], *, yes: bool
+) -> Task[dict[ResourceId, Collected]]:
+    """Delete each resource, if that is wanted; what became of it, by `key`."""
+    work = (_collect(run, body, to_delete, yes=yes) for body in bodies.values())
+    return dict(zip(bodies, (yield from together(work, _AT_ONCE)), strict=True))
 
 
 def _listed_ids(run: Run) -> Task[dict[ResourceId, Kind]]:

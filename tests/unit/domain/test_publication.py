@@ -21,6 +21,7 @@ from ccgpu.domain.publication_state import (
     region_copies,
 )
 from ccgpu.domain.published_image import COMPLETE_TAG, MANIFEST_TAG, VHD_TAG
+from ccgpu.domain.resource import key
 from ccgpu.errors import InvalidFile, UsageProblem
 from support.measured_images import Parts
 
@@ -232,22 +233,55 @@ def test_a_disk_is_abandoned_once_its_commands_time_is_over(
     assert is_abandoned_disk(body, now) is abandoned
 
 
+def copied(*states: str, **changes: Any) -> dict[str, Any]:
+    """A version that Azure has given up, with the states of its copies."""
+    body = version("Failed", **changes)
+    summary = [{"region": f"r{n}", "state": state} for n, state in enumerate(states)]
+    status = {"aggregatedState": "Failed", "summary": summary}
+    return {**body, "properties": {**body["properties"], "replicationStatus": status}}
+
+
+def without_source(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "properties": {**body["properties"], "storageProfile": {"osDiskImage": {}}}}
+
+
 @pytest.mark.parametrize(
     ("body", "hours", "abandoned"),
     [
-        (version("Failed"), 4, True),
-        (version("Failed"), 2, False),
-        (version("Failed", tags=ONCE_COMPLETE), 4000, False),
+        (copied("Failed"), 4, True),
+        (copied(), 4, True),
+        (copied("Failed"), 2, False),
+        (copied("Failed", "Completed"), 4000, False),  # it may have been complete
+        (version("Failed"), 4000, False),  # nothing is known of its copies
+        (without_source(copied("Failed")), 4000, False),
+        (copied("Failed", tags=ONCE_COMPLETE), 4000, False),
         (version(), 4000, False),
         (version("Creating"), 4000, False),
-        (version("Failed", tags=dict(WANTED.digests)), 4, False),
+        (copied("Failed", tags=dict(WANTED.digests)), 4, False),
     ],
 )
 def test_only_a_half_made_version_is_abandoned(
     body: dict[str, Any], hours: int, abandoned: bool
 ) -> None:
-    began = AT_END - 4 * 3600
-    assert is_abandoned_version(body, began + hours * 3600) is abandoned
+    now = AT_END - 4 * 3600 + hours * 3600
+    assert is_abandoned_version(body, {key(WANTED.disk_id)}, now) is abandoned
+    assert not is_abandoned_version(body, set(), now), "a publication that ended has no disk"
+
+
+@pytest.mark.parametrize(
+    ("body", "begun", "finding"),
+    [
+        (copied("Completed", "Failed"), False, VersionFinding.CHANGE_FAILED),
+        (copied("Completed", "Failed"), True, VersionFinding.HALF_MADE),
+        (copied("Failed"), False, VersionFinding.HALF_MADE),
+        (copied("Completed", tags=ONCE_COMPLETE), True, VersionFinding.CHANGE_FAILED),
+        (copied("Completed", tags={MANIFEST_TAG: "x", VHD_TAG: "y"}), False, VersionFinding.OTHER),
+    ],
+)
+def test_a_version_with_a_complete_copy_is_half_made_only_by_our_own_word(
+    body: dict[str, Any], begun: bool, finding: VersionFinding
+) -> None:
+    assert judge_version(WANTED, body, begun=begun) is finding
 
 
 def test_what_is_in_motion() -> None:

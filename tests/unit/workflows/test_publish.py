@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ccgpu.azure.long_running import run_task
+from ccgpu.azure.run import Run
 from ccgpu.domain.resource import tags_of
 from ccgpu.errors import (
     AzureRefused,
@@ -20,6 +22,7 @@ from ccgpu.fakearm import Request, Response
 from ccgpu.image.blocks import BytesBlocks
 from ccgpu.image.page_ranges import PageRange, data_ranges, ranges_outside
 from ccgpu.workflows import gc as collecting
+from ccgpu.workflows.publish.version import remove_half_made
 from support import built_folders, faults
 from support.built_folders import (
     API,
@@ -387,3 +390,53 @@ def test_bytes_that_the_vhd_does_not_have_end_the_upload(
     with pytest.raises(AzureRefused, match=f"from byte {hole.offset} it has what the VHD"):
         publish(machine, built)
     assert upload_disks(machine) == []
+
+
+def test_a_change_by_others_that_failed_does_not_make_a_version_half_made(
+    machine: Machine, built: BuiltFolder
+) -> None:
+    made = publish(machine, built)
+    machine.arm.configure({"replication": {"seconds": {"*": 30.0}, "fails": ["westeurope"]}})
+    body = machine.get(VERSION, API)
+    profile = body["properties"]["publishingProfile"]
+    profile["targetRegions"].append({"name": "westeurope", "regionalReplicaCount": 1})
+    storage = body["properties"]["storageProfile"]
+    changed = {"publishingProfile": profile, "storageProfile": storage}
+    machine.put(
+        VERSION, API, {key: body[key] for key in ("location", "tags")} | {"properties": changed}
+    )
+    assert machine.get(VERSION, API)["properties"]["provisioningState"] == "Failed"
+    machine.arm.advance(400 * 24 * 3600)
+    assert collecting.collect(machine.cloud, yes=True).found == ()
+    run = Run.begin(machine.cloud, 600)
+    run_task(run, remove_half_made(run, made.wanted.version_id))
+    assert machine.kinds() == STAYS
+    machine.arm.configure({"replication": {"seconds": {"*": 30.0}, "fails": []}})
+    before = sent_pages(machine)
+    assert publish(machine, built, regions=("westeurope",)).action == "updated"
+    assert sent_pages(machine) == before, "it was made anew"
+    assert machine.get(VERSION, API)["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_gc_removes_a_half_made_version_and_then_its_disk(
+    machine: Machine, built: BuiltFolder
+) -> None:
+    machine.arm.configure({"replication": {"seconds": {"*": 180.0}, "fails": ["eastus2"]}})
+    machine.arm.faults.append(NthRequest(3, request_to("GET", "/versions/1.2.3"), SystemExit()))
+    with pytest.raises(SystemExit):
+        publish(machine, built, timeout=600)
+    machine.arm.faults.clear()
+    machine.arm.advance(2 * 3600)
+    assert collecting.collect(machine.cloud, yes=True).found == (), "the version is young"
+    assert len(upload_disks(machine)) == 1, "it tells that the version is half-made"
+    machine.arm.advance(5 * 3600)
+    locked = NthRequest(
+        0, request_to("DELETE", "/versions/"), faults.error(409, "ScopeLocked"), None
+    )
+    machine.arm.faults.append(locked)
+    assert [one.action for one in collecting.collect(machine.cloud, yes=True).found] == ["failed"]
+    assert len(upload_disks(machine)) == 1
+    machine.arm.faults.clear()
+    done = collecting.collect(machine.cloud, yes=True).found
+    assert [one.action for one in done] == ["removed", "removed"]
+    assert machine.kinds() == ["galleries", "images", "resourceGroups"]

@@ -126,7 +126,9 @@ def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
 def read_now(
     run: Run, ids: Mapping[ResourceId, Kind], known: Snapshot | None = None
 ) -> Task[Actual]:
-    """The GET body of each existing resource, settled or not; a VM with instance view.
+    """The GET body of each existing resource, settled or not.
+
+    A VM has its instance view, an image version the state of its copies.
 
     Ids in `known` are not read again.
     """
@@ -144,7 +146,7 @@ def read_each_now(
 
 
 def _read_once(run: Run, id_: ResourceId, kind: Kind) -> Task[Body | None]:
-    get = partial(run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
+    get = partial(run.cloud.arm.get, kind, id_, view=kind in (Kind.VM, Kind.GALLERY_VERSION))
     return send_with_retry(run, get, f"reading {id_}")
 
 

@@ -65,11 +65,13 @@ def clean_up_and_raise(context: PublishContext, cause: BaseException) -> NoRetur
 
 def _remove(context: PublishContext, run: Run) -> bool:
     """Remove version and disk; returns whether both stay, because Azure is making the version."""
-    finding = judge_version(context.wanted, run_task(run, _read_begun(context, run)))
+    begun = context.version_is_begun
+    body = run_task(run, _read_begun(context, run))
+    finding = judge_version(context.wanted, body, begun=begun)
     if finding is VersionFinding.IN_MOTION:
         return True
     if finding is VersionFinding.HALF_MADE:
-        run_task(run, remove_half_made(run, context.wanted.version_id))
+        run_task(run, remove_half_made(run, context.wanted.version_id, begun=begun))
         context.journal.gone(context.wanted.version_id)
     run_task(run, delete_disk(context, run))
     return False
@@ -78,7 +80,7 @@ def _remove(context: PublishContext, run: Run) -> bool:
 def _read_begun(context: PublishContext, run: Run) -> Task[Body | None]:
     """The version; if its PUT may have been sent just now, one 404 does not say that it is not."""
     id_ = context.wanted.version_id
-    get = partial(run.cloud.arm.get, Kind.GALLERY_VERSION, id_)
+    get = partial(run.cloud.arm.get, Kind.GALLERY_VERSION, id_, view=True)
     begun = key(id_) in {key(one.id) for one in context.journal.journal.records}
     doing, left = f"reading {id_}", _READS_OF_BEGUN if begun else 1
     while True:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ccgpu.azure.run import Run
 from ccgpu.domain.publication import Publication, PublicationStamp
-from ccgpu.domain.resource import ResourceId
+from ccgpu.domain.resource import ResourceId, key
 from ccgpu.store.image_files import DiskFile
 from ccgpu.workflows.journal_writer import JournalWriter
 
@@ -45,3 +45,12 @@ class PublishContext:
     journal: JournalWriter
     disk: DiskFile
     approve: ApproveNew
+
+    @property
+    def version_is_begun(self) -> bool:
+        """Whether the journal says that the version was begun, and was not seen complete.
+
+        Its disk is deleted then; a later change of the version's copies is recorded without it.
+        """
+        recorded = {key(one.id) for one in self.journal.journal.records}
+        return recorded >= {key(self.wanted.version_id), key(self.wanted.disk_id)}

@@ -161,18 +161,19 @@ class _Publishing:
         """Publish the image, or find it published."""
         context, run = self.context, self.context.run
         body = run_task(run, read_version(context))
-        finding = judge_version(context.wanted, body)
+        begun = context.version_is_begun
+        finding = judge_version(context.wanted, body, begun=begun)
         if finding is VersionFinding.IN_MOTION:
             run.tell("note", "an earlier command has begun the version: waiting for it")
             body = self._cleaning_up(lambda: run_task(run, wait_for_version(context)))
-            finding = judge_version(context.wanted, body)
+            finding = judge_version(context.wanted, body, begun=begun)
         self._refuse_other(finding)
         if finding in _ONCE_COMPLETE and body is not None:
             return self._complete(body, again=finding is VersionFinding.CHANGE_FAILED)
         run_task(run, make_gallery(context))
         if finding is VersionFinding.HALF_MADE:
             run.tell("note", "the version of an earlier command was not completed: deleting it")
-            run_task(run, remove_half_made(run, context.wanted.version_id))
+            run_task(run, remove_half_made(run, context.wanted.version_id, begun=begun))
         return self._cleaning_up(self._make)
 
     def _refuse_other(self, finding: VersionFinding) -> None:

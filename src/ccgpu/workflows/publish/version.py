@@ -104,22 +104,28 @@ def wait_for_version(context: PublishContext) -> Task[Body | None]:
         yield from run.pause(_LOOK, "waiting for the image version")
 
 
-def remove_half_made(run: Run, id_: ResourceId) -> Task[Denied | None]:
-    """Delete a version that Azure has given up, and wait until it is gone; any other stays."""
+def remove_half_made(run: Run, id_: ResourceId, *, begun: bool = False) -> Task[Denied | None]:
+    """Delete a version that Azure has given up, and wait until it is gone; any other stays.
+
+    begun: as `is_half_made` takes it.
+    """
     doing = f"deleting {id_}"
-    get = partial(run.cloud.arm.get, Kind.GALLERY_VERSION, id_)
+    get = partial(run.cloud.arm.get, Kind.GALLERY_VERSION, id_, view=True)
     body = yield from send_with_retry(run, get, f"reading {id_}")
-    if body is None or not is_half_made(body):
+    if body is None or not is_half_made(body, begun=begun):
         return None
     run.tell("begin", f"delete {id_}", id_, Kind.GALLERY_VERSION, "delete")
     delete = partial(run.cloud.arm.delete, Kind.GALLERY_VERSION, id_)
-    denied = yield from delete_and_wait(run, Kind.GALLERY_VERSION, id_, delete, doing, _is_ending)
+    denied = yield from delete_and_wait(
+        run, Kind.GALLERY_VERSION, id_, delete, doing, _is_still_failed
+    )
     run.tell("gone", f"delete {id_}", id_, Kind.GALLERY_VERSION, "delete")
     return denied
 
 
-def _is_ending(body: Body) -> bool:
-    return is_half_made(body) or state_of(body) == "Deleting"
+def _is_still_failed(body: Body) -> bool:
+    """Whether it is the version that was judged, or being deleted; nobody has made it anew."""
+    return is_half_made(body, begun=True) or state_of(body) == "Deleting"
 
 
 def all_copied(body: Body) -> tuple[RegionCopy, ...]:
