@@ -5,6 +5,7 @@ one command runs it again.
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ def single_faults(folder: Path) -> Iterator[Trial]:
             kinds: list[FaultKind | LocalFault]
             kinds = [kind for kind in KINDS.values() if kind.applies(one.request)]
             kinds += [kind for kind in LOCAL_FAULTS.values() if kind.where != "disk"]
+            kinds = [kind for kind in kinds if kind.name in (scenario.kinds or (kind.name,))]
             yield from _cases_at(scenario, number, kinds, again=one.key in seen)
             seen.add(one.key)
         for number in range(_count_disk_steps(scenario, folder / name)):
@@ -101,6 +103,7 @@ def _interference_cases(scenario: Scenario, folder: Path) -> Iterator[Trial]:
 
     def look(request: Request) -> None:
         mine = [one for one in INTERFERENCES.values() if scenario.name in one.scenarios]
+        mine = [one for one in mine if one.name in (scenario.kinds or (one.name,))]
         # A DELETE of a group or network also deletes what was added after our last read.
         last = request.method == "DELETE" and request.path.endswith(("/ccgpu-demo", "/demo-vnet"))
         possible.append([one.name for one in mine if not last and one.possible(machine)])
@@ -212,6 +215,6 @@ def _select_requests(
         begun = begun or request.method == scenario.start_at
         seen[recorded.key] += 1
         chosen = request.method in (scenario.methods or (request.method,))
-        chosen = chosen and scenario.within in request.path.lower()
+        chosen = chosen and bool(re.search(scenario.within, request.path.lower()))
         if begun and chosen and seen[recorded.key] <= (1 if recorded.awaits else 2):
             yield number, recorded

@@ -77,8 +77,10 @@ class InvariantChecker:
                 "exit codes of another cause", f"{code}, not of {sorted(allowed)}"
             )
 
-    def check_outcome(self, error: BaseException | None, began: float, *, deletes: bool) -> None:
-        """Check how the command under the fault ended."""
+    def check_outcome(
+        self, error: BaseException | None, began: float, *, deletes: bool, reads: bool = False
+    ) -> None:
+        """Check how the command under the fault ended. reads: it names nothing that is left."""
         if error is not None and not isinstance(error, CcgpuError):
             self.report_violation("tracebacks", "".join(traceback.format_exception(error)[-3:]))
         if self.machine.arm.now() - began > _MAX_DURATION:
@@ -86,7 +88,7 @@ class InvariantChecker:
         ours = self.own_resources()
         if error is None and deletes and (ours - self._retained()):
             self.report_violation("false gone", ", ".join(sorted(ours - self._retained())))
-        if isinstance(error, CcgpuError):
+        if isinstance(error, CcgpuError) and not reads:
             self._check_report(error, ours)
 
     def _check_report(self, error: CcgpuError, ours: set[str]) -> None:

@@ -11,6 +11,7 @@ from ccgpu.domain.resource import tags_of
 from ccgpu.fakearm import Request
 from ccgpu.workflows import lifecycle
 from ccgpu.workflows.extend import extend
+from ccgpu.workflows.list_deployments import list_deployments
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 from support.measured_deployments import MANIFEST, SHA256, VERSION, gallery
 
@@ -66,7 +67,9 @@ class Scenario:
     stop_at: str = ""  # the first method that another scenario covers, with the rest
     start_at: str = ""  # the first method that no other scenario covers
     methods: tuple[str, ...] = ()  # only these methods: another scenario covers the others
-    within: str = ""  # only requests whose path has this: another scenario covers the others
+    within: str = ""  # only requests whose path matches: another scenario covers the others
+    kinds: tuple[str, ...] = ()  # only these kinds of faults: another scenario covers the others
+    reads: bool = False  # it changes nothing, names nothing that is left, and gives up in minutes
     foreign: Action | None = None  # makes foreign resources that the command needs
     again: Action | None = None  # the create that has to complete it; None: that of `SPEC`
 
@@ -120,6 +123,13 @@ def _extend(machine: Machine) -> object:
     return extend(machine.cloud, "demo", timedelta(hours=4))
 
 
+def _list(machine: Machine) -> None:
+    """A list is complete, or an error: one that is short says that nothing bills."""
+    shown = {one.name: one.vm_id is not None for one in list_deployments(machine.cloud)}
+    if shown != {"demo": True, "demo2": False}:
+        raise RuntimeError(f"it lists {shown}")
+
+
 def _delete_elsewhere(machine: Machine) -> object:
     other = copy(machine)
     other.state = machine.state.parent / "elsewhere"
@@ -156,6 +166,14 @@ def _has_power_state(state: str) -> Callable[[Machine], bool]:
     return lambda machine: f"PowerState/{state}" in str(machine.get(view))
 
 
+# The lists of the whole subscription; a read of one resource is as in other commands.
+_LISTS = "^/subscriptions/[^/]*/(resourcegroups|resources|providers/[^/]*/virtualmachines)$"
+# Those by which a list is cut short, or by which it is not known whether it is.
+_OF_LISTS = (
+    *("reset", "html", "empty-200", "403-authorization", "get-404", "429-after-3600"),
+    *("ids-in-capitals", "list-misses", "list-tagless", "next-foreign", "disk-full"),
+)
+
 SCENARIOS = {
     one.name: one
     for one in (
@@ -175,6 +193,7 @@ SCENARIOS = {
             foreign_elements=True,
             methods=("PUT", "PATCH"),
         ),
+        Scenario("list", (_create,), _list, within=_LISTS, kinds=_OF_LISTS, reads=True),
         Scenario("create-stopped", (_create, _stop), _create, _is_complete),
         Scenario(
             "delete-among-guests",

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ccgpu.errors import TimedOut
 from ccgpu.fakearm import FakeArm, Request, Response
 from faults.sweep import scenarios
 from faults.sweep.aftermath import what_is_left
@@ -72,12 +73,14 @@ def _run_in_process(
     machine.arm.faults[:] = [checker.check_token]
     if not (local or faults[0]).fired:  # the first of a pair may prevent the request of the second
         checker.report_violation("unfired", trial_id(trial))
-    checker.check_outcome(error, began, deletes="delete" in scenario.name)
+    deletes = "delete" in scenario.name
+    checker.check_outcome(error, began, deletes=deletes, reads=scenario.reads)
     if error is None and not scenario.done(machine):
         checker.report_violation("said done, and not done", trial_id(trial))
     code = 0 if error is None else getattr(error, "exit_code", 1)
     left = bool(getattr(error, "resources", ())) and not _only_denied(trial)
-    checker.check_exit_code(code, _expected_exit_codes(trial), left=left)
+    expected = _expected_exit_codes(trial) | ({TimedOut.exit_code} if scenario.reads else set())
+    checker.check_exit_code(code, expected, left=left)
     if machine.arm.slept:
         checker.report_violation("waited behind the scheduler", trial_id(trial))
 
