@@ -37,8 +37,9 @@ def gc(
     with progress_options.shown(runtime) as progress:
         done = workflow.collect(cloud, yes=yes, timeout=timeout, listen=progress)
     again = runtime.complete("`ccgpu gc --yes`")
-    runtime.answer(
-        output, lambda: view.as_text(done.found, again), lambda: view.as_json(done.found)
-    )
+    if done.found or done.interrupted is None:  # it does not say that nothing has expired
+        runtime.answer(
+            output, lambda: view.as_text(done.found, again), lambda: view.as_json(done.found)
+        )
     if done.failure is not None:
         raise done.failure

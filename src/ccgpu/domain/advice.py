@@ -7,7 +7,7 @@ from ccgpu.errors import AzureUnavailable, CcgpuError
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class FailedPart:
     """Why something failed: `what` failed, the error's message, and its own hint."""
 
     what: str
@@ -26,7 +26,7 @@ def then_try_again(hints: Iterable[str | None], again: str) -> str:
     return f"{'; '.join(asked)}; then {again}" if asked else again
 
 
-def sum_up(causes: Iterable[Cause], again: str) -> tuple[list[str], str]:
+def sum_up(causes: Iterable[FailedPart], again: str) -> tuple[list[str], str]:
     """A line for each cause, and one hint. Hints that differ stand in the lines."""
     known = list(causes)
     differ = len({one.hint for one in known if one.hint}) > 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
-from ccgpu.domain.advice import Cause, own_hint, sum_up
+from ccgpu.domain.advice import FailedPart, own_hint, sum_up
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, RemovalDenied
@@ -134,9 +134,9 @@ def _failure_of(failed: Mapping[Deletion, CcgpuError]) -> CcgpuError | None:
     for work, err in failed.items():
         told = str(err).removeprefix(f"{not_deleted(work.name)}: ")
         if work in left:
-            causes.append(Cause(work.name, told, own_hint(_cause_of(err))))
+            causes.append(FailedPart(work.name, told, own_hint(_cause_of(err))))
         else:
-            causes.append(Cause(f"{work.name} is deleted, but", told))
+            causes.append(FailedPart(f"{work.name} is deleted, but", told))
     lines, hint = sum_up(causes, f"`ccgpu delete {_listed(left)}` tries again")
     # One that is left for another reason than a missing permission outranks those.
     denied = all(isinstance(err, RemovalDenied) for err in left.values())

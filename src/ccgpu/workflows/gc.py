@@ -6,14 +6,12 @@ DELETE. If a resource has changed in between, the deployment is in use, and noth
 deleted. Deployments are deleted concurrently, and after them what is left of unpublished images.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
-from ccgpu.domain.advice import Cause, own_hint, sum_up
+from ccgpu.domain.advice import FailedPart, own_hint, sum_up
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.garbage import Collected
@@ -28,9 +26,8 @@ from ccgpu.domain.resource import (
     name_of,
     tags_of,
 )
-from ccgpu.errors import CcgpuError, Interrupted, Leftover, StateUnusable
+from ccgpu.errors import CcgpuError, Interrupted, Leftover
 from ccgpu.scheduling.scheduler import Task, together
-from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.collect_images import collect_images
 from ccgpu.workflows.discovery.leftovers import (
     find_leftovers,
@@ -41,8 +38,12 @@ from ccgpu.workflows.discovery.leftovers import (
 from ccgpu.workflows.discovery.listing import list_candidates
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
 from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult
-from ccgpu.workflows.journal_lock import warn_not_recorded
-from ccgpu.workflows.journal_writer import JournalWriter
+from ccgpu.workflows.gc_journal import (
+    JournalLocked,
+    gone_handler,
+    locked_journal,
+    open_journal,
+)
 from ccgpu.workflows.removal import Removal, remove
 from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned_group
 
@@ -59,10 +60,12 @@ class CollectOutcome:
     """What `gc` found and did, one `Collected` for each deployment.
 
     unlisted: why it is not known what is left of unpublished images, or None.
+    interrupted: the error after Ctrl-C; what was found until then is all that is known.
     """
 
     found: tuple[Collected, ...]
     unlisted: CcgpuError | None = None
+    interrupted: Interrupted | None = None
 
     @property
     def failure(self) -> CcgpuError | None:
@@ -71,14 +74,18 @@ class CollectOutcome:
         `LeftBehind` names the deployments that could not be read or completely deleted. Any other
         error: these are deleted, but images could not be looked for, or a permission was missing.
         """
+        if self.interrupted is not None:
+            return self.interrupted
         missing = [one.denied for one in self.found if one.denied is not None]
         failed = [one for one in self.found if one.action == "failed"]
         if not failed:
             return self.unlisted or first_denied(missing)
         count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
-        causes = [Cause(f"{one.name} in {one.group}", str(one.reason), one.hint) for one in failed]
+        causes = [
+            FailedPart(f"{one.name} in {one.group}", str(one.reason), one.hint) for one in failed
+        ]
         if self.unlisted is not None:
-            causes.append(Cause("images", str(self.unlisted), own_hint(self.unlisted)))
+            causes.append(FailedPart("images", str(self.unlisted), own_hint(self.unlisted)))
         lines, hint = sum_up(causes, "`ccgpu gc --yes` tries again")
         # One that is left for another reason than a missing permission outranks those.
         denied = [one.denied for one in failed if one.denied is not None]
@@ -101,8 +108,8 @@ def collect(
     work = _Collection(run, yes=yes)
     try:
         return work.carry_out(list_candidates(run))
-    except KeyboardInterrupt as err:
-        raise _interrupted_error(run, work.to_delete) from err
+    except KeyboardInterrupt:
+        return CollectOutcome(tuple(work.found), interrupted=_interrupted_error(run, work))
 
 
 def _unreadable_deployment(id_: ResourceId, err: CcgpuError) -> Collected:
@@ -111,30 +118,38 @@ def _unreadable_deployment(id_: ResourceId, err: CcgpuError) -> Collected:
     return unread.failed(err)
 
 
-def _interrupted_error(run: Run, to_delete: Mapping[ResourceId, Kind]) -> Interrupted:
+def _interrupted_error(run: Run, work: "_Collection") -> Interrupted:
     """The error after Ctrl-C, with the resources that were to be deleted and may still exist."""
+    names = ", ".join(sorted(work.under_way))
+    verb = "is" if len(work.under_way) == 1 else "are"
+    told = f"{names} {verb} perhaps not completely deleted; " if names else ""
     return Interrupted(
-        "interrupted: not every expired deployment is deleted",
-        hint="`ccgpu gc --yes` continues",
+        f"interrupted: {told}not every deployment was looked at",
+        hint="`ccgpu gc --yes` continues" if work.deletes else "`ccgpu gc` looks again",
         resources=[
             Leftover(id_, "unknown", is_billed(kind, run.observed.get(key(id_))))
-            for id_, kind in to_delete.items()
+            for id_, kind in work.to_delete.items()
         ],
     )
 
 
 class _Collection:
-    """One garbage collection under way; `to_delete` may still exist if it ends now."""
+    """One garbage collection under way.
+
+    If it ends now, `to_delete` may still exist, and `found` are the deployments that are done with.
+    """
 
     def __init__(self, run: Run, *, yes: bool) -> None:
         self._run = run
-        self._yes = yes
+        self.deletes = yes
         self.to_delete: dict[ResourceId, Kind] = {}
+        self.found: list[Collected] = []
+        self.under_way: set[str] = set()
 
     def carry_out(self, listed: SearchResult) -> CollectOutcome:
         """Assess, and delete, every deployment of the lists whose lease is not running."""
         run = self._run
-        tasks = [self._collect_one(deployment) for deployment in listed.deployments]
+        tasks = [self._collect_and_note(deployment) for deployment in listed.deployments]
         results = run_task(run, together(tasks, _AT_ONCE))
         known = {key(deployment.group) for deployment in listed.deployments}
         unread = [
@@ -144,10 +159,18 @@ class _Collection:
         ]
         found = (*(one for one in results if one is not None), *unread)
         try:
-            images = run_task(run, collect_images(run, self.to_delete, yes=self._yes))
+            images = run_task(run, collect_images(run, self.to_delete, yes=self.deletes))
         except CcgpuError as err:  # it must not hide what has become of the deployments
             return CollectOutcome(found, unlisted=err)
         return CollectOutcome((*found, *images))
+
+    def _collect_and_note(self, deployment: FoundDeployment) -> Task[Collected | None]:
+        """As `_collect_one`; the result is known even if the others do not end."""
+        collected = yield from self._collect_one(deployment)
+        self.under_way.discard(deployment.name)
+        if collected is not None:
+            self.found.append(collected)
+        return collected
 
     def _collect_one(self, deployment: FoundDeployment) -> Task[Collected | None]:
         """Assess one deployment, and delete it if it is over; None if its lease is running.
@@ -186,7 +209,7 @@ class _Collection:
         if not to_delete:
             return replace(result, reason=kept)
         result = replace(result, resources=tuple(sorted(to_delete)), reason=kept)
-        if not self._yes:
+        if not self.deletes:
             return replace(result, action="would-remove")
         return (yield from self._remove_deployment(live, to_delete, result))
 
@@ -199,11 +222,12 @@ class _Collection:
         ownership = replace(live.ownership, assessed=assessed)
         run.tell("note", f"{result.name} in {result.group} is {result.why}: deleting it")
         self.to_delete |= to_delete
+        self.under_way.add(result.name)
         try:
-            with _locked_journal(run, result.name) as file:
-                on_gone = _gone_handler(_open_journal(run, result, file), self.to_delete)
+            with locked_journal(run, result.name) as file:
+                on_gone = gone_handler(open_journal(run, result, file), self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
-        except _JournalLocked:
+        except JournalLocked:
             return replace(result, resources=(), reason=_BUSY)
         collected = yield from _collected_result(run, removal, to_delete, result)
         left = {key(one.id) for one in collected.left}
@@ -233,58 +257,6 @@ def _why_group_is_kept(run: Run, live: OwnedResources) -> Task[str | None]:
     name = live.names.deployment
     others = yield from find_foreign_contents(run, group, name, own_ids=live.bodies.keys())
     return f"the group stays, {others.reason}" if others.reason else None
-
-
-class _JournalLocked(Exception):
-    """Another process has locked the deployment's journal."""
-
-
-@contextmanager
-def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
-    """Lock the deployment's journal; raises `_JournalLocked` instead of waiting for the lock."""
-
-    def raise_locked() -> None:
-        raise _JournalLocked
-
-    place, warn = (run.cloud.subscription, name), warn_not_recorded(run, name)
-    with run.cloud.journals.locked(*place, raise_locked, unwritable=warn) as file:
-        yield file
-
-
-def _open_journal(run: Run, result: Collected, file: JournalFile) -> JournalWriter | None:
-    """This machine's journal of the deployment, if it has one that is locked; else None.
-
-    One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is.
-    """
-    if not file.locked:
-        return None
-    try:
-        journal = file.read()
-    except StateUnusable as err:
-        run.tell("note", f"{err}; it is left as it is")
-        return None
-    if journal is None or key(journal.group) not in ("", key(result.group)):
-        return None
-    return JournalWriter(file, journal, warn_not_recorded(run, result.name))
-
-
-def _gone_handler(
-    writer: JournalWriter | None, left: dict[ResourceId, Kind]
-) -> Callable[[ResourceId], None]:
-    """A function that removes a deleted id from `left` and from this machine's journal.
-
-    A journal without records is removed, so the next create of that name starts afresh.
-    """
-
-    def record_gone(id_: ResourceId) -> None:
-        left.pop(id_, None)
-        if writer is None:
-            return
-        writer.gone(id_)
-        if not writer.journal.records:
-            writer.forget()
-
-    return record_gone
 
 
 def _collected_result(

@@ -1,6 +1,6 @@
 """An error that sums up others keeps what is to be done about them."""
 
-from ccgpu.domain.advice import Cause, own_hint, sum_up, then_try_again
+from ccgpu.domain.advice import FailedPart, own_hint, sum_up, then_try_again
 from ccgpu.errors import AzureRefused, AzureUnavailable
 
 
@@ -12,11 +12,11 @@ def test_a_hint_that_only_says_to_try_again_is_left_out() -> None:
 
 def test_one_hint_is_said_once_and_hints_that_differ_stand_beside_their_causes() -> None:
     locked, denied, busy = (
-        Cause("a", "locked", "ask"),
-        Cause("b", "denied", "grant"),
-        Cause("c", "busy"),
+        FailedPart("a", "locked", "ask"),
+        FailedPart("b", "denied", "grant"),
+        FailedPart("c", "busy"),
     )
-    same = [locked, Cause("d", "locked", "ask"), busy]
+    same = [locked, FailedPart("d", "locked", "ask"), busy]
     assert sum_up(same, "again") == (["  a: locked", "  d: locked", "  c: busy"], "ask; then again")
     lines = ["  a: locked; ask", "  b: denied; grant", "  c: busy"]
     assert sum_up([locked, denied, busy], "again") == (lines, "again")
