@@ -3,6 +3,7 @@
 import pytest
 
 from support.cli import Shell
+from support.faults import NthRequest, request_to
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
@@ -73,6 +74,13 @@ def test_gc_prints_its_json_document(shell, prepared, other, yes):
         "hint": None,
     }
     assert bool(_ids(shell)) is not yes
+
+
+def test_a_gc_that_was_interrupted_does_not_say_that_nothing_has_expired(shell):
+    shell.arm.faults.append(NthRequest(0, request_to("GET", "/"), KeyboardInterrupt()))
+    done = shell("gc --yes")
+    assert (done.code, done.out) == (130, "")
+    assert "hint: `ccgpu gc --yes` continues" in done.err
 
 
 @pytest.mark.slow
