@@ -85,18 +85,21 @@ def collect_evidence(
     done = task.complete(partial(channel.run, argv, script, timeout=timeout))
     if task.now() - sent_at.timestamp() > _NONCE_LIFETIME:
         raise TimedOut(f"the evidence came more than {_NONCE_LIFETIME:.0f} s after its nonce")
-    evidence = _read_answer(done)
+    evidence = _read_answer(task, done)
     if not boot_id:
         raise EvidenceUnavailable(
             "the VM gave evidence, but does not tell the id of its boot, which a verdict is of",
-            hint="`ccgpu doctor NAME` looks into the guest",
+            hint=task.with_name("`ccgpu doctor NAME` looks into the guest"),
         )
     return FreshEvidence(evidence, challenge, boot_id)
 
 
-def _read_answer(done: Completed) -> Evidence:
+def _read_answer(task: GuestTask, done: Completed) -> Evidence:
     try:
         return files.check_evidence(_SOURCE, collector.parse(done).evidence())
+    except EvidenceUnavailable as err:
+        err.hint = task.with_name(err.hint)
+        raise
     except InvalidFile as err:
         raise EvidenceUnavailable(f"the guest's evidence cannot be used: {err}") from err
 

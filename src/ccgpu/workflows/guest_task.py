@@ -49,6 +49,12 @@ class GuestTask:
         """The scheduler's time."""
         return self.scheduler.clock.now()
 
+    def with_name(self, hint: str | None) -> str | None:
+        """A hint with the deployment's name where it says NAME, if the guest is one's VM."""
+        if hint is None or self.vm is None:
+            return hint
+        return hint.replace(" NAME", f" {self.name}")
+
     def tell(self, what: EventKind, text: str, action: str | None = None) -> None:
         """Emit an event about the guest."""
         kind = None if self.vm is None else Kind.VM

@@ -79,3 +79,12 @@ def test_an_error_of_the_collector_is_no_verdict(demo, code):
     assert not demo.ready
     assert demo.shown["state"] == "ready"
     assert demo.shown["attestation"] is None
+
+
+def test_a_create_from_a_file_names_its_vm_in_the_hint(demo, tmp_path):
+    spec = tmp_path / "vm.yaml"
+    spec.write_text("name: demo\nregions: [eastus2]\nssh_from: 203.0.113.7/32\n")
+    demo.scenario("gpu-missing")
+    done = demo.shell(f"create -f {spec} -o json")
+    assert done.code == 8
+    assert "`ccgpu doctor demo`" in done.error["hint"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, TypeVar
 
-from ccgpu.errors import GuestNotReady
+from ccgpu.errors import GuestNotReady, WorkloadFailed
 from ccgpu.guest import workload
 from ccgpu.guest.channel import Channel
 from ccgpu.guest.workload_answers import OneWorkload
@@ -43,9 +43,22 @@ class WorkloadGuest:
         output, errors = LineReader(), LineReader(self._tell_progress())
         send = partial(self._stream, request, output, errors, seconds)
         code = self.task.complete(send)
-        answer = workload.parse_line(code, output.kept, errors.kept, form)
+        answer = self._read(
+            request, partial(workload.parse_line, code, output.kept, errors.kept, form)
+        )
         self.require_boot(getattr(answer, "boot", None))
         return answer
+
+    def _read(self, request: WorkloadRequest, parse: Callable[[], T]) -> T:
+        """What `parse` returns. A hint of its error names deployment and workload, as it can."""
+        try:
+            return parse()
+        except WorkloadFailed as err:
+            if err.hint is not None:
+                name = getattr(request, "name", "W")
+                hint = err.hint.replace(" NAME", f" {self.task.name}")
+                err.hint = hint.replace("--workload W`", f"--workload {name}`")
+            raise
 
     def follow(
         self, request: FollowWorkload, line: Callable[[str], None], timeout: float | None
@@ -57,7 +70,9 @@ class WorkloadGuest:
         output, errors = LineReader(line), LineReader()
         code = self._stream(request, output, errors, timeout)
         output.close()
-        answer = workload.parse_line(code, errors.kept, b"", OneWorkload)
+        answer = self._read(
+            request, partial(workload.parse_line, code, errors.kept, b"", OneWorkload)
+        )
         self.require_boot(answer.boot)
         return answer
 

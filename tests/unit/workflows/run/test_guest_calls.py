@@ -4,7 +4,12 @@ import pytest
 
 from ccgpu.errors import GuestNotReady, WorkloadFailed
 from ccgpu.guest.workload_answers import AllWorkloads, ModelFetched, OneWorkload
-from ccgpu.guest.workload_requests import FetchModel, FollowWorkload, ListWorkloads
+from ccgpu.guest.workload_requests import (
+    FetchModel,
+    FollowWorkload,
+    ListWorkloads,
+    StatusOfWorkload,
+)
 from ccgpu.workflows.run.streams import LineReader
 from unit.workflows.run.conftest import workload
 
@@ -23,6 +28,14 @@ def test_an_error_of_the_script_is_one_of_ours(scripted):
     with pytest.raises(WorkloadFailed, match="wait a little") as caught:
         made.guest.ask(ListWorkloads(), AllWorkloads, 5.0)
     assert caught.value.reason == "busy"
+
+
+def test_a_hint_names_the_deployment_and_the_workload(scripted):
+    error = {"schema": "ccgpu.workload-error/1", "code": "start.failed", "message": "no"}
+    made = scripted(lambda _: error)
+    with pytest.raises(WorkloadFailed) as caught:
+        made.guest.ask(StatusOfWorkload(name="one"), OneWorkload, 5.0)
+    assert caught.value.hint == "`ccgpu logs demo --workload one` shows what it printed"
 
 
 def _progress(done: int, total: int = 10_000_000_000) -> bytes:
