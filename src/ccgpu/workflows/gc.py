@@ -18,7 +18,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Lease, LeaseStatus, assess_lease, lease_of
-from ccgpu.domain.removal import Fate
+from ccgpu.domain.removal import Fate, tag_missing
 from ccgpu.domain.resource import (
     Body,
     ResourceId,
@@ -180,6 +180,8 @@ class _Collection:
         result = Collected(deployment.name, deployment.group, status.why, live.lease, "skipped")
         if status.why is None:
             return replace(result, reason=status.skip_reason)
+        if live.untagged_vm is not None:
+            return (yield from self._report_untagged_vm(live, result, live.untagged_vm))
         live = yield from _with_orphaned_group(run, live)
         kept = yield from _why_group_is_kept(run, live)
         to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or kept is None}
@@ -189,6 +191,17 @@ class _Collection:
         if not self._yes:
             return replace(result, action="would-remove")
         return (yield from self._remove_deployment(live, to_delete, result))
+
+    def _report_untagged_vm(
+        self, live: OwnedResources, result: Collected, vm: ResourceId
+    ) -> Task[Collected]:
+        """The result for a deployment that is used by a VM that has lost its tag."""
+        reason = str(tag_missing(vm, result.name))
+        if not self._yes:
+            return replace(result, reason=reason)
+        self._run.tell("failed", reason, vm, Kind.VM, "delete")
+        left = yield from find_leftovers(self._run, {vm: Kind.VM, **live.kinds}, result.name)
+        return replace(result, action="failed", reason=reason, left=left)
 
     def _remove_deployment(
         self, live: OwnedResources, to_delete: dict[ResourceId, Kind], result: Collected
