@@ -6,9 +6,10 @@ DELETE. If a resource has changed in between, the deployment is in use, and noth
 deleted. Deployments are deleted concurrently, and after them what is left of unpublished images.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
@@ -134,7 +135,8 @@ class _Collection:
     def carry_out(self, listed: SearchResult) -> CollectOutcome:
         """Assess, and delete, every deployment of the lists whose lease is not running."""
         run = self._run
-        tasks = [self._collect_one(deployment) for deployment in listed.deployments]
+        same_name = groupby(listed.deployments, key=lambda one: one.name)
+        tasks = [self._collect_in_turn(list(deployments)) for _, deployments in same_name]
         results = run_task(run, together(tasks, _AT_ONCE))
         known = {key(deployment.group) for deployment in listed.deployments}
         unread = [
@@ -142,12 +144,17 @@ class _Collection:
             for id_, err in listed.unread.items()
             if key(group_of(id_)) not in known
         ]
-        found = (*(one for one in results if one is not None), *unread)
+        found = (*(one for some in results for one in some), *unread)
         try:
             images = run_task(run, collect_images(run, self.to_delete, yes=self._yes))
         except CcgpuError as err:  # it must not hide what has become of the deployments
             return CollectOutcome(found, unlisted=err)
         return CollectOutcome((*found, *images))
+
+    def _collect_in_turn(self, deployments: Sequence[FoundDeployment]) -> Task[list[Collected]]:
+        """Assess and delete the deployments of one name, which have one journal to lock."""
+        results = yield from together(map(self._collect_one, deployments), at_once=1)
+        return [one for one in results if one is not None]
 
     def _collect_one(self, deployment: FoundDeployment) -> Task[Collected | None]:
         """Assess one deployment, and delete it if it is over; None if its lease is running.
