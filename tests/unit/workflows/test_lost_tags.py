@@ -7,8 +7,10 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import ResourceId, kind_of
+from ccgpu.domain.status import State
 from ccgpu.errors import AzureRefused, LeftBehind
 from ccgpu.workflows.lifecycle import change_power_state
+from ccgpu.workflows.show import show
 from support.cloud import Machine, make_spec
 from support.leases import HOUR, OtherMachine, collect, other_machine, single_deployment
 
@@ -75,6 +77,14 @@ def test_gc_names_a_vm_without_its_tag(machine: Machine) -> None:
     assert (machine.ids(), machine.writes()) == (here, writes)
     assert isinstance(found.failure, LeftBehind)
     assert (vm, True) in [(one.id, one.billed) for one in found.failure.resources]
+
+
+def test_show_names_a_vm_without_its_tag(machine: Machine) -> None:
+    machine.create()
+    assert show(machine.cloud, "demo").untagged_vm is None
+    vm = replace_tags(machine, Kind.VM)
+    shown = show(machine.cloud, "demo")
+    assert (shown.state, shown.untagged_vm) == (State.LEFTOVERS, vm)
 
 
 def test_other_commands_say_that_the_vm_has_no_tag(machine: Machine) -> None:
