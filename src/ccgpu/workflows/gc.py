@@ -21,7 +21,6 @@ from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Lease, LeaseStatus, assess_lease, lease_of
 from ccgpu.domain.removal import Fate, tag_missing
 from ccgpu.domain.resource import (
-    Body,
     ResourceId,
     group_of,
     is_deployment_name,
@@ -40,12 +39,16 @@ from ccgpu.workflows.discovery.leftovers import (
     left_behind_error,
 )
 from ccgpu.workflows.discovery.listing import list_candidates
-from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
+from ccgpu.workflows.discovery.owned_resources import (
+    OwnedResources,
+    read_owned_resources,
+    with_orphaned_group,
+)
 from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult
 from ccgpu.workflows.journal_lock import warn_not_recorded
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Removal, remove
-from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned_group
+from ccgpu.workflows.resource_groups import find_foreign_contents
 
 TIMEOUT = 3600.0
 # Deployments that are read or deleted at the same time. Each has its journal file open.
@@ -188,8 +191,8 @@ class _Collection:
         if status.why is None:
             return replace(result, reason=status.skip_reason)
         if live.untagged_vm is not None:
-            return (yield from self._report_untagged_vm(live, result, live.untagged_vm))
-        live = yield from _with_orphaned_group(run, live)
+            return (yield from self._report_untagged(live, live.untagged_vm, result))
+        live = yield from with_orphaned_group(run, live)
         kept = yield from _why_group_is_kept(run, live)
         to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or kept is None}
         if not to_delete:
@@ -199,16 +202,15 @@ class _Collection:
             return replace(result, action="would-remove")
         return (yield from self._remove_deployment(live, to_delete, result))
 
-    def _report_untagged_vm(
-        self, live: OwnedResources, result: Collected, vm: ResourceId
+    def _report_untagged(
+        self, live: OwnedResources, vm: ResourceId, result: Collected
     ) -> Task[Collected]:
-        """The result for a deployment that is used by a VM that has lost its tag."""
-        reason = str(tag_missing(vm, result.name))
+        """The result if a VM that has lost its tag uses the deployment."""
+        missing = tag_missing(vm, result.name)
         if not self._yes:
-            return replace(result, reason=reason)
-        self._run.tell("failed", reason, vm, Kind.VM, "delete")
+            return replace(result, reason=str(missing))
         left = yield from find_leftovers(self._run, {vm: Kind.VM, **live.kinds}, result.name)
-        return replace(result, action="failed", reason=reason, left=left)
+        return replace(result.failed(missing), left=left)
 
     def _remove_deployment(
         self, live: OwnedResources, to_delete: dict[ResourceId, Kind], result: Collected
@@ -231,18 +233,6 @@ class _Collection:
             if key(id_) not in left:
                 self.to_delete.pop(id_, None)
         return collected
-
-
-def _with_orphaned_group(run: Run, live: OwnedResources) -> Task[OwnedResources]:
-    """The same resources, with the group if it is orphaned."""
-    group = live.names.of(Kind.GROUP)
-    orphaned = yield from find_orphaned_group(run, live.names)
-    if not orphaned:
-        return live
-    ownership = replace(live.ownership, orphaned=orphaned)
-    body: Body = {"id": group, "tags": dict(orphaned[key(group)])}
-    bodies = live.bodies | {key(group): body}
-    return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, ownership)
 
 
 def _why_group_is_kept(run: Run, live: OwnedResources) -> Task[str | None]:

@@ -17,6 +17,7 @@ from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
 from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, read_now
+from ccgpu.workflows.resource_groups import find_orphaned_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,15 @@ def read_owned_resources(
     kinds = dict(ids[at] for at in ids if at in ours)
     is_lost = vm is not None and vm_has_lost_tag(vm, ours.keys())
     return OwnedResources(names, kinds, ours, ownership, names.vm if is_lost else None)
+
+
+def with_orphaned_group(run: Run, live: OwnedResources) -> Task[OwnedResources]:
+    """The same resources, with the group if it is orphaned."""
+    group = live.names.of(Kind.GROUP)
+    orphaned = yield from find_orphaned_group(run, live.names)
+    if not orphaned:
+        return live
+    ownership = replace(live.ownership, orphaned=orphaned)
+    body: Body = {"id": group, "tags": dict(orphaned[key(group)])}
+    bodies = live.bodies | {key(group): body}
+    return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, ownership)
