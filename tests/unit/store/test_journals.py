@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,11 +136,11 @@ def test_symlinks_are_not_followed(file: JournalFile, tmp_path: Path) -> None:
 _OF_VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/"
 
 
-def _with(changes: dict[str, object], record: dict[str, object] | None = None) -> str:
+def _with(changes: Mapping[str, object], record: Mapping[str, object] | None = None) -> str:
     """The journal's text, with other values in it and in its record."""
-    known = {"id": RECORD.id, "kind": RECORD.kind, "run": "r", "state": "done"} | (record or {})
+    known = {"id": RECORD.id, "kind": RECORD.kind, "run": "r", "state": "done", **(record or {})}
     whole = {"schema": "ccgpu.journal/3", "records": [known], "spec": None, "stages": []}
-    return json.dumps(whole | _NEW | changes)
+    return json.dumps({**whole, **_NEW, **changes})
 
 
 def test_a_journal_is_read_as_the_cases_below_change_it(file: JournalFile) -> None:

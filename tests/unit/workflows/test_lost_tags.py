@@ -44,7 +44,7 @@ def test_a_vm_without_its_tag_is_named_at_once_and_nothing_is_deleted(
     assert (machine.ids(), machine.writes()) == (here, writes)
     assert machine.arm.now() - started < 60
     left = {one.id: one.billed for one in caught.value.resources}
-    assert (left.keys(), left[vm]) == (here, True)
+    assert (set(left), left[ResourceId(vm)]) == (here, True)
     assert HINT in (caught.value.hint or "")
 
 
