@@ -135,7 +135,7 @@ def test_a_full_disk_between_private_and_public_key_loses_neither(small):
 
 
 def test_a_failed_journal_update_keeps_the_previous_journal(small):
-    record = Record(ResourceId("/r"), Kind.GROUP, "r", "begun")
+    record = Record(ResourceId("/subscriptions/s/resourceGroups/r"), Kind.GROUP, "r", "begun")
     good = Journal("demo", "s", "g", "r1", "2026-01-01T00:00:00Z", records=(record,))
     with Journals(small).locked("s", "demo", lambda: None) as file:
         file.write(good)

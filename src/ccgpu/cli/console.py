@@ -8,6 +8,7 @@ from rich.console import Console
 
 # The width of a console that is no terminal: scripts need lines that are not wrapped.
 _UNLIMITED = 10_000
+_SIZE_DIGITS = 5
 _ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
@@ -15,9 +16,20 @@ def console(stream: TextIO) -> Console:
     """A console as wide as the terminal, or as COLUMNS says."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # for signs that the encoding lacks
-    wide = not stream.isatty() and not os.environ.get("COLUMNS")
-    width = _UNLIMITED if wide else None
-    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+    environ = {name: text for name, text in os.environ.items() if _is_usable(name, text)}
+    width = None if stream.isatty() or "COLUMNS" in environ else _UNLIMITED
+    return Console(
+        file=stream, highlight=False, markup=False, emoji=False, width=width, _environ=environ
+    )
+
+
+def _is_usable(name: str, text: str) -> bool:
+    """Whether Rich can read the variable.
+
+    By COLUMNS=0, as terminals of CI have it, it prints nothing, and not every digit is one for it.
+    """
+    is_size = text.isascii() and text.isdigit() and len(text) <= _SIZE_DIGITS and int(text) > 0
+    return name not in ("COLUMNS", "LINES") or is_size
 
 
 def silent(like: Console) -> Console:

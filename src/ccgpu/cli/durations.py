@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import typer
 
+from ccgpu.domain.moments import in_utc
+
 _FORM = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
 _ANY_LENGTH = re.compile(r"(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?", re.ASCII)
 _SECONDS = (86400, 3600, 60, 1)
@@ -28,6 +30,6 @@ def moment_of(text: str) -> datetime:
     """A day or time of an option; UTC if it names no zone."""
     try:
         moment = datetime.fromisoformat(text)
+        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except ValueError as err:
         raise typer.BadParameter(f"{text!r} is not a time: write 2026-12-31") from err
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

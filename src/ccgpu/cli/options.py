@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ccgpu.cli.azure_names import check_group, check_name, check_names, check_subscription
 from ccgpu.cli.durations import seconds
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.runtime import (
@@ -56,6 +57,7 @@ GroupOption = Annotated[
         *RESOURCE_GROUP.names,
         panel=RESOURCE_GROUP.panel,
         metavar=RESOURCE_GROUP.metavar,
+        callback=check_group,
     ),
 ]
 FileOption = Annotated[
@@ -123,6 +125,7 @@ def _connection_options(
         str | None,
         typer.Option(
             envvar="AZURE_SUBSCRIPTION_ID",
+            callback=check_subscription,
             metavar="ID",
             help="Subscription id. Default: the default subscription of `az`.",
             show_default=False,
@@ -157,23 +160,9 @@ class Target:
     group: str | None
 
 
-def _check_name(value: str | None) -> str | None:
-    from ccgpu.domain.resource import is_deployment_name
-
-    if value is not None and not is_deployment_name(value):
-        raise typer.BadParameter(f"{value!r} is not a deployment name: use only a-z, 0-9 and '-'")
-    return value
-
-
-def _check_names(values: list[str]) -> list[str]:
-    for value in values:
-        _check_name(value)
-    return values
-
-
 def _name_argument() -> Any:
     return typer.Argument(
-        callback=_check_name,
+        callback=check_name,
         metavar="NAME",
         help="Deployment name.",
         show_default=False,
@@ -210,7 +199,7 @@ def _targets(
     names: Annotated[
         list[str],
         typer.Argument(
-            callback=_check_names,
+            callback=check_names,
             metavar="NAME...",
             help="Deployment names.",
             show_default=False,

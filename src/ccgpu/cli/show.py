@@ -39,11 +39,15 @@ def describe(
     ends: float | None = None,
 ) -> None:
     """Read the deployment from Azure and print it; `ends` as in `workflows.show`."""
+    from ccgpu.domain.removal import tag_missing
     from ccgpu.views import deployment as view
     from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.show import show as look
 
     deployment = look(cloud, target.name, target.group, ends=ends)
+    if deployment.untagged_vm is not None:
+        missing = tag_missing(deployment.untagged_vm, deployment.name)
+        runtime.note(f"note: {missing}, and what it costs is not counted; {missing.hint}")
     runtime.answer(
         output,
         lambda: view.as_text(deployment, simulated=cloud.simulated),

@@ -20,6 +20,7 @@ from ccgpu.cli.image_options import ConfigOption, ImageOption, ImageOptions, col
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.pins_options import PinsOption, PinsOptions, RecordOption, collect_pins
 from ccgpu.cli.signature_options import SignatureOption, SignerOption
+from ccgpu.domain.moments import in_utc
 from ccgpu.domain.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def parse_time(value: str | None) -> datetime | None:
     """The time of the verdict: now if `value` is None, None for `bundle`."""
     if value is None:
         return datetime.now(UTC)  # noqa: TID251  # the only place that reads the time of a verdict
-    return None if value == _BUNDLE else datetime.fromisoformat(value).astimezone(UTC)
+    return None if value == _BUNDLE else in_utc(datetime.fromisoformat(value))
 
 
 def _file_option(text: str, name: str, metavar: str = "FILE", panel: str = _PANEL) -> Any:

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -26,12 +26,16 @@ from pydantic import (
 
 from ccgpu.domain import canonical_base64, evidence
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.moments import in_utc
 
 SCHEMA = "ccgpu.bundle/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # defer_build: a model is built when it is first used by itself, and most are only parts of another.
 _CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+
+_Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 def _from_base64(value: object) -> object:
@@ -153,10 +157,10 @@ class EvidenceBundle(BaseModel):
     model_config = _CONFIG
 
     schema_: Annotated[Literal["ccgpu.bundle/1"], Field(alias="schema")] = "ccgpu.bundle/1"
-    made_at: AwareDatetime
+    made_at: _Moment
     tool: Annotated[str, Field(max_length=100)]
     collector: Annotated[str, Field(max_length=100)] | None = None
-    sent_at: AwareDatetime | None = None
+    sent_at: _Moment | None = None
     nonce: Hex | None = None
     binding: Literal["ccgpu-bind-v1", "nonce"] = "nonce"
     host_key: Base64 | None = None
@@ -182,9 +186,9 @@ class EvidenceBundle(BaseModel):
                 self.host_key,
                 self.recipient_key,
                 self.vm_id,
-                self.made_at.astimezone(UTC),
+                self.made_at,
                 self.collector,
-                None if self.sent_at is None else self.sent_at.astimezone(UTC),
+                self.sent_at,
             ),
             cpu=None if self.cpu is None else _cpu(self.cpu),
             gpus=tuple(_gpu(each) for each in self.gpus),

@@ -36,6 +36,7 @@ class Deployment:
     attestation: This machine's verdict on the VM, if it still counts. Lists do not look for it.
     measured: The measured image that this machine has created it from. Lists do not look for it.
     vm_created: When Azure created the VM. vm_age: The seconds since then, by Azure's clock.
+    untagged_vm: Its VM, if that has lost its tag, and so does not count as its own.
     billable: What of it bills now.
     price: What that costs; None if it was not asked for.
     """
@@ -60,6 +61,7 @@ class Deployment:
     measured: MeasuredRecord | None = None
     vm_created: str | None = None
     vm_age: int | None = None
+    untagged_vm: ResourceId | None = None
     billable: tuple[BillablePart, ...] = ()
     price: Price | None = None
     resources: tuple[Owned, ...] = ()

@@ -7,7 +7,7 @@ costs money, but deleting it may destroy work.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, Resource, state_of, tag
@@ -44,12 +44,15 @@ class LeaseStatus:
 
 
 def parse_moment(text: str | None) -> float | None:
-    """An RFC 3339 time as Unix time; None if there is none, or if it is not a time with a zone."""
+    """An RFC 3339 time as Unix time; None if there is none, or if it is not a time with a zone.
+
+    Nor is one that has a year with five digits in UTC, in which it is shown.
+    """
     try:
         moment = datetime.fromisoformat(text or "")
-    except ValueError:
+        return moment.astimezone(UTC).timestamp() if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.timestamp() if moment.tzinfo else None
 
 
 def lease_of(bodies: Iterable[Body], vm: Body | None = None) -> Lease:

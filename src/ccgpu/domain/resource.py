@@ -106,6 +106,14 @@ def is_deployment_name(text: str) -> bool:
     return re.fullmatch(NAME_PATTERN, text, re.ASCII) is not None
 
 
+GROUP_PATTERN = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"  # Learn, "Naming rules and restrictions"
+
+
+def is_group_name(text: str) -> bool:
+    """Whether `text` is a valid name of a resource group."""
+    return re.fullmatch(GROUP_PATTERN, text) is not None
+
+
 def own_group(name: str) -> str:
     """The default resource group of a deployment."""
     return f"ccgpu-{name}"
@@ -147,6 +155,15 @@ def kind_of(id_: str) -> Kind | None:
     namespace, *parts = id_[id_.casefold().rindex("/providers/") + len("/providers/") :].split("/")
     named = "/".join([namespace, *parts[::2]]).casefold()  # types and names alternate
     return _KINDS.get(named) if len(parts) % 2 == 0 else None
+
+
+# Azure names a subscription by a GUID (Microsoft Learn, "Azure Resource Manager overview").
+SUBSCRIPTION_PATTERN = r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+
+
+def is_subscription_id(text: str) -> bool:
+    """Whether `text` is the id of a subscription."""
+    return re.fullmatch(SUBSCRIPTION_PATTERN, text) is not None
 
 
 def tags_of(body: Body | None) -> dict[str, str]:

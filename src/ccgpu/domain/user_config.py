@@ -8,13 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ccgpu.domain.resource import SUBSCRIPTION_PATTERN
 from ccgpu.domain.spec import fields
 from ccgpu.domain.spec.schema import DIALECT
 
 # The settings that are fields of the spec.
 SPEC_FIELDS = ("regions", "ssh_from", "resource_group")
-# Azure names a subscription by a GUID (Microsoft Learn, "Azure Resource Manager overview").
-_GUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 
 
 class UserSettings(BaseModel):
@@ -45,7 +44,10 @@ class UserSettings(BaseModel):
     ] = None
     subscription: Annotated[
         str | None,
-        Field(pattern=_GUID, description="Id (a GUID) of the Azure subscription."),
+        Field(
+            pattern=f"^{SUBSCRIPTION_PATTERN}$",
+            description="Id (a GUID) of the Azure subscription.",
+        ),
     ] = None
     backend: Annotated[
         Literal["azure", "fake"] | None, Field(description="Azure, or the simulated subscription.")

@@ -66,6 +66,17 @@ def managed_disk_ids(vm: Body) -> list[ResourceId]:
     return [ResourceId(id_) for id_ in ids if id_]
 
 
+def attached_disk_ids(vm: Body) -> list[ResourceId]:
+    """The ids of the data disks that stay when the VM is deleted (`deleteOption`).
+
+    That is Azure's default for a disk that is attached later; those that ccgpu makes go with it.
+    """
+    disks = _object(properties(vm), "storageProfile").get("dataDisks") or ()
+    kept = (one for one in disks if one.get("deleteOption") == "Detach")
+    ids = (_object(one, "managedDisk").get("id") for one in kept)
+    return [ResourceId(id_) for id_ in ids if id_]
+
+
 def network_interface_ids(vm: Body) -> list[ResourceId]:
     """The ids of the network interfaces that the VM refers to."""
     references = _object(properties(vm), "networkProfile").get("networkInterfaces") or ()

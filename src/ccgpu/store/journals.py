@@ -19,7 +19,15 @@ from typing import Any
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
-from ccgpu.domain.resource import ResourceId, is_deployment_name, key
+from ccgpu.domain.resource import (
+    ResourceId,
+    group_of,
+    is_deployment_name,
+    is_group_name,
+    key,
+    kind_of,
+    subscription_of,
+)
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
 
@@ -220,15 +228,31 @@ def _schema_version(document: Any) -> int:
 
 def _parse_journal(document: Any) -> Journal:
     del document["schema"]
-    records = tuple(
-        Record(ResourceId(r["id"]), Kind(r["kind"]), r["run"], r["state"])
-        for r in document.pop("records")
-    )
+    records = tuple(map(_parse_record, document.pop("records")))
+    for name in ("deployment", "subscription", "group", "run", "created"):
+        _require(isinstance(document[name], str), f"its {name} is no text")
+    _require(document["group"] == "" or is_group_name(document["group"]), "its group is no name")
     spec, stages = document.pop("spec"), tuple(document.pop("stages"))
-    if not all(isinstance(stage, str) for stage in stages):
-        raise TypeError("its stages are no names")
+    _require(all(isinstance(stage, str) for stage in stages), "its stages are no names")
     remembered = None if spec is None else _parse_spec(spec)
     return Journal(**document, stages=stages, records=records, spec=remembered)
+
+
+def _parse_record(document: Any) -> Record:
+    """A record, whose id becomes the path of requests."""
+    id_, kind = ResourceId(document["id"]), Kind(document["kind"])
+    run, state = document["run"], document["state"]
+    start, *names = id_.split("/")
+    sound = start == "" and all(names) and not {".", ".."} & set(names)
+    sound = sound and kind_of(id_) is kind and bool(subscription_of(id_) and group_of(id_))
+    _require(sound, f"{id_!r} is no id of a {kind}")
+    _require(isinstance(run, str) and state in ("begun", "done"), f"the record of {id_} is none")
+    return Record(id_, kind, run, state)
+
+
+def _require(condition: object, problem: str) -> None:
+    if not condition:
+        raise ValueError(problem)
 
 
 def _upgrade(document: Any, version: int) -> Any:
@@ -243,8 +267,8 @@ def _upgrade(document: Any, version: int) -> Any:
 
 def _parse_spec(document: Any) -> RememberedSpec:
     values, given = document["values"], document["given"]
-    if not isinstance(values, dict) or not all(isinstance(field, str) for field in given):
-        raise TypeError("its spec is none")
+    sound = isinstance(values, dict) and all(isinstance(field, str) for field in given)
+    _require(sound, "its spec is none")
     return RememberedSpec(values, tuple(given))
 
 

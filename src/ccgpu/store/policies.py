@@ -35,7 +35,7 @@ def load(name_or_file: str | None = None) -> "Policy":
 
 def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOrigin | None]":
     """As `load`, with the origin of a policy file; None for a shipped policy."""
-    wanted = name_or_file or _DEFAULT
+    wanted = _DEFAULT if name_or_file is None else name_or_file
     if wanted in names():
         return _shipped_policy(wanted), None
     path = Path(wanted)

@@ -208,7 +208,12 @@ def _find_targets(
         disks.add(key(names.os_disk))
     else:
         orphaned = yield from find_orphaned_group(run, names)
-    ownership = Ownership(names.deployment, disks=frozenset(disks), orphaned=orphaned)
+    ownership = Ownership(
+        names.deployment,
+        disks=frozenset(disks),
+        orphaned=orphaned,
+        recorded=frozenset(key(record.id) for record in journal.records),
+    )
     return dict(targets.values()), ownership
 
 

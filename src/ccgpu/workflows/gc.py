@@ -6,7 +6,9 @@ DELETE. If a resource has changed in between, the deployment is in use, and noth
 deleted. Deployments are deleted concurrently, and after them what is left of unpublished images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
@@ -16,9 +18,8 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Lease, LeaseStatus, assess_lease, lease_of
-from ccgpu.domain.removal import Fate
+from ccgpu.domain.removal import Fate, tag_missing
 from ccgpu.domain.resource import (
-    Body,
     ResourceId,
     group_of,
     is_deployment_name,
@@ -36,7 +37,11 @@ from ccgpu.workflows.discovery.leftovers import (
     left_behind_error,
 )
 from ccgpu.workflows.discovery.listing import list_candidates
-from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
+from ccgpu.workflows.discovery.owned_resources import (
+    OwnedResources,
+    read_owned_resources,
+    with_orphaned_group,
+)
 from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult
 from ccgpu.workflows.gc_journal import (
     JournalLocked,
@@ -45,7 +50,7 @@ from ccgpu.workflows.gc_journal import (
     open_journal,
 )
 from ccgpu.workflows.removal import Removal, remove
-from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned_group
+from ccgpu.workflows.resource_groups import find_foreign_contents
 
 TIMEOUT = 3600.0
 # Deployments that are read or deleted at the same time. Each has its journal file open.
@@ -149,7 +154,8 @@ class _Collection:
     def carry_out(self, listed: SearchResult) -> CollectOutcome:
         """Assess, and delete, every deployment of the lists whose lease is not running."""
         run = self._run
-        tasks = [self._collect_and_note(deployment) for deployment in listed.deployments]
+        same_name = groupby(listed.deployments, key=lambda one: one.name)
+        tasks = [self._collect_in_turn(list(deployments)) for _, deployments in same_name]
         results = run_task(run, together(tasks, _AT_ONCE))
         known = {key(deployment.group) for deployment in listed.deployments}
         unread = [
@@ -157,7 +163,7 @@ class _Collection:
             for id_, err in listed.unread.items()
             if key(group_of(id_)) not in known
         ]
-        found = (*(one for one in results if one is not None), *unread)
+        found = (*(one for some in results for one in some), *unread)
         try:
             images = run_task(run, collect_images(run, self.to_delete, yes=self.deletes))
         except CcgpuError as err:  # it must not hide what has become of the deployments
@@ -171,6 +177,11 @@ class _Collection:
         if collected is not None:
             self.found.append(collected)
         return collected
+
+    def _collect_in_turn(self, deployments: Sequence[FoundDeployment]) -> Task[list[Collected]]:
+        """Assess and delete the deployments of one name, which have one journal to lock."""
+        results = yield from together(map(self._collect_and_note, deployments), at_once=1)
+        return [one for one in results if one is not None]
 
     def _collect_one(self, deployment: FoundDeployment) -> Task[Collected | None]:
         """Assess one deployment, and delete it if it is over; None if its lease is running.
@@ -203,7 +214,9 @@ class _Collection:
         result = Collected(deployment.name, deployment.group, status.why, live.lease, "skipped")
         if status.why is None:
             return replace(result, reason=status.skip_reason)
-        live = yield from _with_orphaned_group(run, live)
+        if live.untagged_vm is not None:
+            return (yield from self._report_untagged(live, live.untagged_vm, result))
+        live = yield from with_orphaned_group(run, live)
         kept = yield from _why_group_is_kept(run, live)
         to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or kept is None}
         if not to_delete:
@@ -212,6 +225,16 @@ class _Collection:
         if not self.deletes:
             return replace(result, action="would-remove")
         return (yield from self._remove_deployment(live, to_delete, result))
+
+    def _report_untagged(
+        self, live: OwnedResources, vm: ResourceId, result: Collected
+    ) -> Task[Collected]:
+        """The result if a VM that has lost its tag uses the deployment."""
+        missing = tag_missing(vm, result.name)
+        if not self.deletes:
+            return replace(result, reason=str(missing))
+        left = yield from find_leftovers(self._run, {vm: Kind.VM, **live.kinds}, result.name)
+        return replace(result.failed(missing), left=left)
 
     def _remove_deployment(
         self, live: OwnedResources, to_delete: dict[ResourceId, Kind], result: Collected
@@ -235,18 +258,6 @@ class _Collection:
             if key(id_) not in left:
                 self.to_delete.pop(id_, None)
         return collected
-
-
-def _with_orphaned_group(run: Run, live: OwnedResources) -> Task[OwnedResources]:
-    """The same resources, with the group if it is orphaned."""
-    group = live.names.of(Kind.GROUP)
-    orphaned = yield from find_orphaned_group(run, live.names)
-    if not orphaned:
-        return live
-    ownership = replace(live.ownership, orphaned=orphaned)
-    body: Body = {"id": group, "tags": dict(orphaned[key(group)])}
-    bodies = live.bodies | {key(group): body}
-    return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, ownership)
 
 
 def _why_group_is_kept(run: Run, live: OwnedResources) -> Task[str | None]:

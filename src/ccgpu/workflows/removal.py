@@ -8,15 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ccgpu.azure.arm import Pending
-from ccgpu.azure.long_running import (
-    delete_and_wait,
-    send_with_retry,
-    write_and_wait,
-)
+from ccgpu.azure.long_running import delete_and_wait, send_with_retry, write_and_wait
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
-from ccgpu.domain.removal import Decision, Fate, Ownership, decide
+from ccgpu.domain.removal import Decision, Fate, Ownership, decide, is_tag_missing, require_tag
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, kind_of, tag
 from ccgpu.errors import AlreadyExists, CcgpuError, SharedMeanwhile
 from ccgpu.scheduling.scheduler import Task, together
@@ -98,15 +94,19 @@ def remove(
 
     `on_gone` gets each id that answers 404; `on_write` is called before each write is sent.
 
-    1. Read which dependents the VMs have; their disks carry no tags.
+    1. Read which dependents the VMs have; their disks carry no tags. If a VM uses them, but is not
+       to be deleted since it has lost its tag, delete nothing: Azure would refuse each.
     2. Kind by kind, in the order of references: read each resource, decide, delete it, and wait for
        its 404.
     3. Once a resource has changed since it was assessed, delete nothing more.
     """
     vms = [id_ for id_, kind in targets.items() if kind is Kind.VM]
-    reads = yield from together(_read_dependents(run, id_, ownership) for id_ in vms)
+    own_ids = frozenset(map(key, targets))
+    reads = yield from together(_read_dependents(run, id_, ownership, own_ids) for id_ in vms)
     dependents = {id_: kind for kinds, _ in reads for id_, kind in kinds.items()}
     failures = tuple(err for _, err in reads if err is not None)
+    if any(is_tag_missing(err) for err in failures):
+        return Removal(tuple(Outcome(*one, Fate.LEFT) for one in targets.items()), failures)
     disks = {key(id_) for id_, kind in dependents.items() if kind is Kind.DISK}
     with_vm = frozenset(key(id_) for id_ in dependents)  # the VM's body names them: not recent
     ownership = replace(ownership, disks=ownership.disks | disks, recent=ownership.recent - with_vm)
@@ -218,7 +218,7 @@ class _RemovalRun:
             return decision
         if decision.fate is None and kind is Kind.GROUP:
             return (yield from self._decide_group(id_, body))
-        if decision.fate is Fate.KEPT:
+        if decision.fate is Fate.KEPT and self._ownership.includes(id_, body):
             yield from self._remove_own_subnet(id_, body)
         return decision
 
@@ -302,11 +302,12 @@ def _send_delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) ->
 
 
 def _read_dependents(
-    run: Run, vm: ResourceId, ownership: Ownership
+    run: Run, vm: ResourceId, ownership: Ownership, own_ids: frozenset[ResourceId]
 ) -> Task[tuple[dict[ResourceId, Kind], CcgpuError | None]]:
     """The dependents of the deployment's VM in Azure now, and the error of a failed read."""
     try:
         body = yield from _read_resource(run, Kind.VM, vm, ownership, f"reading {vm}")
+        require_tag(vm, body, own_ids, ownership.deployment)
         if body is None or not ownership.includes(vm, body):
             return {}, None
         return dict((yield from find_dependents(run, vm, body))), None

@@ -72,6 +72,7 @@ def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deploy
         stage=_pending_stage(run.cloud, name, group),
         attestation=current_attestation(run.cloud, live.names, deployment.vm_id),
         measured=record_of(run.cloud, live.names),
+        untagged_vm=live.untagged_vm,
         billable=parts_of_deployment(live.kinds, live.vm, live.bodies),
     )
     (priced,) = with_prices(run, [with_lease(deployment, live.vm, bodies, now)])

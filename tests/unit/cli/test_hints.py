@@ -7,6 +7,7 @@ import pytest
 from ccgpu.cli.hints import Hints
 from ccgpu.errors import InvalidFile, LeftBehind, Problem, UsageProblem
 
+_ID = "1a1a1a1a-0000-4000-8000-000000000001"
 _FAKE = ("create", "demo", "--backend", "fake")
 
 
@@ -24,7 +25,7 @@ def _hint(text: str, *argv: str) -> str:
         ("create demo -gmine", " --resource-group mine"),
         ("create demo --resource-group=mine", " --resource-group mine"),
         ("create demo --resource-group 'a(b)'", " --resource-group 'a(b)'"),
-        ("create demo --subscription s --cloud china", " --subscription s --cloud china"),
+        (f"create demo --subscription {_ID} --cloud china", f" --subscription {_ID} --cloud china"),
         ("show demo -g mine -o json --backend fake", " --backend fake --resource-group mine"),
         ("create demo --tag --backend=fake", ""),
         ("create demo --frobnicate --backend fake", ""),  # nobody knows what it means
@@ -133,8 +134,8 @@ def test_hints_on_the_command_line_can_be_run(shell):
 
 @pytest.mark.slow
 def test_the_hint_of_an_unknown_deployment_and_of_gc_are_complete(shell):
-    done = shell("show nobody --backend fake --subscription s")
-    assert "`ccgpu list --backend fake --subscription s` shows" in done.err
+    done = shell(f"show nobody --backend fake --subscription {_ID}")
+    assert f"`ccgpu list --backend fake --subscription {_ID}` shows" in done.err
     shell("create demo --ttl 10m")
     shell("fake advance 2h")
     assert "`ccgpu gc --yes --backend fake` deletes them" in shell("gc --backend fake").out

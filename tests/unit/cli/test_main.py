@@ -67,7 +67,7 @@ def test_characters_missing_in_the_locale_are_replaced():
 
 
 def test_piped_output_is_not_wrapped_unless_columns_is_set(monkeypatch):
-    for columns, lines in (("", 1), ("20", 5)):
+    for columns, lines in (("", 1), ("20", 5), ("0", 1), ("00", 1), ("²", 1), ("9" * 5000, 1)):
         monkeypatch.setenv("COLUMNS", columns)
         stream = io.StringIO()
         console(stream).print("word " * 20)

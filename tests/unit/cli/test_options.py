@@ -13,6 +13,7 @@ from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.spec_options import SpecArguments, SpecRequest
 from ccgpu.domain.spec.os_disk import DiskEncryption
 
+_SUBSCRIPTION = "1a1a1a1a-0000-4000-8000-000000000001"
 _CONSOLE = Console(quiet=True)
 _RUNTIME = Runtime(_CONSOLE, _CONSOLE, Path(), Path(), *[nullcontext] * 3)  # type: ignore[arg-type]
 
@@ -129,10 +130,26 @@ def test_a_query_that_fails_on_the_result_is_a_usage_error(shell):
 
 def test_environment_variables_set_options_not_given(shell, monkeypatch):
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
-    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "of-the-environment")
+    other = _SUBSCRIPTION.replace("1", "2")
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", other)
     shell("list")
-    shell("list --backend azure --subscription mine --cloud china")
+    shell(f"list --backend azure --subscription {_SUBSCRIPTION} --cloud china")
     assert [(r.backend, r.subscription, r.cloud) for r in shell.reached] == [
-        ("fake", "of-the-environment", "public"),
-        ("azure", "mine", "china"),
+        ("fake", other, "public"),
+        ("azure", _SUBSCRIPTION, "china"),
     ]
+
+
+def test_an_id_of_a_subscription_is_one_in_any_case(shell):
+    shell(f"list --subscription {_SUBSCRIPTION.upper()}")
+    assert [r.subscription for r in shell.reached] == [_SUBSCRIPTION]
+
+
+@pytest.mark.parametrize("command", ["show a", "stop a", "delete a --yes", "exec a -- true"])
+@pytest.mark.parametrize("more", ["--subscription {}", "-g {}"])
+@pytest.mark.parametrize("value", ["''", "..", "a/b", "'a b.'"])
+def test_what_names_no_group_or_subscription_reaches_nothing(shell, command, more, value):
+    first, *rest = command.split(" ", 1)
+    done = shell(" ".join((first, more.format(value), *rest)))
+    assert (done.code, done.out, shell.reached) == (2, "", [])
+    assert more.split()[0] in done.err

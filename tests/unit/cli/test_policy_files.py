@@ -200,3 +200,10 @@ def test_many_verdicts_show_the_policy_once(shell, verify, tmp_path):
     assert "strict (a file of yours, not the policy that ships)" in said
     assert done.out.count("loosened: cpu.minimum_guest_svn: 0x10009 instead of 0x1000b") == 1
     assert done.out.count("loosened: unsafe_short_nonce") == 1
+
+
+@pytest.mark.parametrize("command", ["verify --example --policy ''", "config set policy ''"])
+def test_an_empty_policy_is_not_the_default(shell, command):
+    done = shell(command)
+    assert (done.code, done.out) == (2, "")
+    assert "there is no policy ''" in done.err

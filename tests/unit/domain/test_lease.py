@@ -42,6 +42,8 @@ def body(**tags: str) -> dict[str, object]:
         ("2026-10-01T14:00:00+02:00", NOW),
         ("2026-10-01T12:00:00", None),  # whose noon?
         ("tomorrow", None),
+        ("9999-12-31T23:59:59-14:00", None),  # in UTC its year has five digits
+        ("0001-01-01T00:00:00+14:00", None),
         ("", None),
         (None, None),
     ],

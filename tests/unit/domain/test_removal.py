@@ -6,8 +6,17 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.removal import Decision, Fate, Ownership, decide
+from ccgpu.domain.removal import (
+    Decision,
+    Fate,
+    Ownership,
+    decide,
+    is_tag_missing,
+    tag_missing,
+    vm_has_lost_tag,
+)
 from ccgpu.domain.resource import key
+from ccgpu.errors import NotFound
 
 NAMES = Names("S", "G", "demo")
 VM, DISK, GROUP, VNET = NAMES.vm, NAMES.os_disk, NAMES.of(Kind.GROUP), NAMES.of(Kind.VNET)
@@ -22,6 +31,8 @@ SHARED = {**OURS, "properties": {"subnets": [{"name": "theirs"}]}}
 ANY_RUN = Ownership("demo")
 ONE_RUN = Ownership("demo", "r1")
 WITH_DISK = Ownership("demo", disks=frozenset({key(DISK)}))
+RECORDED = Ownership("demo", recorded=frozenset({key(VM), key(VNET), key(GROUP)}))
+MADE_FOR = {"tags": {"CCGPU-made-for": "demo"}}
 ORPHANED = Ownership("demo", orphaned={key(GROUP): THEIRS["tags"]})
 
 
@@ -42,6 +53,12 @@ ORPHANED = Ownership("demo", orphaned={key(GROUP): THEIRS["tags"]})
         (ANY_RUN, GROUP, THEIRS, Fate.FOREIGN),
         (ORPHANED, GROUP, THEIRS, None),
         (ORPHANED, GROUP, OURS, Fate.FOREIGN),
+        (RECORDED, VM, OURS, None),
+        (RECORDED, VM, UNTAGGED, Fate.KEPT),
+        (RECORDED, VM, THEIRS, Fate.FOREIGN),
+        (RECORDED, VNET, UNTAGGED, Fate.KEPT),
+        (RECORDED, DISK, UNTAGGED, Fate.FOREIGN),
+        (RECORDED, GROUP, MADE_FOR, Fate.FOREIGN),
         (ANY_RUN, VNET, OURS, None),
         (ANY_RUN, VNET, SHARED, Fate.KEPT),
     ],
@@ -75,3 +92,14 @@ def test_changed_tags_invalidate_the_assessment():
     assert not assessed.is_as_assessed(VM, OTHER_RUN)
     assert not assessed.is_as_assessed(DISK, OURS)
     assert ANY_RUN.is_as_assessed(VM, OTHER_RUN)
+
+
+def test_a_vm_with_our_interface_and_no_tag_has_lost_it():
+    nic = f"{GROUP}/providers/Microsoft.Network/networkInterfaces/demo-nic-1"
+    vm = {"id": VM, "properties": {"networkProfile": {"networkInterfaces": [{"id": nic}]}}}
+    assert vm_has_lost_tag(vm, {key(nic)})
+    assert not vm_has_lost_tag(vm, {key(VNET)})
+    assert not vm_has_lost_tag(vm | OURS, {key(nic)})
+    assert not vm_has_lost_tag(vm | THEIRS, {key(nic)})
+    assert is_tag_missing(tag_missing(VM, "demo"))
+    assert not is_tag_missing(NotFound("x", code="ResourceNotFound"))

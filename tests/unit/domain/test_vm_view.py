@@ -35,6 +35,15 @@ def test_the_ids_in_a_vm_body_are_read() -> None:
     assert vm_view.image_reference(vm) == _IMAGE
 
 
+def test_data_disks_that_stay_are_told_from_those_that_go_with_the_vm() -> None:
+    options = {"stays": "Detach", "goes": "Delete"}
+    disks = [{"managedDisk": {"id": _DISKS + n}, "deleteOption": o} for n, o in options.items()]
+    os_disk = {"managedDisk": {"id": _DISKS + "os"}, "deleteOption": "Detach"}
+    more = [{"managedDisk": {"id": _DISKS + "unknown"}}, {"deleteOption": "Detach"}]
+    vm = _vm(storageProfile={"osDisk": os_disk, "dataDisks": [*disks, *more]})
+    assert vm_view.attached_disk_ids(vm) == [_DISKS + "stays"]
+
+
 def test_the_keys_and_identities_of_a_vm_are_read() -> None:
     linux = {"linuxConfiguration": {"ssh": {"publicKeys": [_KEY]}}, "adminUsername": "a"}
     vm = _vm(osProfile=linux, hardwareProfile={"vmSize": "Standard_X"})
@@ -48,6 +57,7 @@ def test_the_keys_and_identities_of_a_vm_are_read() -> None:
 @pytest.mark.parametrize("vm", [{}, {"properties": None, "identity": None}, _vm()])
 def test_omitted_properties_are_empty(vm: Body) -> None:
     assert vm_view.managed_disk_ids(vm) == vm_view.network_interface_ids(vm) == []
+    assert vm_view.attached_disk_ids(vm) == []
     assert vm_view.agent_statuses(vm) == vm_view.ip_configurations(vm) == []
     assert vm_view.ssh_public_keys(vm) == vm_view.user_identity_ids(vm) == ()
     assert vm_view.image_reference(vm) == vm_view.instance_view(vm) == {}

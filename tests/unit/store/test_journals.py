@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,9 +133,33 @@ def test_symlinks_are_not_followed(file: JournalFile, tmp_path: Path) -> None:
     assert target.read_text() == "precious"
 
 
+_OF_VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/"
+
+
+def _with(changes: Mapping[str, object], record: Mapping[str, object] | None = None) -> str:
+    """The journal's text, with other values in it and in its record."""
+    known = {"id": RECORD.id, "kind": RECORD.kind, "run": "r", "state": "done", **(record or {})}
+    whole = {"schema": "ccgpu.journal/3", "records": [known], "spec": None, "stages": []}
+    return json.dumps({**whole, **_NEW, **changes})
+
+
+def test_a_journal_is_read_as_the_cases_below_change_it(file: JournalFile) -> None:
+    vm = {"id": _OF_VM + "demo", "kind": Kind.VM}
+    for text in (_with({}), _with({"group": ""}), _with({}, vm)):
+        file.path.write_text(text)
+        assert file.read() is not None
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        *(_with({name: value}) for name in _NEW for value in (None, 5)),
+        *(_with({"group": group}) for group in ("..", "a/b", "a b")),
+        *(_with({}, {"id": id_}) for id_ in (None, 5, "", "x", "/subscriptions/s", _OF_VM + "a")),
+        *(_with({}, {"id": _OF_VM + end, "kind": Kind.VM}) for end in ("", "..", "a/..", "a/b")),
+        _with({}, {"id": f"x{_OF_VM}a", "kind": Kind.VM}),
+        _with({}, {"run": None}),
+        _with({}, {"state": "gone"}),
         "",
         "{",
         "[]",

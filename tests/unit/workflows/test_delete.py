@@ -2,8 +2,11 @@
 
 import pytest
 
+from ccgpu.domain.catalog import API_VERSIONS, Kind
+from ccgpu.domain.compare import value_at
+from ccgpu.domain.resource import key, resource_id
 from ccgpu.errors import AzureRefused, Interrupted, LeftBehind
-from ccgpu.fakearm import Request, Response
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request, Response
 from support import faults
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 from support.faults import NthRequest, request_to
@@ -73,6 +76,33 @@ def test_foreign_resources_stay_and_keep_the_group(machine: Machine) -> None:
         ("ccgpu-demo", "there is more in it: theirs")
     ]
     assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_disks_that_others_have_attached_stay_whatever_their_names(
+    machine: Machine, *, again: bool
+) -> None:
+    machine.create(make_spec(data_disks=[{"size_gib": 64}]))
+    groups = (("models", "demo-data0"), ("ccgpu-demo", "demo-data1"), ("ccgpu-demo", "demo-data0"))
+    ids = [resource_id(FAKE_SUBSCRIPTION, group, Kind.DISK, name) for group, name in groups]
+    machine.put("/resourceGroups/models", "2025-04-01", {"location": "eastus2"})
+    for group, name in groups[:2]:
+        empty = {"diskSizeGB": 64, "creationData": {"createOption": "Empty"}}
+        path = f"/resourceGroups/{group}/providers/Microsoft.Compute/disks/{name}"
+        machine.put(path, API_VERSIONS[Kind.DISK], {"location": "eastus2", "properties": empty})
+    vm = resource_id(FAKE_SUBSCRIPTION, "ccgpu-demo", Kind.VM, "demo")
+    own = value_at(machine.cloud.arm.get(Kind.VM, vm), "properties.storageProfile.dataDisks")
+    more = [
+        {"lun": lun, "createOption": "Attach", "managedDisk": {"id": id_}}
+        for lun, id_ in enumerate(ids[:2], 1)
+    ]
+    change = {"properties": {"storageProfile": {"dataDisks": [*own, *more]}}}
+    machine.cloud.arm.patch(Kind.VM, vm, change)
+    machine.arm.advance(60)
+    if again:  # neither marks it as the deployment's
+        machine.create(make_spec(data_disks=[{"size_gib": 64}]))
+    machine.delete()
+    assert {key(id_) for id_ in machine.ids()} & set(map(key, ids)) == set(map(key, ids[:2]))
 
 
 def test_delete_keeps_a_group_of_the_user(machine: Machine) -> None:

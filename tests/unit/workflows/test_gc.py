@@ -506,3 +506,13 @@ def test_concurrent_gc_runs_leave_nothing(
     between: Callable[..., int], outer: Command, inner: Command
 ) -> None:
     assert between(outer, inner, create_expired, nothing) > 12
+
+
+def test_deployments_of_one_name_in_two_groups_are_deleted_by_the_same_run(
+    machine: Machine,
+) -> None:
+    machine.create(make_spec(ttl="1h"))
+    other_machine(machine).create(make_spec(ttl="1h", resource_group="lab"))
+    machine.arm.advance(3 * HOUR)
+    assert actions(collect(machine)) == [("demo", "expired", "removed")] * 2
+    assert machine.kinds() == []

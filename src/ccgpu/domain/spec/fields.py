@@ -13,7 +13,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ccgpu.domain import catalog, image, references, sshkey, ttl
-from ccgpu.domain.resource import NAME_PATTERN, is_deployment_name
+from ccgpu.domain.resource import (
+    GROUP_PATTERN,
+    NAME_PATTERN,
+    is_deployment_name,
+    is_group_name,
+)
 
 # A network with a shorter prefix counts as "anywhere": two /1 networks cover every address.
 WIDEST_PREFIX = 8
@@ -33,7 +38,6 @@ _TAKEN_USERS = (
 
 
 _USER = r"[a-z_][a-z0-9_-]{0,31}"  # useradd accepts 32 characters, Azure 64
-_GROUP = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"  # Learn, "Naming rules and restrictions"
 
 
 def _name(value: str) -> str:
@@ -168,7 +172,7 @@ def _max_price(value: float) -> float:
 
 
 def _resource_group(value: str) -> str:
-    if not re.fullmatch(_GROUP, value):
+    if not is_group_name(value):
         raise ValueError("must be 1 to 90 letters, digits and _-.() and not end with '.'")
     return value
 
@@ -272,4 +276,4 @@ MaxPrice = Annotated[
 ]
 not_boolean = BeforeValidator(_not_boolean)
 Gib = Annotated[int, not_boolean]
-ResourceGroup = Annotated[str, AfterValidator(_resource_group), _pattern_schema(_GROUP)]
+ResourceGroup = Annotated[str, AfterValidator(_resource_group), _pattern_schema(GROUP_PATTERN)]

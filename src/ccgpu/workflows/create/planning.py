@@ -126,9 +126,11 @@ def plan_create(
     try:
         todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
     except ForeignResource as err:
-        whose = f"the deployment {err.owner}" if err.owner else "someone else"
+        whose = (
+            f"it is the deployment {err.owner}'s" if err.owner else f"it has no tag {DEPLOYMENT}"
+        )
         raise UsageProblem(
-            f"{err.id} already exists and belongs to {whose}",
+            f"{err.id} already exists, and is not {spec.name}'s: {whose}",
             hint="give the deployment another name, or another `--resource-group`",
         ) from err
     vm = actual.get(key(names.vm))

@@ -1,7 +1,8 @@
 """A VM's dependents: the NICs, public IPs and disks that Azure creates with it.
 
-Azure names the NICs and public IPs, so their ids are read from the VM. ccgpu names the disks; a
-disk with another name was attached by other means and does not belong to the deployment.
+Azure names the NICs and public IPs, so their ids are read from the VM. ccgpu names the disks, and
+they carry no tag at first. A disk with another name, in another group, or that stays when the VM is
+deleted was attached by other means and does not belong to the deployment.
 """
 
 import re
@@ -13,6 +14,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, key, name_of
 from ccgpu.domain.vm_view import (
+    attached_disk_ids,
     ip_configurations,
     managed_disk_ids,
     network_interface_ids,
@@ -44,9 +46,13 @@ def find_dependents(
 
 
 def vm_disk_ids(vm_id: ResourceId, vm: Body) -> list[ResourceId]:
-    """The VM's disks that ccgpu named. Azure shows none while it is creating the VM."""
-    ours = re.compile(rf"{re.escape(name_of(vm_id))}-(osdisk|data\d+)", re.IGNORECASE)
-    return [id_ for id_ in managed_disk_ids(vm) if ours.fullmatch(name_of(id_))]
+    """The VM's disks that ccgpu made. Azure shows none while it is creating the VM."""
+    group = re.escape(key(vm_id).rpartition("/providers/")[0])
+    name = re.escape(key(name_of(vm_id)))
+    ours = re.compile(rf"{group}/providers/microsoft\.compute/disks/{name}-(osdisk|data\d+)")
+    attached = set(map(key, attached_disk_ids(vm)))
+    ids = managed_disk_ids(vm)
+    return [id_ for id_ in ids if key(id_) not in attached and ours.fullmatch(key(id_))]
 
 
 def nic_public_ip_ids(nic: Body | None) -> list[ResourceId]:

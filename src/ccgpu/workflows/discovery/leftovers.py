@@ -14,6 +14,7 @@ from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
+from ccgpu.domain.removal import vm_has_lost_tag
 from ccgpu.domain.resource import (
     DEPLOYMENT,
     Body,
@@ -85,7 +86,7 @@ def find_leftovers(
 ) -> Task[tuple[Leftover, ...]]:
     """The task of `report_leftovers`."""
     limit = REPORT_NEW if new_ids else REPORT
-    reader = _LeftoverReader(run.with_timeout(limit), deployment, new_ids)
+    reader = _LeftoverReader(run.with_timeout(limit), deployment, new_ids, frozenset(map(key, ids)))
     yield from together(reader.check(id_, kind) for id_, kind in ids.items())
     return tuple(reader.leftovers.values())
 
@@ -93,8 +94,15 @@ def find_leftovers(
 class _LeftoverReader:
     """Reads ids once, and collects those that exist or may exist as `Leftover`s by `key`."""
 
-    def __init__(self, run: Run, deployment: str, new_ids: Collection[ResourceId]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        deployment: str,
+        new_ids: Collection[ResourceId],
+        ids: Collection[ResourceId],
+    ) -> None:
         self.leftovers: dict[ResourceId, Leftover] = {}
+        self._ids = ids
         self._run = run
         self._deployment = deployment
         self._new_ids = new_ids
@@ -148,6 +156,8 @@ class _LeftoverReader:
 
     def _is_ours(self, kind: Kind, body: Body) -> bool:
         owner = tag(body, DEPLOYMENT)
+        if owner is None and kind is Kind.VM:
+            return vm_has_lost_tag(body, self._ids)
         return owner == self._deployment or (kind is Kind.DISK and owner is None)
 
     def _record(self, id_: ResourceId, kind: Kind, state: Presence, body: Body | None) -> None:

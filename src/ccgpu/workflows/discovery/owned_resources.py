@@ -12,21 +12,26 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import Lease, lease_of
-from ccgpu.domain.removal import Ownership
+from ccgpu.domain.removal import Ownership, vm_has_lost_tag
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
 from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, read_now
+from ccgpu.workflows.resource_groups import find_orphaned_group
 
 
 @dataclass(frozen=True, slots=True)
 class OwnedResources:
-    """The existing resources of one deployment: kinds by id, bodies by the id's `key`."""
+    """The existing resources of one deployment: kinds by id, bodies by the id's `key`.
+
+    untagged_vm: the VM, if it has lost its tag, so that it does not count as the deployment's.
+    """
 
     names: Names
     kinds: Mapping[ResourceId, Kind]
     bodies: Actual
     ownership: Ownership
+    untagged_vm: ResourceId | None = None
 
     @property
     def vm(self) -> Body | None:
@@ -68,4 +73,18 @@ def read_owned_resources(
         disks.add(key(names.os_disk))  # in a group that ccgpu created, ccgpu created this disk
     ownership = Ownership(names.deployment, disks=frozenset(disks))
     ours = {at: body for at, body in bodies.items() if ownership.includes(at, body)}
-    return OwnedResources(names, dict(ids[at] for at in ids if at in ours), ours, ownership)
+    kinds = dict(ids[at] for at in ids if at in ours)
+    is_lost = vm is not None and vm_has_lost_tag(vm, ours.keys())
+    return OwnedResources(names, kinds, ours, ownership, names.vm if is_lost else None)
+
+
+def with_orphaned_group(run: Run, live: OwnedResources) -> Task[OwnedResources]:
+    """The same resources, with the group if it is orphaned."""
+    group = live.names.of(Kind.GROUP)
+    orphaned = yield from find_orphaned_group(run, live.names)
+    if not orphaned:
+        return live
+    ownership = replace(live.ownership, orphaned=orphaned)
+    body: Body = {"id": group, "tags": dict(orphaned[key(group)])}
+    bodies = live.bodies | {key(group): body}
+    return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, ownership)

@@ -15,6 +15,7 @@ from ccgpu.azure.long_running import run_task, send_alone, send_each, send_with_
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
+from ccgpu.domain.removal import tag_missing
 from ccgpu.domain.resource import (
     DEPLOYMENT,
     Body,
@@ -245,6 +246,8 @@ def require_vm(run: Run, names: Names) -> Body:
     """The deployment's VM with its instance view; raises `NotFound` if there is none."""
     get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
     body = send_alone(run, get, f"reading {names.vm}")
+    if body is not None and tag(body, DEPLOYMENT) is None:
+        raise tag_missing(names.vm, names.deployment)
     if body is None or tag(body, DEPLOYMENT) != names.deployment:
         where = f"there is no VM {names.deployment} in the resource group {names.group}"
         raise not_found(run.cloud, names.deployment, where)
