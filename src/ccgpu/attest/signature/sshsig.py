@@ -59,7 +59,10 @@ def _unarmor(raw: bytes) -> bytes:
     text = raw.strip()
     if not (text.startswith(BEGIN) and text.endswith(_END)):
         raise ValueError("no text between the lines of an SSH SIGNATURE")
-    return canonical_base64.decode(b"".join(text[len(BEGIN) : -len(_END)].split()))
+    try:
+        return canonical_base64.decode(b"".join(text[len(BEGIN) : -len(_END)].split()))
+    except ValueError as err:
+        raise ValueError(f"what stands between its lines {err}") from err
 
 
 def _parse_blob(blob: bytes) -> SshSignature:

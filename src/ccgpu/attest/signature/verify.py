@@ -136,7 +136,7 @@ def _decode(raw: bytes) -> bytes:
     try:
         value = canonical_base64.decode(raw.strip())
     except ValueError as err:
-        raise Malformed(FORMAT, _BARE, str(err)) from err
+        raise Malformed(FORMAT, _BARE, f"it {err}") from err
     if not value:
         raise Malformed(FORMAT, _BARE, "nothing")
     return value
