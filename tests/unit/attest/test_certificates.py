@@ -191,7 +191,31 @@ def test_trailing_bits_of_base64_are_refused():
     while not text.endswith(padded):  # the signature has another length now and then
         text = pki.pem(_certificate().signed_by(_KEY))
     last = text.splitlines()[-2]
-    _refused(text.replace(last, respelled(last.decode()).encode()))
+    with pytest.raises(Malformed) as caught:
+        certificates.load(text.replace(last, respelled(last.decode()).encode()), _RULE)
+    found = "it is base64 in another than its one spelling (RFC 4648, §3.5)"
+    assert (caught.value.expected, caught.value.actual) == ("base64", found)
+
+
+def test_a_revocation_list_is_der_or_the_one_block_of_a_pem():
+    pem = pki.pem(b"a list", "X509 CRL")
+    for data in (pem, b"\r\n" + pem, pem.replace(b"\n", b"\r\n")):
+        assert certificates.read_der_of_list(data, _RULE) == b"a list"
+    assert certificates.read_der_of_list(b"a list", _RULE) == b"a list"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "found"),
+    [
+        (pki.pem(b"1", "X509 CRL") * 2, "one revocation list", 2),
+        (_PEM, "a revocation list in PEM, nothing else", "other data at byte 0"),
+    ],
+)
+def test_any_other_pem_is_no_revocation_list(data, expected, found):
+    with pytest.raises(Malformed) as caught:
+        certificates.read_der_of_list(data, _RULE)
+    refusal = caught.value
+    assert (refusal.rule, refusal.expected, refusal.actual) == (_RULE, expected, found)
 
 
 @pytest.mark.parametrize(
