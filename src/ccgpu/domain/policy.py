@@ -48,7 +48,7 @@ Svn = Annotated[int, BeforeValidator(_number), Field(ge=0, le=255)]
 GuestSvn = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**32 - 1)]
 Mitigations = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**64 - 1)]
 Sha384 = Annotated[str, Field(pattern=r"^[0-9a-f]{96}$")]
-PcrIndex = Annotated[int, Field(ge=0, le=23)]
+PcrIndex = Annotated[int, BeforeValidator(_number), Field(ge=0, le=23)]
 DriverVersion = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$")]
 VbiosVersion = Annotated[str, Field(pattern=r"^[0-9A-F]{2}(\.[0-9A-F]{2}){4}$")]
 MaxAge = Annotated[
@@ -151,7 +151,11 @@ class GpuPolicy(BaseModel):
     model_config = _CONFIG
 
     architectures: Annotated[tuple[Literal["HOPPER"], ...], Field(min_length=1)]
-    count: Annotated[int, Field(ge=1, le=1, description="GPUs of the VM; the series has one.")]
+    count: Annotated[
+        int,
+        BeforeValidator(_number),
+        Field(ge=1, le=1, description="GPUs of the VM; the series has one."),
+    ]
     minimum_driver: Annotated[
         DriverVersion, Field(description="Older drivers attest unreliably (NVIDIA's advisory).")
     ]
@@ -182,12 +186,12 @@ class GpuPolicy(BaseModel):
     ]
     unsafe_skip_ocsp: bool = False
     unsafe_known_nonce: bool = False
-    unsafe_ocsp_grace_hours: Annotated[int, Field(ge=0, le=720)] = 0
+    unsafe_ocsp_grace_hours: Annotated[int, BeforeValidator(_number), Field(ge=0, le=720)] = 0
     unsafe_allow_hold: bool = False
 
     @model_validator(mode="after")
     def _names_a_branch_once(self) -> "GpuPolicy":
-        branches = [version.split(".")[0] for version in self.minimum_secure_drivers]
+        branches = [int(version.split(".")[0]) for version in self.minimum_secure_drivers]
         if len(set(branches)) != len(branches):
             raise ValueError("minimum_secure_drivers names a driver branch twice")
         return self

@@ -247,7 +247,7 @@ def _absence_rule(wanted: IssuedCertificate, unrelated: Sequence[OcspResponse]) 
 def _check_time(answer: OcspResponse, terms: OcspTerms, checks: NamedChecks) -> None:
     start, end, at = answer.this_update, answer.next_update, terms.at
     checks.record(FUTURE, start <= at + SKEW, f"from {format_value(start)}", at)
-    held = end is not None and at <= end + terms.grace
+    held = end is not None and at - terms.grace <= end
     late = f" and {terms.grace} of grace (unsafe)" if terms.grace else ""
     checks.record(STALE, held, f"until {format_value(end)}{late}", at)
 

@@ -270,6 +270,8 @@ def test_the_grace_period_is_only_as_long_as_requested():
     assert refused(GOOD[0], at=future, unsafe_grace=grace) == {"ocsp.future"}
     no_end = SIGNER.signed_answer(next_update=None)
     assert refused(no_end, unsafe_grace=grace) == {"ocsp.stale"}
+    last = SIGNER.signed_answer(next_update=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    assert refused(last, unsafe_grace=grace) == set()
 
 
 def test_a_used_grace_period_is_listed():
