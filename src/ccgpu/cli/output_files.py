@@ -117,10 +117,13 @@ def write_attested(
     files.write_bundle(judged.evidence, judged.appraisal)
     if files.report is not None:
         from ccgpu.domain import hostkey
+        from ccgpu.store import bundles
         from ccgpu.views.repeated_verify import RepeatedVerify
         from ccgpu.views.report import ReportSubject
+        from ccgpu.workflows.verify import make_bundle
 
         kept, challenge = files.save or judged.bundle, judged.challenge
+        bundle = bundles.encode(make_bundle(judged.evidence, judged.appraisal))
         again = RepeatedVerify(
             source=None if kept is None else str(kept),
             policy=means.policy_name,
@@ -134,7 +137,7 @@ def write_attested(
             judged.evidence,
             _policy_sha256(appraised, means.policy.name),
             again,
-            _evidence_sha256(None if kept is None else Path(kept)),
+            None if kept is None else hashlib.sha256(bundle).hexdigest(),
             judged,
         )
         _write_report(files.report, runtime, subject)
@@ -146,12 +149,8 @@ def write_verified(
     result: "VerifyResult",
     shown: "AppraisedEvidence",
     again: "RepeatedVerify",
-    evidence: Path,
 ) -> None:
-    """Write the files of a verdict, whichever it is; note if its evidence notes another one.
-
-    evidence: its path.
-    """
+    """Write the files of a verdict, whichever it is; note if its evidence notes another one."""
     from ccgpu.views.verdict import differing_note
 
     files.write_bundle(result.evidence, result.appraisal)
@@ -161,9 +160,8 @@ def write_verified(
         from ccgpu.views.report import ReportSubject
 
         policy_sha256 = _policy_sha256(shown, again.policy)
-        subject = ReportSubject(
-            shown, result.evidence, policy_sha256, again, _evidence_sha256(evidence)
-        )
+        sha256 = result.evidence.file_sha256  # of what was judged: the file may be another now
+        subject = ReportSubject(shown, result.evidence, policy_sha256, again, sha256)
         _write_report(files.report, runtime, subject)
 
 
@@ -215,6 +213,8 @@ def _flags(given: AppraisalOptions) -> Iterator[str]:
         "--config": given.measured.config,
         "--nras-jwks": given.nras_keys,
         "--maa-jwks": given.maa_keys,
+        "--signer": given.signer,
+        "--signature": given.signature,
     }
     for name, value in values.items():
         if value is not None:
@@ -229,15 +229,6 @@ def _policy_sha256(shown: "AppraisedEvidence", name: str) -> str:
 
     origin = shown.appraisal.origin
     return policies.shipped_sha256(name) if origin is None else origin.sha256
-
-
-def _evidence_sha256(path: Path | None) -> str | None:
-    """The SHA-256 (hex) of the file of evidence; None if there is none, or it is a folder."""
-    from ccgpu.store.evidence.limits import read_bytes
-
-    if path is None or not path.is_file():
-        return None
-    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _write_report(path: Path, runtime: Runtime, subject: "ReportSubject") -> None:

@@ -187,6 +187,7 @@ class Evidence:
     noted: The verdict that the bundle's maker noted. It is shown, and never believed.
     ignored: Files in the folder that were not read.
     given: Collateral from the caller.
+    file_sha256: Of the file that was read (hex); None for a folder, or for no file.
     """
 
     format: EvidenceFormat
@@ -199,6 +200,7 @@ class Evidence:
     noted: str | None = None
     ignored: tuple[str, ...] = ()
     given: CallerCollateral = field(default_factory=CallerCollateral)
+    file_sha256: str | None = field(default=None, compare=False)
 
 
 def merge_caller_collateral(evidence: Evidence) -> Evidence:

@@ -1,10 +1,13 @@
 """`--sign` and `--signer`: a bundle with a signature, against the machine's own ssh-keygen."""
 
 import base64
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from cryptography.hazmat.primitives import serialization as to
@@ -317,3 +320,27 @@ def test_attest_signs_what_it_saves(shell):
     demo.scenario("devtools")
     assert demo(f"--save c.json --sign {shell.folder}/key.pub").code == 9  # outranks: no agent
     assert Path("c.json").exists()
+
+
+def test_a_report_asks_for_the_signature_again(user):
+    key = new_key(user.folder, "ed25519")
+    Path("b.json.sig").write_bytes(ssh_sign(key, Path("b.json").read_bytes()))
+    done = _verify(user, f"--signer {key}.pub --signature b.json.sig --report page.html")
+
+    assert done.code == 0, done.err
+    page = Path("page.html").read_text()
+    assert f"--signer {key}.pub" in page
+    assert "--signature b.json.sig" in page
+
+
+def test_a_report_has_the_hash_of_the_bytes_that_were_judged(user):
+    """Of a pipe they can be read once only; a file may be another one by then."""
+    os.mkfifo("pipe")
+    data = Path("b.json").read_bytes()
+    writer = Thread(target=Path("pipe").write_bytes, args=(data,))
+    writer.start()
+    done = _verify(user, "--report page.html", "pipe")
+    writer.join()
+
+    assert done.code == 0, done.err
+    assert hashlib.sha256(data).hexdigest() in Path("page.html").read_text()

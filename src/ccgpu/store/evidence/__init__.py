@@ -3,6 +3,7 @@
 A file in no known format, or beyond a bound, is an `InvalidFile` (exit code 3), not a rejection.
 """
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def read_evidence(path: Path, format_: str | None = None) -> Evidence:
 
 def parse_evidence(path: Path, data: bytes, format_: str | None = None) -> Evidence:
     """As `read_evidence`, of a file that was read already: a signature is over its bytes."""
-    return _require_format(path, single.parse_file(path, data), format_)
+    evidence = replace(single.parse_file(path, data), file_sha256=hashlib.sha256(data).hexdigest())
+    return _require_format(path, evidence, format_)
 
 
 def _require_format(path: Path, evidence: Evidence, format_: str | None) -> Evidence:
