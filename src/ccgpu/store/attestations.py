@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ccgpu.domain import hostkey
 from ccgpu.domain.attestation import AttestationRecord, RecordedVerdict
+from ccgpu.domain.moments import in_utc
 from ccgpu.store import bundles, small_records
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "ccgpu.attestation/1"
 _WHAT = "the last verdict"
+_OTHER_TYPES = ("nonce", "host_key", "reasons")  # than texts, or None for a missing one
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -89,12 +91,19 @@ def _parse(raw: bytes) -> AttestationRecord:
     _require_time(document["at"])
     if document["until"] is not None:
         _require_time(document["until"])
+    texts = [value for name, value in document.items() if name not in _OTHER_TYPES]
+    if not all(value is None or isinstance(value, str) for value in texts):
+        raise TypeError("a value has another type")
+    if not document["policy"] or not document["boot_id"]:
+        raise ValueError("it names no policy, or no boot")
     nonce, key = (bytes.fromhex(document.pop(name)) for name in ("nonce", "host_key"))
     reasons = tuple(map(str, document.pop("reasons")))
     return AttestationRecord(**document, nonce=nonce, host_key=hostkey.parse(key), reasons=reasons)
 
 
 def _require_time(text: str) -> None:
-    """ValueError, or TypeError, unless it is a time with a zone."""
-    if datetime.fromisoformat(text).tzinfo is None:
+    """ValueError, or TypeError, unless it is a time with a zone that a verdict can be of."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
+    in_utc(time)

@@ -20,6 +20,7 @@ from typing import Any
 
 from ccgpu.domain import hostkey
 from ccgpu.domain.challenge import ChallengeRecord
+from ccgpu.domain.moments import in_utc
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
 from ccgpu.store.documents import reason
@@ -137,4 +138,4 @@ def _parse(raw: bytes, nonce: bytes) -> ChallengeRecord:
     if sent_at.tzinfo is None:
         raise ValueError("sent_at has no time zone")
     host_key = hostkey.parse(bytes.fromhex(document["host_key"]))
-    return ChallengeRecord(nonce, document["vm_id"], host_key, sent_at)
+    return ChallengeRecord(nonce, document["vm_id"], host_key, in_utc(sent_at))

@@ -101,6 +101,11 @@ def test_between_two_verdicts_there_is_none(attestations):
         {"at": "2026-06-01T12:00:00"},
         {"until": "soon"},
         {"until": 5},
+        {"at": "9999-12-31T23:59:59Z"},
+        {"policy": None},
+        {"policy": ["default"]},
+        {"boot_id": ""},
+        {"pins": 7},
     ],
     ids=str,
 )

@@ -67,6 +67,7 @@ def test_vm_ids_are_stored_in_lower_case(challenges):
         {"host_key": "xyz"},
         {"sent_at": "2026-11-22T11:59:00"},
         {"sent_at": "yesterday"},
+        {"sent_at": "9999-12-31T23:59:59-05:00"},
     ],
 )
 def test_a_damaged_record_is_an_error(challenges, changes):
