@@ -273,3 +273,14 @@ def test_a_channel_tells_the_host_key_that_it_has_seen(shared_sshd):
         assert channel.host_key is None
         channel.run(["cat"], probe.script(), timeout=20)
         assert channel.host_key == pinned
+
+
+def test_no_connection_is_made_in_place_of_one_that_is_kept(channel, tmp_path):
+    with channel.keep():
+        channel.put(Path(__file__), str(tmp_path / "first"))
+        (master,) = _masters()
+        os.kill(master, signal.SIGKILL)
+        with pytest.raises(ConnectionLost):
+            channel.put(Path(__file__), str(tmp_path / "second"))
+    assert [one.name for one in tmp_path.glob("[fs]*")] == ["first"]
+    assert channel.run(["true"], timeout=20).exit_code == 0

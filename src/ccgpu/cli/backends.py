@@ -17,6 +17,7 @@ from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
 from ccgpu.domain.price import HOST as PRICE_HOST
 from ccgpu.errors import (
+    ConnectionLost,
     CopyFailed,
     GuestUnreachable,
     HostKeyMismatch,
@@ -290,6 +291,7 @@ def _simulated_channel(
         not_up=partial(GuestUnreachable, transient=True),
         unreachable=GuestUnreachable,
         mismatch=HostKeyMismatch,
+        lost=ConnectionLost,
         timed_out=TimedOut,
         copy_failed=CopyFailed,
         usage=UsageProblem,

@@ -54,12 +54,14 @@ class ChannelTypes(Generic[T_co]):
     """The caller's types: the result of a command, and the errors, each made of a message.
 
     not_up: trying again may help. unreachable: it does not. mismatch: another host key.
+    lost: the connection has ended.
     """
 
     completed: Callable[[int, bytes, bytes], T_co]
     not_up: Callable[[str], Exception]
     unreachable: Callable[[str], Exception]
     mismatch: Callable[[str], Exception]
+    lost: Callable[[str], Exception]
     timed_out: Callable[[str], Exception]
     copy_failed: Callable[[str], Exception]
     usage: Callable[[str], Exception]
@@ -77,6 +79,7 @@ class SimulatedChannel(Generic[T_co]):
     ) -> None:
         self._arm, self._target, self._types, self._vendors = arm, target, types, vendors
         self._shown_key: bytes | None = None
+        self._kept: list[str] = []  # the boots that connections are kept to
 
     @property
     def host_key(self) -> bytes | None:
@@ -106,6 +109,16 @@ class SimulatedChannel(Generic[T_co]):
         stdout.write(ending.stdout)
         stderr.write(ending.stderr)
         return ending.exit_code or 0
+
+    @contextmanager
+    def keep(self) -> Iterator[None]:
+        """Connect to no other boot of the guest during the context."""
+        with self._guest() as guest:
+            self._kept.append(guest.boot_id)
+        try:
+            yield
+        finally:
+            self._kept.pop()
 
     def put(self, local: Path, remote: str, *, recursive: bool = False) -> None:
         """Copy a file, or a folder, into the VM, with its permissions."""
@@ -191,6 +204,8 @@ class SimulatedChannel(Generic[T_co]):
             )
         if self._target.user != guest.user:
             raise types.unreachable(f"{where} refuses the user {self._target.user}")
+        if any(boot != guest.boot_id for boot in self._kept):
+            raise types.lost(f"the connection to {where} broke off: it has been started anew")
         self._shown_key = guest.host_key
         settle(guest)
         return guest

@@ -99,6 +99,13 @@ class Channel(CommandRunner, Protocol):
         """
         ...
 
+    def keep(self) -> AbstractContextManager[None]:
+        """During the context all goes over one connection: `ConnectionLost` once that has ended.
+
+        Otherwise a new one is made, perhaps to another boot of the VM, with the same host key.
+        """
+        ...
+
     def put(self, local: Path, remote: str, *, recursive: bool = False) -> None:
         """Copy a file, or a folder, into the VM, with its permissions."""
         ...

@@ -93,7 +93,7 @@ class OpenSshChannel:
         self._master: MasterConnection | None = None
         self._lock = threading.Lock()
         self._numbers = count()
-        self._forwardings = 0
+        self._users = 0  # forwardings, and contexts that keep the connection
 
     @property
     def host_key(self) -> bytes | None:
@@ -153,6 +153,16 @@ class OpenSshChannel:
             pumps.finish()
         return self._exit_code(code, log)
 
+    @contextmanager
+    def keep(self) -> Iterator[None]:
+        """Make no connection in place of one that is lost, during the context."""
+        self._connect()
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+
     def put(self, local: Path, remote: str, *, recursive: bool = False) -> None:
         """Copy a file, or a folder, into the VM, with its permissions and times."""
         self._copy(str(local.absolute()), f"{destination(self._target)}:{remote}", recursive)
@@ -168,11 +178,11 @@ class OpenSshChannel:
         self._require_pinned("no port was forwarded")
         self._connect()
         chosen = self._open_forwarding(port, local_port)
-        self._forwardings += 1
+        self._users += 1
         try:
             yield chosen
         finally:
-            self._forwardings -= 1
+            self._users -= 1
             self._control_forwarding("cancel", port, chosen)
 
     def shell(self) -> int:
@@ -196,7 +206,7 @@ class OpenSshChannel:
             if self._master is not None:
                 if self._master.is_alive():
                     return
-                if self._forwardings:
+                if self._users:
                     raise self._lost()
                 self.close()
             self._master = MasterConnection(

@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-from ccgpu.errors import GuestUnreachable, HostKeyMismatch
+from ccgpu.errors import ConnectionLost, GuestUnreachable, HostKeyMismatch
 from ccgpu.fakearm import FakeArm
 from support.arm import Client, group_path, image_reference, vm_path
 from support.simulated_guests import SETTINGS, GuestBench, cloud_config, make_bench, open_channel
@@ -146,6 +146,18 @@ def test_every_boot_has_its_own_boot_id(bench):
     seen.append(bench.texts()["boot-id"])
     assert len(set(seen)) == 3
     assert bench.texts()["boot-id"] == seen[-1]
+
+
+def test_a_connection_that_is_kept_does_not_outlive_the_boot(bench, tmp_path):
+    """The next boot shows the same host key: nothing else would tell them apart."""
+    (tmp_path / "mine").write_bytes(b"x")
+    channel = bench.pinned(bench.key_in_log()).channel
+    with channel.keep():
+        channel.put(tmp_path / "mine", "/tmp/first")
+        bench.reboot()
+        with pytest.raises(ConnectionLost, match="started anew"):
+            channel.put(tmp_path / "mine", "/tmp/second")
+    channel.put(tmp_path / "mine", "/tmp/second")
 
 
 def test_a_reboot_looks_at_the_gpu_and_repeats_no_other_step(bench):

@@ -1,6 +1,7 @@
 """Requests to the workload script in a VM that was proven, over its one pinned channel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, TypeVar
@@ -8,12 +9,13 @@ from typing import BinaryIO, TypeVar
 from ccgpu.errors import GuestNotReady, WorkloadFailed
 from ccgpu.guest import workload
 from ccgpu.guest.channel import Channel
-from ccgpu.guest.workload_answers import OneWorkload
-from ccgpu.guest.workload_requests import FollowWorkload, WorkloadRequest
+from ccgpu.guest.workload_answers import AllWorkloads, OneWorkload
+from ccgpu.guest.workload_requests import FollowWorkload, ListWorkloads, WorkloadRequest
 from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.run.streams import LineReader
 
 T = TypeVar("T")
+_LIST = 60.0  # seconds
 _STEP = 0.05  # the least part of a download that is told again
 
 
@@ -59,6 +61,18 @@ class WorkloadGuest:
                 hint = err.hint.replace(" NAME", f" {self.task.name}")
                 err.hint = hint.replace("--workload W`", f"--workload {name}`")
             raise
+
+    @contextmanager
+    def in_this_boot(self) -> Iterator[None]:
+        """During the context all goes to the boot that counts, over one connection to it.
+
+        Raises:
+            ConnectionLost: It has ended. Another boot may show the same host key.
+            And as `ask`.
+        """
+        with self.channel.keep():
+            self.ask(ListWorkloads(), AllWorkloads, _LIST)
+            yield
 
     def follow(
         self, request: FollowWorkload, line: Callable[[str], None], timeout: float | None

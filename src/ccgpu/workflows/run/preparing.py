@@ -122,18 +122,20 @@ def prepare_files(guest: WorkloadGuest, request: RunRequest) -> None:
 
     Raises:
         CopyFailed: An input could not be copied.
+        ConnectionLost: The connection ended meanwhile; nothing more was copied.
         And as `WorkloadGuest.ask`.
     """
     plan = request.plan
     prepare = PrepareWorkload(name=plan.name, os_disk=request.os_disk)
     if not plan.inputs and plan.outputs is None:
         return
-    guest.ask(prepare, WorkloadPrepared, _PREPARE)
-    for one in plan.inputs:
-        local = Path(one.local)
-        guest.task.tell("begin", f"copying {one.local}")
-        put = partial(guest.channel.put, local, one.mount.source, recursive=local.is_dir())
-        guest.task.complete(put)
+    with guest.channel.keep():  # to the boot that has answered: another one may show the same key
+        guest.ask(prepare, WorkloadPrepared, _PREPARE)
+        for one in plan.inputs:
+            local = Path(one.local)
+            guest.task.tell("begin", f"copying {one.local}")
+            put = partial(guest.channel.put, local, one.mount.source, recursive=local.is_dir())
+            guest.task.complete(put)
 
 
 def fetch_model(guest: WorkloadGuest, request: RunRequest) -> None:

@@ -56,7 +56,8 @@ def start_container(
         pull_seconds=int(_PULL),
     )
     guest.task.tell("begin", f"starting {plan.name}: {plan.image}")
-    done = guest.ask(start, WorkloadStarted, _PULL + _WAIT_MARGIN)
+    with guest.in_this_boot():
+        done = guest.ask(start, WorkloadStarted, _PULL + _WAIT_MARGIN)
     at = rfc3339(done.started_at)
     started = StartedContainer(done.image_digest, at, done.event, done.pcr13)
     return started, _workload_of(done, plan)

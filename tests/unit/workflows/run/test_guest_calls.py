@@ -1,15 +1,20 @@
 """Requests to the script of workloads: boots, progress, and lines of a log."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from ccgpu.errors import GuestNotReady, WorkloadFailed
 from ccgpu.guest.workload_answers import AllWorkloads, ModelFetched, OneWorkload
 from ccgpu.guest.workload_requests import (
+    NEVER,
     FetchModel,
     FollowWorkload,
     ListWorkloads,
     StatusOfWorkload,
 )
+from ccgpu.workflows.run.starting import start_container
 from ccgpu.workflows.run.streams import LineReader
 from unit.workflows.run.conftest import workload
 
@@ -77,3 +82,14 @@ def test_a_reader_without_a_listener_keeps_so_much_and_no_more():
     for _ in range(5):
         assert reader.write(bytes(10 << 20)) == 10 << 20
     assert len(reader.kept) == 40 << 20
+
+
+def test_a_container_is_not_started_in_another_boot(scripted):
+    made = scripted(lambda _: {"boot": "another", "workloads": []})
+    plan = SimpleNamespace(
+        name="one", image="r/i", options=(), command=(), secrets=(), outputs=None, restart=NEVER
+    )
+    request: Any = SimpleNamespace(plan=plan, texts=(), model=None, os_disk=False, replace=False)
+    with pytest.raises(GuestNotReady, match="started anew"):
+        start_container(made.guest, request)
+    assert [one["action"] for one in made.channel.asked] == ["list"]
