@@ -1,8 +1,7 @@
 """`--require-attested`: nothing is sent to a VM that this machine has not attested in this boot."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
 
 from ccgpu.azure.run import Run
 from ccgpu.domain.attestation import AttestationRecord
@@ -18,11 +17,20 @@ from ccgpu.workflows.guest_access import wait_until_reachable
 def opened_if_attested(
     run: Run, names: Names, channels: OpenChannel, target: GuestTarget
 ) -> Iterator[Channel]:
-    """A channel that is connected to a VM which is attested; raises as the functions below."""
+    """A channel with one connection, to a VM that is attested; raises as the functions below.
+
+    No other connection is made in its place: that could be to another boot, with the same host key.
+    """
     record = require_attested(run, names, target)
-    with channels(target) as channel:
-        check = partial(require_same_boot, channel, record, names.deployment)
-        wait_until_reachable(run, names, check)
+    with channels(target) as channel, ExitStack() as kept:
+
+        def connect() -> None:
+            with ExitStack() as attempt:
+                attempt.enter_context(channel.keep())
+                require_same_boot(channel, record, names.deployment)
+                kept.push(attempt.pop_all())
+
+        wait_until_reachable(run, names, connect)
         yield channel
 
 
