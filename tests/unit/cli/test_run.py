@@ -27,7 +27,9 @@ def test_a_server_runs_once_its_answers_are_right(runner, golden):
     golden("cli/run-server.txt", str(done))
     assert done.code == 0
     assert runner.workloads == {"sglang": "running"}
-    assert runner.actions() == ["list", "fetch", "start", "check", "check", "check", "list"]
+    assert runner.actions() == [
+        *("list", "fetch", "list", "start", "check", "check", "check", "list")
+    ]
 
 
 @pytest.mark.slow
@@ -137,7 +139,7 @@ def test_inputs_are_copied_before_the_start(runner):
         "put /mnt/ccgpu/inputs/image/0",
         "put /mnt/ccgpu/inputs/image/1",
     ]
-    assert runner.actions()[:3] == ["list", "prepare", "start"]
+    assert runner.actions()[:4] == ["list", "prepare", "list", "start"]
 
 
 @pytest.mark.parametrize(
