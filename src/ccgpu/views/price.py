@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ccgpu.domain.price import HOST, HOURS_PER_MONTH, Price, RegionPrice
 from ccgpu.scheduling.clock import rfc3339
+from ccgpu.views.tables import Grid
 
 _NOTE = "retail prices without taxes, discounts, traffic and disk operations; a month has {} hours"
 
@@ -86,7 +87,7 @@ def number(value: Decimal | None) -> float | None:
 
 
 def _parts_table(region: str, price: Price) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for one in price.parts:
         cost = "-" if one.hourly is None else f"{one.hourly:.4f} {price.currency}"
         table.add_row("", Text(one.part.what), Text(cost), Text(one.meter or one.unknown or ""))
