@@ -53,7 +53,7 @@ def collect_image(image: ImageOption = None, config: ConfigOption = None) -> Ima
     """The options as one value."""
     if config is not None and image is None:
         raise typer.BadParameter(
-            "--config counts only with --image: only a measured image measures what config it got"
+            "--config is compared with what a measured image measured: give --image, too"
         )
     return ImageOptions(image, config)
 
