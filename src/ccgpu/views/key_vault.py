@@ -21,7 +21,7 @@ _LONGEST = 60  # characters of a value that are shown; a digest has 96
 def created_as_text(made: CreatedKey) -> RenderableType:
     """The key, and the authorities of its policy."""
     rows = Grid()
-    rows.add_column()
+    rows.add_column(overflow="fold")
     rows.add_column(overflow="fold")
     key = made.key
     for name, value in (

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +20,8 @@ def as_text(prices: Sequence[RegionPrice], *, spot: bool, simulated: bool) -> Re
     """A table with a row for each region, the parts of the first one, and where it is from."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("REGION", "HOUR", "DAY", "MONTH", "HOUR AS SPOT"):
-        table.add_column(heading, justify="left" if heading == "REGION" else "right")
+        justify: JustifyMethod = "left" if heading == "REGION" else "right"
+        table.add_column(heading, justify=justify, overflow="fold")
     for one in prices:
         price = one.spot if spot else one.on_demand
         spans = [

@@ -132,9 +132,9 @@ def _table(checks: Sequence[Check]) -> Grid:
 
 def _grid() -> Grid:
     table = Grid()
-    table.add_column()
+    table.add_column(overflow="fold")
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     return table
 
 

@@ -1,6 +1,7 @@
 """On a terminal of any width, tables keep every word of the names and ids that people copy."""
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -80,3 +81,11 @@ def test_no_view_uses_richs_own_grid_which_cuts_words():
     views = (SRC / "ccgpu").rglob("*.py")
     found = [path.name for path in views if "Table.grid(" in path.read_text("utf-8")]
     assert found == []
+
+
+def test_no_column_of_a_view_cuts_words():
+    views = (SRC / "ccgpu" / "views").glob("*.py")
+    texts = [path.read_text("utf-8") for path in views]
+    columns = [call for text in texts for call in re.findall(r"add_column\((.*)\)", text)]
+    assert [call for call in columns if "overflow" not in call and "no_wrap" not in call] == []
+    assert len(columns) > 10
