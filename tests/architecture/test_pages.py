@@ -190,3 +190,31 @@ def test_a_broken_link_would_be_noticed():
         "cli.md#gone",
         "../../README.md",
     ]
+
+
+# Tables ------------------------------------------------------------------------------------------
+
+
+def uneven_rows(text: str) -> list[str]:
+    """The rows of tables with more or fewer cells than their heading: a page shows only as many.
+
+    A `|` ends a cell also in code, unless a backslash is before it (GFM 4.10).
+    """
+    uneven, cells = [], 0
+    for line in re.sub(
+        r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL
+    ).splitlines():
+        found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        if cells and found and found != cells:
+            uneven.append(line)
+        cells = found and (cells or found)
+    return uneven
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_heading():
+    assert {page: bad for page, text in _LINKED.items() if (bad := uneven_rows(text))} == {}
+
+
+def test_a_row_with_a_cell_too_many_would_be_noticed():
+    table = "| a | b |\n|---|---|\n| `c|d` | e |\n| `f\\|g` | h |\n\n| one |\n|---|\n"
+    assert uneven_rows(table) == ["| `c|d` | e |"]

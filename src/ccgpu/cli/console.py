@@ -13,13 +13,23 @@ _ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def console(stream: TextIO) -> Console:
-    """A console as wide as the terminal, or as COLUMNS says."""
+    """A console as wide as the terminal, or as COLUMNS says.
+
+    FORCE_COLOR, which CI services often set, makes Rich take a pipe for a terminal: then it has
+    colours, but nothing that is drawn over.
+    """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # for signs that the encoding lacks
     environ = {name: text for name, text in os.environ.items() if _is_usable(name, text)}
-    width = None if stream.isatty() or "COLUMNS" in environ else _UNLIMITED
+    terminal = stream.isatty()
     return Console(
-        file=stream, highlight=False, markup=False, emoji=False, width=width, _environ=environ
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=None if terminal or "COLUMNS" in environ else _UNLIMITED,
+        force_interactive=None if terminal else False,
+        _environ=environ,
     )
 
 

@@ -52,7 +52,9 @@ class ImageOptions:
 def collect_image(image: ImageOption = None, config: ConfigOption = None) -> ImageOptions:
     """The options as one value."""
     if config is not None and image is None:
-        raise typer.BadParameter("--config is measured by a measured image: give --image, too")
+        raise typer.BadParameter(
+            "--config is compared with what a measured image measured: give --image, too"
+        )
     return ImageOptions(image, config)
 
 

@@ -32,6 +32,9 @@ OTHER_NAMES = {
 # The parser's message of a value that is none of an option's choices.
 _NO_CHOICE = re.compile(r"""(?:Value error, )?('[^']*'|"[^"]*") is not one of ('.*')""")
 
+# The end of its message of a missing value that is one of several: each in a line, behind a tab.
+_MISSING_CHOICE = re.compile(r"\. Choose from:\s+(.*)", re.DOTALL)
+
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'X'?` with the known word that is most like `word`; empty if none is."""
@@ -40,7 +43,12 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def explain_choice(message: str) -> str:
-    """The message of the parser; for a value that is no choice, with the most similar choice."""
+    """The message of the parser in one line.
+
+    For a value that is no choice it has the most similar choice, for a missing one all of them.
+    """
+    if missing := _MISSING_CHOICE.search(message):
+        return f"{message[: missing.start()]}: give one of {' '.join(missing[1].split())}"
     found = _NO_CHOICE.search(message)
     if found is None:
         return message

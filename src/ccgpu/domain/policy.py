@@ -296,17 +296,20 @@ class Policy(BaseModel):
         return self.model_copy(update={"gpu": gpu, **own})
 
 
-def policy_problems(error: ValidationError, kind: str = "policy") -> tuple[FieldProblem, ...]:
-    """Convert pydantic's errors to messages for the author of a policy, or `kind` of file."""
+def policy_problems(error: ValidationError, schema: str = "policy") -> tuple[FieldProblem, ...]:
+    """Convert pydantic's errors to messages for the author of a file.
+
+    schema: the words behind `ccgpu schema` that print its fields.
+    """
     errors = error.errors(include_url=False, include_input=False)
-    return tuple(FieldProblem(each["loc"], _message(each, kind)) for each in errors)
+    return tuple(FieldProblem(each["loc"], _message(each, schema)) for each in errors)
 
 
-def _message(error: ErrorDetails, kind: str) -> str:
+def _message(error: ErrorDetails, schema: str) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if error["type"] == "extra_forbidden":
-        return f"is not a field here, `ccgpu schema {kind}` prints them all"
+        return f"is not a field here, `ccgpu schema {schema}` prints them all"
     return message_for(error)
 
 

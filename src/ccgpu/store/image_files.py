@@ -84,7 +84,9 @@ def load_manifest(path: Path) -> "ImageFile":
     except (OSError, ValueError) as err:
         raise _refusal(path, documents.reason(err)) from err
     document = documents.parse(raw, source, json=True)
-    manifest: ImageManifest = model_files.validate(document, ImageManifest.model_validate, _HINT)
+    manifest: ImageManifest = model_files.validate(
+        document, ImageManifest.model_validate, "output image", _HINT
+    )
     return ImageFile(str(path.absolute()), hashlib.sha256(raw).hexdigest(), manifest)
 
 

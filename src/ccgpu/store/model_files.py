@@ -9,8 +9,10 @@ from ccgpu.store.documents import Document, dotted
 T = TypeVar("T")
 
 
-def validate(document: Document, model: Callable[[Mapping[str, Any]], T], hint: str) -> T:
-    """What `model` makes of the document.
+def validate(
+    document: Document, model: Callable[[Mapping[str, Any]], T], schema: str, hint: str
+) -> T:
+    """What `model` makes of the document; `ccgpu schema` and the words `schema` print its fields.
 
     Raises:
         InvalidFile: It is not valid; with `hint`.
@@ -23,7 +25,8 @@ def validate(document: Document, model: Callable[[Mapping[str, Any]], T], hint: 
     try:
         return model(values)
     except ValidationError as err:
-        problems = [_locate(document, each.path, each.message) for each in policy_problems(err)]
+        found = policy_problems(err, schema)
+        problems = [_locate(document, each.path, each.message) for each in found]
         raise InvalidFile(document.source, problems, hint=hint) from err
 
 

@@ -89,7 +89,7 @@ def _parse_policy(document: Document) -> "Policy":
     from ccgpu.domain.policy import Policy
 
     try:
-        return model_files.validate(document, Policy.model_validate, HINT)
+        return model_files.validate(document, Policy.model_validate, "policy", HINT)
     except InvalidFile as err:
         missing = [each.path for each in err.problems if each.message == MISSING]
         if not missing:

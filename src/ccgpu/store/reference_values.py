@@ -22,7 +22,9 @@ def load(path: Path) -> "ReferenceFile":
     from ccgpu.domain.reference_values import ReferenceFile, ReferenceValues
 
     raw, document = documents.read_with_bytes(path)
-    values = model_files.validate(document, ReferenceValues.model_validate, _HINT)
+    values = model_files.validate(
+        document, ReferenceValues.model_validate, "output reference-values", _HINT
+    )
     return ReferenceFile(str(path.absolute()), hashlib.sha256(raw).hexdigest(), values)
 
 

@@ -54,7 +54,7 @@ def read(path: Path | None) -> UserConfig:
 def _validated(path: Path, document: Document) -> UserConfig:
     from ccgpu.domain.user_config import UserSettings
 
-    found = model_files.validate(document, UserSettings.model_validate, HINT)
+    found = model_files.validate(document, UserSettings.model_validate, "config", HINT)
     values = found.model_dump(mode="json", exclude_none=True)
     lines = {name: mark.line for name in values if (mark := document.marks.get((name,)))}
     return UserConfig(values, lines, path)

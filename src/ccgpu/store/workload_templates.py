@@ -60,7 +60,7 @@ def _shipped(name: str) -> "WorkloadTemplate":
 def _parse(document: Document) -> "WorkloadTemplate":
     from ccgpu.domain.workload.template import WorkloadTemplate
 
-    return model_files.validate(document, WorkloadTemplate.model_validate, HINT)
+    return model_files.validate(document, WorkloadTemplate.model_validate, "workload", HINT)
 
 
 def _text(file: Any, name: str) -> str:

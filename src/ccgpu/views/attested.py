@@ -4,18 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.attestation import Attestation
 from ccgpu.domain import hostkey
 from ccgpu.domain.plain_text import one_line
 from ccgpu.views import verdict
+from ccgpu.views.tables import Grid
 
 
 def as_text(judged: Attestation, *, verbose: bool = False) -> RenderableType:
     """The verdict, then the VM, its host key, its GPU and the times."""
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for name, value in _facts(judged).items():
         rows.add_row(name, Text(one_line(value)))
     parts = [verdict.as_text(appraised(judged), verbose=verbose), Text(), rows]

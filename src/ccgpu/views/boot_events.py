@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.vtpm.event_names import NamedEvent
+from ccgpu.views.tables import Grid
 
 
 def as_text(events: Sequence[NamedEvent]) -> RenderableType:
     """One line for each event: PCR, name, detail, the start of its digest."""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for event in events:
         said = ": ".join(filter(None, (event.what, event.detail)))
         what = Text(said if event.replayed else f"{said} (not replayed)")

@@ -34,9 +34,8 @@ def as_json(fetched: FetchedCollateral, folder: str) -> dict[str, Any]:
 
 def _fetched_table(collateral: Sequence[CollateralFile]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("FILE", overflow="fold")
-    table.add_column("FROM")
-    table.add_column("AT")
+    for heading in ("FILE", "FROM", "AT"):
+        table.add_column(heading, overflow="fold")
     for each in collateral:
         table.add_row(Text(_shorten(each.name)), Text(_host(each.source)), rfc3339(each.fetched))
     return table

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.action import Action
@@ -12,6 +11,7 @@ from ccgpu.domain.garbage import Collected
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import kind_of, name_of
 from ccgpu.views.signs import SIGNS, kind_name
+from ccgpu.views.tables import Grid
 from ccgpu.views.times import utc_time
 
 _COUNTED = {
@@ -58,8 +58,8 @@ def _reason_text(result: Collected) -> str:
     return f"orphaned: created {result.lease.created}, and without a VM since"
 
 
-def _resource_table(result: Collected) -> Table:
-    table = Table.grid(padding=(0, 1))
+def _resource_table(result: Collected) -> Grid:
+    table = Grid(gap=1)
     for id_ in result.resources:
         table.add_row(SIGNS[Action.DELETE], kind_name(kind_of(id_) or ""), Text(name_of(id_)))
     return table

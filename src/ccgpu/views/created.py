@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.action import Action
@@ -16,6 +15,7 @@ from ccgpu.domain.secrets_outcome import NO_SECRETS, SecretsOutcome
 from ccgpu.domain.tries import FailedTry
 from ccgpu.views import deployment as shown
 from ccgpu.views import plan as planned
+from ccgpu.views.tables import Grid
 from ccgpu.views.times import elapsed_text
 
 
@@ -76,9 +76,9 @@ def as_json(
     return {"schema": "ccgpu.create/1"} | fields | done
 
 
-def _tries_table(tries: Sequence[FailedTry]) -> Table:
+def _tries_table(tries: Sequence[FailedTry]) -> Grid:
     """For each place and code: how often it was tried and for how long, and what Azure said."""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     groups: dict[tuple[str, str], list[FailedTry]] = {}
     for one in tries:
         groups.setdefault((one.place, one.code), []).append(one)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.action import Action
 from ccgpu.domain.resource import ResourceId, kind_of, name_of
 from ccgpu.views.signs import SIGNS, kind_name
+from ccgpu.views.tables import Grid
 
 Kept = Sequence[tuple[ResourceId, str]]
 Deleted = tuple[str, Sequence[ResourceId], Kept]  # the arguments of `as_text`
@@ -19,7 +19,7 @@ def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType
     """A line for each deleted resource, and for each kept one with the reason."""
     if not gone and not kept:
         return Text(f"nothing to delete: there is no deployment {name}")
-    table = Table.grid(padding=(0, 1))
+    table = Grid(gap=1)
     for id_ in gone:
         table.add_row(SIGNS[Action.DELETE], kind_name(kind_of(id_) or ""), Text(name_of(id_)))
     stays = [Text(f"kept: {name_of(id_)}, {why}") for id_, why in kept]

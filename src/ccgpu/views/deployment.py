@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.attestation import CurrentAttestation
@@ -14,12 +13,13 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import name_of
 from ccgpu.views import price as prices
 from ccgpu.views.signs import kind_name
+from ccgpu.views.tables import Grid, RowTable
 from ccgpu.views.times import remaining_text, utc_time
 
 
 def as_text(deployment: Deployment, *, simulated: bool) -> RenderableType:
     """One deployment: its facts, then its resources."""
-    owned = Table.grid(padding=(0, 2))
+    owned = Grid()
     for resource in deployment.resources:
         owned.add_row(
             "",
@@ -30,7 +30,7 @@ def as_text(deployment: Deployment, *, simulated: bool) -> RenderableType:
     return Group(facts(deployment, simulated=simulated), Text("\nresources:"), owned)
 
 
-def facts(deployment: Deployment, *, simulated: bool) -> Table:
+def facts(deployment: Deployment, *, simulated: bool) -> Grid:
     """A table with a row for each known fact of the deployment."""
     place = deployment.region and (
         f"{deployment.region}, zone {deployment.zone}" if deployment.zone else deployment.region
@@ -56,7 +56,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "price": deployment.price and deployment.price.summary,
         "simulated": "yes: no Azure resource exists, and nothing bills" if simulated else None,
     }
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
@@ -66,22 +66,12 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
 
 
 def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
-    """A table with a row for each deployment."""
+    """A row for each deployment."""
     if not deployments:
         return Text("no deployments")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in (
-        "NAME",
-        "STATE",
-        "REGION",
-        "SIZE",
-        "USD/H",
-        "SPENT",
-        "EXPIRES",
-        "LEFT",
-        "GROUP",
-    ):
-        table.add_column(heading, overflow="fold")
+    table = RowTable(
+        "NAME", "STATE", "REGION", "SIZE", "USD/H", "SPENT", "EXPIRES", "LEFT", "GROUP"
+    )
     for deployment in deployments:
         size = deployment.size and deployment.size.removeprefix("Standard_")
         place = (deployment.region, size)
@@ -94,7 +84,7 @@ def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
             _remaining(deployment),
             deployment.resource_group,
         )
-        table.add_row(*(Text(one_line(cell or "-")) for cell in cells))
+        table.add_row(*(one_line(cell or "-") for cell in cells))
     return table
 
 

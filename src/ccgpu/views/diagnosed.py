@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.diagnosis import Diagnosis, Fix
 from ccgpu.guest.readiness import GuestCheck, GuestState
+from ccgpu.views.tables import Grid
 
 _SIGNS = {
     GuestState.READY: "+",
@@ -37,7 +37,7 @@ def with_commands(found: Diagnosis, complete: Callable[[str], str]) -> Diagnosis
 
 def as_text(found: Diagnosis) -> RenderableType:
     """A line for each check, and below one that is not good what to do."""
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for check in found.checks:
         sign = Text(_SIGNS[check.state], style=_STYLES[check.state])
         rows.add_row(sign, Text(check.step), Text(one_line(check.message)))

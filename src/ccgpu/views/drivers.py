@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.drivers import Driver, DriverTable
+from ccgpu.views.tables import RowTable
 
 _HEADS = ("", "driver", "manifest", "signed until", "security fixes", "seen on Azure")
 
@@ -18,10 +18,9 @@ def as_text(table: DriverTable, at: datetime, warnings: Sequence[str] = ()) -> R
 
     warnings: those of a check, which looks further ahead or less far.
     """
-    rows = Table.grid(padding=(0, 2))
-    rows.add_row(*map(Text, _HEADS))
+    rows = RowTable(*_HEADS, style="none")
     for driver in table.drivers:
-        rows.add_row(*map(Text, _row(driver)))
+        rows.add_row(*_row(driver))
     notes = [f"- {each.version}: {each.refusal}" for each in table.drivers if each.refusal]
     notes += [
         f"- {each.version}: the policies {' and '.join(each.rejected_by)} reject it"

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.forecast import ExpectedEnd
 from ccgpu.domain.plain_text import one_line
+from ccgpu.views.tables import Grid
 
 Forecast = Sequence[ExpectedEnd]
 
 
 def as_text(endings: Forecast) -> RenderableType:
     """A row for each end, by date, with its source below."""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for one in endings:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.image_manifest import ImageBytes, ImageManifest
 from ccgpu.domain.measured_disk import MeasuredDisk
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.root_lists import RootLists
+from ccgpu.views.tables import Grid
 
 _BY_STATUS = (
     "The root file system lists the same: packages by dpkg's status file, units, containers."
@@ -49,8 +49,8 @@ def inside_as_text(shown: MeasuredDisk) -> RenderableType:
     return Group(*parts, *map(Text, () if lists is None else _contents(lists)))
 
 
-def _table(image: ImageBytes) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _table(image: ImageBytes) -> Grid:
+    table = Grid()
     for name, value in _rows(image):
         table.add_row(Text(name), Text(value, overflow="fold"))
     return table

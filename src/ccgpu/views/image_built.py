@@ -3,16 +3,16 @@
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.built_image import DISK, LOCK, MANIFEST, BuiltImage
+from ccgpu.views.tables import Grid
 
 
 def as_text(built: BuiltImage) -> RenderableType:
     """Where the image is, and the PCRs that it leads to."""
     manifest = built.manifest
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     size = manifest.disk.size >> 20
     rows.add_row("disk", Text(f"{built.path(DISK)}, {size} MiB", overflow="fold"))
     rows.add_row("manifest", Text(built.path(MANIFEST), overflow="fold"))

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain import release_policy
@@ -12,6 +11,7 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.release_answer import AuthorityAnswer, ClauseAnswer, PolicyAnswer
 from ccgpu.domain.release_conditions import Condition
 from ccgpu.domain.release_findings import CreatedKey, ReleaseFindings
+from ccgpu.views.tables import Grid
 
 _SIGNS = {True: ("+", "green"), False: ("x", "red"), None: ("?", "yellow")}
 _WORDS = {True: "would be released", False: "would not be released", None: "is not known"}
@@ -20,8 +20,8 @@ _LONGEST = 60  # characters of a value that are shown; a digest has 96
 
 def created_as_text(made: CreatedKey) -> RenderableType:
     """The key, and the authorities of its policy."""
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column()
+    rows = Grid()
+    rows.add_column(overflow="fold")
     rows.add_column(overflow="fold")
     key = made.key
     for name, value in (
@@ -70,7 +70,7 @@ def findings_as_text(found: ReleaseFindings, complete: Callable[[str], str]) -> 
 
 
 def _conditions(conditions: Sequence[Condition], complete: Callable[[str], str]) -> RenderableType:
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for one in conditions:
         sign, style = _SIGNS[one.holds]
         text = Text(f"{one.what}: {one_line(one.found)}")
@@ -91,7 +91,7 @@ def _policy(answer: PolicyAnswer) -> list[RenderableType]:
 
 
 def _clauses(authority: AuthorityAnswer) -> RenderableType:
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for one in authority.clauses:
         sign, style = _SIGNS[one.met]
         rows.add_row(Text(f"  {sign}", style=style), Text(one_line(one.claim)))

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.listed_workload import ListedWorkload
 from ccgpu.guest.workload_answers import GuestWorkload
 from ccgpu.scheduling.clock import rfc3339
+from ccgpu.views.tables import Grid
 
 _STOPPED = "stopped by a reboot"
 
@@ -21,7 +21,7 @@ def list_as_text(
     """One line for each workload, then how to start those that a reboot has stopped."""
     if not found:
         return Text("no workloads")
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for _ in range(5):
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

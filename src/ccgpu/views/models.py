@@ -4,20 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.models import GPU_MEMORY_GB, ModelEntry, ModelTable
+from ccgpu.views.tables import RowTable
 
 _HEADS = ("", "model", "family", "form", "weights", "licence", "gated", "workloads")
 
 
 def as_text(table: ModelTable, warnings: Sequence[str]) -> RenderableType:
     """The dates of the table, a row for each model, then what fits in place of what does not."""
-    rows = Table.grid(padding=(0, 2))
-    rows.add_row(*map(Text, _HEADS))
+    rows = RowTable(*_HEADS, style="none")
     for model in table.models:
-        rows.add_row(*map(Text, _row(model)))
+        rows.add_row(*_row(model))
     notes = [
         f"- {each.repository} does not fit {GPU_MEMORY_GB:.0f} GB: use {each.use_instead}"
         for each in table.models

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.action import Action
@@ -19,6 +18,7 @@ from ccgpu.views import forecast as forecasts
 from ccgpu.views import price as prices
 from ccgpu.views.forecast import Forecast
 from ccgpu.views.signs import SIGNS, STYLES, kind_name
+from ccgpu.views.tables import Grid
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec.secrets import SecretSource
@@ -62,7 +62,7 @@ def as_text(
 
 def steps(plan: Plan, *actions: Action) -> RenderableType:
     """The steps with one of these actions (default: all), then the reasons of changes."""
-    table = Table.grid(padding=(0, 1))
+    table = Grid(gap=1)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -134,13 +134,13 @@ def resources(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _placement_table(placement: Placement, price: Price, simulated: bool) -> Table:
+def _placement_table(placement: Placement, price: Price, simulated: bool) -> Grid:
     zone = f", zone {placement.zone}" if placement.zone else ""
     image = placement.image
     named = [image[part] for part in ("publisher", "offer", "sku", "version") if part in image]
     shown = ":".join(named) or image.get("communityGalleryImageId") or image.get("id", "")
     mark = " (simulated)" if simulated else ""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("region", Text(f"{placement.region}{zone}{mark}"))
@@ -202,16 +202,16 @@ def _kept_lines(step: Step) -> list[str]:
     ]
 
 
-def _secrets_table(secrets: "Sequence[SecretSource]") -> Table:
+def _secrets_table(secrets: "Sequence[SecretSource]") -> Grid:
     """The name of each secret, and where this machine reads it."""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for one in secrets:
         table.add_row("", one.name, Text(one_line(one.source_text)), f"owner {one.owner}")
     return table
 
 
-def _quota_table(needs: Sequence[QuotaNeed]) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _quota_table(needs: Sequence[QuotaNeed]) -> Grid:
+    table = Grid()
     for need in needs:
         table.add_row("", Text(need.shown), f"{need.after} of {need.limit}")
     return table

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.price import HOST, HOURS_PER_MONTH, Price, RegionPrice
 from ccgpu.scheduling.clock import rfc3339
+from ccgpu.views.tables import Grid
 
 _NOTE = "retail prices without taxes, discounts, traffic and disk operations; a month has {} hours"
 
@@ -19,7 +20,8 @@ def as_text(prices: Sequence[RegionPrice], *, spot: bool, simulated: bool) -> Re
     """A table with a row for each region, the parts of the first one, and where it is from."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("REGION", "HOUR", "DAY", "MONTH", "HOUR AS SPOT"):
-        table.add_column(heading, justify="left" if heading == "REGION" else "right")
+        justify: JustifyMethod = "left" if heading == "REGION" else "right"
+        table.add_column(heading, justify=justify, overflow="fold")
     for one in prices:
         price = one.spot if spot else one.on_demand
         spans = [
@@ -86,7 +88,7 @@ def number(value: Decimal | None) -> float | None:
 
 
 def _parts_table(region: str, price: Price) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for one in price.parts:
         cost = "-" if one.hourly is None else f"{one.hourly:.4f} {price.currency}"
         table.add_row("", Text(one.part.what), Text(cost), Text(one.meter or one.unknown or ""))

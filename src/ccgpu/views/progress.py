@@ -19,7 +19,7 @@ _WAIT_SECONDS = 60.0  # the least time between two lines about waiting for one r
 
 def progress_for(console: Console) -> Progress:
     """A table if the console is a terminal that can redraw, else lines."""
-    if not console.is_terminal or console.is_dumb_terminal:
+    if not console.is_interactive or console.is_dumb_terminal:
         return Lines(console)
     from ccgpu.scheduling.clock import RealClock
     from ccgpu.store import durations

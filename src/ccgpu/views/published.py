@@ -3,12 +3,12 @@
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.publication_outcome import PublishOutcome
 from ccgpu.domain.publication_state import RegionCopy
+from ccgpu.views.tables import Grid
 
 _HEADLINES = {
     "published": "is published",
@@ -21,7 +21,7 @@ _HEADLINES = {
 def as_text(done: PublishOutcome) -> RenderableType:
     """The version, its regions, its digests, and what it costs."""
     wanted = done.wanted
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     rows.add_row("version", Text(wanted.version_id, overflow="fold"))
     for copy in done.copies:
         rows.add_row("region", Text(_copy_text(copy)))

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.run_outcome import FetchedOutputs, RunOutcome
 from ccgpu.domain.workload.container import ContainerPlan
 from ccgpu.domain.workload.known_answers import CheckResult
+from ccgpu.views.tables import Grid
 
 _SCHEMA = "ccgpu.run/1"
 
 
 def as_text(outcome: RunOutcome) -> RenderableType:
     """What ran, the verdict it rests on, and how it went."""
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for name, value in _facts(outcome).items():
         rows.add_row(name, Text(one_line(value), overflow="fold"))
     return rows
@@ -162,7 +162,7 @@ def plan_fields(plan: ContainerPlan) -> dict[str, Any]:
 
 def plan_as_text(name: str, plan: ContainerPlan) -> RenderableType:
     """What a run would start, and the line that starts it."""
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     facts = {"deployment": name} | _planned(plan)
     if plan.gpu_memory_gb is not None:
         facts["GPU memory"] = f"{plan.gpu_memory_gb:.0f} GB at least"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.attestation import Attestation
 from ccgpu.attest.check import format_value
 from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.release import StoredSecret
+from ccgpu.views.tables import Grid
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec.secrets import SecretSource
@@ -115,13 +115,13 @@ def _place(stored: StoredSecret | None) -> dict[str, Any]:
     return {"bytes": stored.size, "path": stored.path}
 
 
-def _table(names: Sequence[str]) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _table(names: Sequence[str]) -> Grid:
+    table = Grid()
     table.add_row(*names)
     return table
 
 
-def _stored_table(secrets: Sequence[StoredSecret]) -> Table:
+def _stored_table(secrets: Sequence[StoredSecret]) -> Grid:
     table = _table(("secret", "bytes", "owner", "file in the VM"))
     for one in secrets:
         table.add_row(one.name, str(one.size), str(one.owner), one.path)

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.finding import Finding, FindingState, SetupReport
 from ccgpu.domain.plain_text import lines
 from ccgpu.views import forecast
+from ccgpu.views.tables import Grid
 
 _SIGNS = {
     FindingState.OK: Text("+", style="green"),
@@ -31,7 +31,7 @@ def with_commands(report: SetupReport, complete: Callable[[str], str]) -> SetupR
 
 def as_text(report: SetupReport) -> RenderableType:
     """A line for each finding, below one that is not good what to do, then the forecast."""
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for one in report.findings:
         rows.add_row(_SIGNS[one.state], Text(one.step), Text(lines(one.message)))
         if one.remedy is not None:

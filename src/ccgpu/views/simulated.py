@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.resource import name_of
 from ccgpu.views.signs import kind_name
+from ccgpu.views.tables import RowTable
 from ccgpu.views.times import elapsed_text
 
 Added = tuple[
@@ -18,9 +18,7 @@ Added = tuple[
 
 def as_text(account: Mapping[str, Any]) -> RenderableType:
     """Each resource with its creation time and its billed seconds of virtual time."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("KIND", "NAME", "CREATED", "BILLED"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("KIND", "NAME", "CREATED", "BILLED")
     for resource in account["resources"]:
         now = " and on" if resource["id"] in account["billing"] else ""
         billed = (
@@ -34,7 +32,7 @@ def as_text(account: Mapping[str, Any]) -> RenderableType:
             _utc(resource["created"]),
             billed,
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*cells)
     head = Text(f"virtual time {_utc(account['now'])}, {len(account['requests'])} requests so far")
     return Group(head, Text(""), table if account["resources"] else Text("no resources"))
 
@@ -46,14 +44,12 @@ def as_json(account: Mapping[str, Any]) -> dict[str, Any]:
 
 def added_as_text(added: Sequence[Added]) -> RenderableType:
     """A row for each added resource; a group made automatically names the resource in it."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ADDED", "NAME", "GROUP"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("ADDED", "NAME", "GROUP")
     for id_, kind, made_for in added:
         name = name_of(id_)
         if made_for is not None:
             name += f" (was missing: made for {name_of(made_for)})"
-        table.add_row(*map(Text, (kind_name(kind), name, _group_in(id_))))
+        table.add_row(kind_name(kind), name, _group_in(id_))
     return table
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import Problem
+from ccgpu.views.tables import Grid
 
 Checked = Mapping[str, Sequence[Problem]]
 
@@ -40,7 +40,7 @@ def as_json(checked: Checked) -> dict[str, Any]:
 
 def templates_as_text(templates: Sequence[tuple[str, str]]) -> RenderableType:
     """A row with name and summary for each template."""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for name, summary in templates:
         table.add_row(Text(name), Text(summary))
     return table

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain import catalog
 from ccgpu.domain.plain_text import one_line
 from ccgpu.store.user_config import UserConfig
+from ccgpu.views.tables import Grid
 
 # The variables that are above the file.
 _VARIABLES = {"backend": "CCGPU_BACKEND", "subscription": "AZURE_SUBSCRIPTION_ID"}
@@ -56,7 +56,7 @@ def _shown(config: UserConfig, name: str, environ: Mapping[str, str]) -> ShownSe
 
 def as_text(settings: Sequence[ShownSetting]) -> RenderableType:
     """A row for each setting."""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for one in settings:
         value = _MEANINGS.get(one.name, "") if one.value is None else _text_of(one.value, ", ")
         table.add_row(one.name, Text(one_line(value)), Text(one_line(one.place or one.source)))

@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.appraisal import Appraisal
@@ -22,6 +21,7 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.views import boot_events, workload_events
 from ccgpu.views.check_groups import group_checks
 from ccgpu.views.remedies import remedies
+from ccgpu.views.tables import Grid
 
 _WORDS = {"accepted": "ACCEPTED", "rejected": "REJECTED", "no_verdict": "NO VERDICT"}
 _SOURCES: dict[TrustSource, str] = {
@@ -101,7 +101,7 @@ def simulated_line() -> str:
     return _SIMULATED
 
 
-def _groups(checks: Sequence[Check]) -> Table:
+def _groups(checks: Sequence[Check]) -> Grid:
     """One line for each group: the number of checks, and of failed ones."""
     table = _grid()
     for name, members in group_checks(checks).items():
@@ -121,7 +121,7 @@ def policy_lines(appraisal: Appraisal) -> Iterator[str]:
         yield f"loosened: {field}: {one_line(words)}"
 
 
-def _table(checks: Sequence[Check]) -> Table:
+def _table(checks: Sequence[Check]) -> Grid:
     """One line for each check."""
     table = _grid()
     for check in checks:
@@ -130,17 +130,17 @@ def _table(checks: Sequence[Check]) -> Table:
     return table
 
 
-def _grid() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
+def _grid() -> Grid:
+    table = Grid()
+    table.add_column(overflow="fold")
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     return table
 
 
 def _failed_check(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
     """A failed check, each time that it failed, with both sides in full."""
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
@@ -167,14 +167,14 @@ def trust_basis_words(appraisal: Appraisal) -> list[tuple[str, str]]:
 def _trust_basis(appraisal: Appraisal) -> list[RenderableType]:
     if not appraisal.rests_on:
         return []
-    table = Table.grid(padding=(0, 2))
+    table = Grid()
     for what, whose in trust_basis_words(appraisal):
         table.add_row(Text(f"  {what}"), Text(whose))
     return [Text("\nthis verdict rests on whose word:"), table]
 
 
-def _facts(appraisal: Appraisal) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _facts(appraisal: Appraisal) -> Grid:
+    table = Grid()
     for name, value in appraisal.facts.items():
         table.add_row(Text(one_line(name)), Text(_shorten_hashes(value)))
     return table

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.evidence_result import EvidenceResult
 from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import CcgpuError, InvalidFile
 from ccgpu.views import verdict
+from ccgpu.views.tables import Grid
 from ccgpu.views.verdict import AppraisedEvidence
 
 _KEYS = ("accepted", "rejected", "no_verdict", "not_judged")
@@ -53,8 +53,8 @@ def _verdict_word(result: EvidenceResult) -> str:
     return _NONE.upper() if result.appraisal is None else verdict.verdict_word(result.appraisal)
 
 
-def _table(results: Sequence[EvidenceResult]) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _table(results: Sequence[EvidenceResult]) -> Grid:
+    table = Grid()
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.workload.template import TemplateParameter, WorkloadTemplate
+from ccgpu.views.tables import Grid
 
 
 def list_as_text(templates: Sequence[WorkloadTemplate]) -> RenderableType:
     """A row for each workload."""
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for each in templates:
         rows.add_row(*map(Text, (each.name, each.kind.value, each.summary)))
     return rows
@@ -26,7 +26,7 @@ def list_as_json(templates: Sequence[WorkloadTemplate]) -> dict[str, Any]:
 
 def one_as_text(template: WorkloadTemplate) -> RenderableType:
     """Image, parameters, what the user has to bring, and where results are."""
-    rows = Table.grid(padding=(0, 2))
+    rows = Grid()
     for name, parameter in template.parameters.items():
         limits = ", ".join(limit_words(parameter))
         rows.add_row(*map(Text, (name, parameter.default or "-", limits, parameter.description)))

@@ -51,3 +51,14 @@ def test_a_message_without_choices_is_left_as_it_is():
     told = """invalid value for '-x': "it's" is not one of 'a', 'its'. Did you mean 'its'?"""
     assert explain_choice(text) == told
     assert suggest("zzz", ["a"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("completion", "missing argument 'shell': give one of bash, zsh, fish"),
+        ("render", "missing option '--format': give one of arm, az, terraform"),
+    ],
+)
+def test_a_missing_choice_is_named_in_one_line(shell, words, message):
+    assert shell(words).err.splitlines()[0] == f"error: {message}"

@@ -1,6 +1,7 @@
 """The table on a terminal: it lives between events, and no width breaks it."""
 
 import io
+import os
 from dataclasses import dataclass, replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from ccgpu.cli.console import console
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.durations import parse_durations
 from ccgpu.domain.events import Event
@@ -85,6 +87,15 @@ def test_a_thread_draws_between_events_and_ends_with_the_table():
 
 def test_a_pipe_gets_no_table():
     assert isinstance(progress_for(Console(file=io.StringIO(), _environ={})), Lines)
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_pipe_that_may_have_colours_gets_no_table(monkeypatch, variable):
+    monkeypatch.setenv(variable, "1")
+    with os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8") as pipe:
+        coloured = console(pipe)
+        assert coloured.is_terminal
+        assert isinstance(progress_for(coloured), Lines)
 
 
 def test_boot_and_set_up_have_rows_of_their_own():
