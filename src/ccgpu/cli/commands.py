@@ -4,6 +4,8 @@ A command's module is imported when the command is used; `ccgpu --help` imports 
 text. A command's options are grouped by their `rich_help_panel`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -100,6 +102,20 @@ COMMANDS = {
 # command has the names itself.
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
+# No help line is cut off: longer than any. In characters.
+_WHOLE = 1000
+
+
+@contextmanager
+def _names_command(ctx: Any) -> Iterator[None]:
+    """Give an error of the parser the command's context, which an option without value lacks."""
+    try:
+        yield
+    except typer.TyperException as err:
+        if getattr(err, "ctx", None) is None:
+            err.ctx = ctx  # type: ignore[attr-defined]
+        raise
+
 
 class Command(TyperCommand):
     """A command whose help shows its options in groups."""
@@ -111,6 +127,11 @@ class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """The options and arguments; plain values of them do not load pydantic."""
         return [*with_plain_values(super().get_params(ctx))]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words; an error tells which command's help explains them."""
+        with _names_command(ctx):
+            return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What the command takes; that a word may be repeated is shown once."""
@@ -143,6 +164,17 @@ class CommandGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """The options of the group itself; plain values of them do not load pydantic."""
         return [*with_plain_values(super().get_params(ctx))]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words; an error tells which command's help explains them."""
+        with _names_command(ctx):
+            return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the names and the whole help lines of the commands."""
+        found = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_WHOLE)) for name, each in found])
 
 
 def command_group(name: str) -> typer.Typer:

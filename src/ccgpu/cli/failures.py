@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ccgpu.cli.suggestions import explain_choice
+from ccgpu.cli.suggestions import explain
 from ccgpu.errors import (
     CcgpuError,
     InternalError,
@@ -44,7 +44,7 @@ def error_of(err: BaseException) -> CcgpuError:
 
 def _parser_error(err: typer.TyperException) -> UsageProblem:
     """An error of the command line's parser as a `UsageProblem`."""
-    text = explain_choice(err.format_message().strip().removesuffix("."))
+    text = explain(err.format_message().strip().removesuffix("."))
     context = getattr(err, "ctx", None)
     hint = f"`{context.command_path} --help`" if context else None
     return UsageProblem(text[:1].lower() + text[1:], hint=hint)

@@ -11,6 +11,7 @@ import typer
 
 from ccgpu.cli.durations import seconds
 from ccgpu.cli.runtime import OutputOptions, Runtime, Simulated
+from ccgpu.cli.suggestions import suggest
 from ccgpu.errors import InvalidFile, Problem
 
 if TYPE_CHECKING:
@@ -96,7 +97,11 @@ def settings(wanted: str, known: Scenarios) -> Settings:
     path = Path(wanted)
     if not path.exists():
         named = ", ".join(known.SCENARIOS)
-        raise typer.BadParameter(f"{wanted!r} is neither a scenario ({named}) nor a file")
+        raise typer.BadParameter(
+            f"{wanted!r} is neither a file nor one of the scenarios {named}."
+            f"{suggest(wanted, known.SCENARIOS)}",
+            param_hint="'NAME|FILE'",
+        )
     return _read_scenario(path, known)
 
 

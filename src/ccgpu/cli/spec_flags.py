@@ -108,7 +108,9 @@ def _spec_value(field: SpecField, value: Any) -> Any:
 def _pair(field: SpecField, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise typer.BadParameter(f"{text!r} has no '=': write {field.flag_names[0]} NAME=VALUE")
+        flag = field.flag_names[0]
+        problem = f"{text!r} has no '=': write {flag} NAME=VALUE"
+        raise typer.BadParameter(problem, param_hint=f"'{flag}'")
     return name, value
 
 

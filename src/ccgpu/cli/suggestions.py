@@ -1,4 +1,4 @@
-"""What was probably meant: commands by the names of other tools, and misspelt values."""
+"""What the parser's messages lack: what was probably meant, and how a value is written."""
 
 import re
 from collections.abc import Iterable
@@ -29,11 +29,17 @@ OTHER_NAMES = {
     "up": "ccgpu create",
     "version": "ccgpu --version",
 }
+# The parser's message of a choice that is not given: each possible value is a line of its own.
+_CHOICE_MISSING = re.compile(r"\. Choose from:\s+(.*)", re.DOTALL)
+# pydantic's messages of a number, which the parser hands on without the value.
+_NUMBERS = (
+    (re.compile(r"Input should be a valid integer\b.*"), "must be a whole number"),
+    (re.compile(r"Input should be a valid number\b.*"), "must be a number"),
+    (re.compile(r"Input should be less than or equal to (\d+)"), r"must be at most \1"),
+    (re.compile(r"Input should be greater than or equal to (\d+)"), r"must be at least \1"),
+)
 # The parser's message of a value that is none of an option's choices.
 _NO_CHOICE = re.compile(r"""(?:Value error, )?('[^']*'|"[^"]*") is not one of ('.*')""")
-
-# The end of its message of a missing value that is one of several: each in a line, behind a tab.
-_MISSING_CHOICE = re.compile(r"\. Choose from:\s+(.*)", re.DOTALL)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -42,12 +48,15 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean '{similar[0]}'?" if similar else ""
 
 
-def explain_choice(message: str) -> str:
-    """The message of the parser in one line.
+def explain(message: str) -> str:
+    """The message of the parser in one line: numbers and choices in plain words.
 
-    For a value that is no choice it has the most similar choice, for a missing one all of them.
+    A value that is no choice is followed by the choice that is most like it.
     """
-    if missing := _MISSING_CHOICE.search(message):
+    for pattern, words in _NUMBERS:
+        message = pattern.sub(words, message)
+    missing = _CHOICE_MISSING.search(message)
+    if missing is not None:
         return f"{message[: missing.start()]}: give one of {' '.join(missing[1].split())}"
     found = _NO_CHOICE.search(message)
     if found is None:

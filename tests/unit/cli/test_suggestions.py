@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from ccgpu.cli.commands import COMMANDS
-from ccgpu.cli.suggestions import OTHER_NAMES, explain_choice, suggest
+from ccgpu.cli.suggestions import OTHER_NAMES, explain, suggest
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
@@ -46,19 +46,42 @@ def test_a_misspelt_deployment_is_named(shell, prepared, line):
 
 
 def test_a_message_without_choices_is_left_as_it_is():
-    assert explain_choice("missing argument 'NAME'") == "missing argument 'NAME'"
+    assert explain("missing argument 'NAME'") == "missing argument 'NAME'"
     text = """invalid value for '-x': Value error, "it's" is not one of 'a', 'its'"""
     told = """invalid value for '-x': "it's" is not one of 'a', 'its'. Did you mean 'its'?"""
-    assert explain_choice(text) == told
+    assert explain(text) == told
     assert suggest("zzz", ["a"]) == ""
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("line", "told"),
     [
-        ("completion", "missing argument 'shell': give one of bash, zsh, fish"),
-        ("render", "missing option '--format': give one of arm, az, terraform"),
+        (
+            "completion",
+            "missing argument 'shell': give one of bash, zsh, fish\n",
+        ),
+        (
+            "create demo --data-disk x",
+            "'--data-disk': must be a whole number\n\nhint: `ccgpu ",
+        ),
+        ("create demo --max-price x", "'--max-price': must be a number\n"),
+        ("image publish x --gallery g --replicas 101", "'--replicas': must be at most 100\n"),
+        ("image publish x --gallery g --replicas 0", "'--replicas': must be at least 1\n"),
+        ("create demo --tag x", "'--tag': 'x' has no '=': write --tag NAME=VALUE\n"),
+        ("fake scenario quota-zer", "value for 'NAME|FILE': 'quota-zer' is neither a file nor"),
+        ("fake scenario quota-zer", "Did you mean 'quota-zero'?\n"),
+        ("create demo --ttl", "'--ttl' requires an argument\n\nhint: `ccgpu create --help`\n"),
+        ("config set --quiet --query", '"hint": "`ccgpu config set --help`"'),
     ],
 )
-def test_a_missing_choice_is_named_in_one_line(shell, words, message):
-    assert shell(words).err.splitlines()[0] == f"error: {message}"
+def test_an_error_of_the_parser_names_option_problem_and_help(shell, line, told):
+    done = shell(line)
+    assert (done.code, told in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize("group", ["config", "secret", "image", "fake"])
+def test_the_help_of_a_group_cuts_no_line_off(shell, capsys, group):
+    shell(f"{group} --help")
+    told = capsys.readouterr().out
+    assert "Commands:" in told
+    assert "..." not in told.partition("Commands:")[2]
