@@ -171,8 +171,9 @@ class Creation:
             raise outcome.problem or err from err
 
     def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
+        known = keys.identity
         lines = keys.default()
-        if keys.identity:
+        if keys.identity != known:
             progress.note(f"created an SSH key for {keys.deployment}: {keys.identity}")
         return lines
 

@@ -1,5 +1,6 @@
 """`ccgpu wait`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -16,12 +17,25 @@ from ccgpu.cli.show import describe
 from ccgpu.domain.status import State
 
 
+class AwaitedState(StrEnum):
+    """The states that a command leads to: all but leftovers, which are what a failure leaves."""
+
+    CREATING = State.CREATING
+    BOOTING = State.BOOTING
+    READY = State.READY
+    STOPPED = State.STOPPED
+    FAILED = State.FAILED
+    DELETING = State.DELETING
+
+
 @expand_options
 def wait(
     ctx: typer.Context,
     *,
     target: TargetArguments,
-    state: Annotated[State, typer.Option("--for", help="State to wait for.", show_default=False)],
+    state: Annotated[
+        AwaitedState, typer.Option("--for", help="State to wait for.", show_default=False)
+    ],
     progress_options: ShowingProgressArguments,
     output: OutputArguments,
     connection: ConnectionArguments,
@@ -38,6 +52,6 @@ def wait(
     ends = cloud.now() + timeout
     with progress_options.shown(runtime) as progress:
         workflow.wait_for_state(
-            cloud, target.name, state, target.group, timeout=timeout, listen=progress
+            cloud, target.name, State(state), target.group, timeout=timeout, listen=progress
         )
     describe(runtime, cloud, target, output, ends)

@@ -15,7 +15,7 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
 from ccgpu.domain.vm_view import without_instance_view
-from ccgpu.errors import Leftover, StateUnusable, UsageProblem
+from ccgpu.errors import Leftover, StateUnusable
 from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
@@ -114,11 +114,6 @@ def wait_for_state(
     listen: Listener = ignore_event,
 ) -> None:
     """Wait until the VM is in the state `wanted`; raises `TimedOut` after `timeout` seconds."""
-    if wanted is State.LEFTOVERS:
-        raise UsageProblem(
-            f"cannot wait for {wanted}: no ccgpu command leads to that state",
-            hint="`ccgpu show` prints the state of a deployment",
-        )
     run = Run.begin(cloud, timeout, listen)
     with converting_interrupt(
         f"{name} is not known to be {wanted}", f"`ccgpu wait {name} --for {wanted}` continues"

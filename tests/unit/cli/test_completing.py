@@ -10,7 +10,7 @@ import completion_table
 import parser_table
 from ccgpu.cli import completing, completion_shells
 from ccgpu.cli.completing import Candidates
-from ccgpu.domain.status import State
+from ccgpu.cli.wait import AwaitedState
 from ccgpu.fakearm.scenarios import SCENARIOS
 from ccgpu.store import driver_table, policies, specs, workload_templates
 
@@ -67,7 +67,7 @@ def test_commands_are_offered_with_their_help():
         ("attest --policy ", policies.names()),
         ("workloads ", workload_templates.names()),
         ("run demo --workload ", workload_templates.names()),
-        ("wait demo --for ", [state.value for state in State]),
+        ("wait demo --for ", [state.value for state in AwaitedState]),
         ("fake scenario ", [*SCENARIOS]),
         ("create --set os_disk.encryption=", ["full", "state-only"]),
         ("create --set=workload.use=", workload_templates.names()),

@@ -42,6 +42,7 @@ def test_a_missing_ssh_key_is_created_and_its_path_shown(keyless):
     assert private.stat().st_mode & 0o777 == 0o600
     assert f"created an SSH key for demo: {private}\n" in done.err
     assert private.read_text() not in done.err + done.out
+    assert "created an SSH key" not in keyless(f"{_CREATE} {_FROM}").err
     document = keyless(f"{_CREATE} {_FROM} -o json").document
     assert document["ssh"] == "ccgpu ssh demo"
     assert _keys(document) == [private.with_name("demo.pub").read_text().strip()]
