@@ -38,6 +38,7 @@ UNAVAILABLE = frozenset(
 )
 # Checks that fail if the evidence is in a format newer than this release.
 UNSUPPORTED = frozenset({"gpu.opaque.format", "rim.opaque-values"})
+_SIMULATED = "the evidence says that it is of a simulated VM: `--backend fake` judges it as such"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,11 @@ class Appraisal:
         """The reason codes of the checks that failed, each once, in order."""
         return tuple(dict.fromkeys(check.id for check in self.checks if not check.ok))
 
-    def require(self, evidence: str = "EVIDENCE") -> None:
+    def require(self, evidence: str = "EVIDENCE", *, says_simulated: bool = False) -> None:
         """Raise unless the evidence was accepted.
 
-        `evidence`: its path as a shell reads it, for the hint.
+        `evidence`: its path as a shell reads it, for the hint. `says_simulated`: it carries roots
+        of a simulation.
 
         Raises:
             EvidenceRejected: The verdict is `rejected` (exit code 9).
@@ -97,7 +99,8 @@ class Appraisal:
                 f"no verdict: {ids}{self._unsupported()}{self._wanted_manifests()}",
                 hint=self._way_on(evidence),
             )
-        raise EvidenceRejected(f"evidence rejected: {ids}", hint=self._hint(evidence))
+        hint = _SIMULATED if says_simulated and not self.simulated else self._hint(evidence)
+        raise EvidenceRejected(f"evidence rejected: {ids}", hint=hint)
 
     def _unsupported(self) -> str:
         """The formats that are too new for this release, as a part of the error message."""

@@ -51,5 +51,6 @@ def judge_evidence(
         judged, verbose=shown.verbose, complete=runtime.complete
     )
     runtime.answer(shown.output, text, lambda: document)
-    result.appraisal.require(shlex.quote(str(path)))
+    simulated = read.simulated_roots is not None
+    result.appraisal.require(shlex.quote(str(path)), says_simulated=simulated)
     shown.files.require_signed()

@@ -53,5 +53,6 @@ def verify(
         note_recorded(runtime, result.recorded)
     text = lambda: view.as_text(shown, verbose=verbose, complete=runtime.complete)  # noqa: E731
     runtime.answer(output, text, lambda: document)
-    result.appraisal.require(shlex.quote(source.name))
+    simulated = read.simulated_roots is not None
+    result.appraisal.require(shlex.quote(source.name), says_simulated=simulated)
     files.require_signed()

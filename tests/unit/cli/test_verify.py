@@ -57,11 +57,14 @@ def test_accepted_evidence_exits_0_and_is_marked_simulated(shell, write):
 
 def test_simulated_evidence_needs_the_flag(shell, write, monkeypatch):
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
-    done = shell(f"verify {write(nonce_evidence(vm()))} --policy cpu-only --at bundle")
+    line = f"verify {write(nonce_evidence(vm()))} --policy cpu-only --at bundle"
+    done = shell(line)
 
     assert done.code == 9
     assert done.out.startswith("REJECTED")
     assert "error: evidence rejected:" in done.err
+    hint = f"the evidence says that it is of a simulated VM: `ccgpu {line} --backend fake`"
+    assert f"hint: {hint} judges it as such\n" in done.err
 
 
 def test_the_verdict_in_a_bundle_is_never_read_back(shell, write):

@@ -84,7 +84,8 @@ def claims_of_bundle(
     at = datetime.fromtimestamp(now, UTC)
     request = VerifyRequest(path, at, simulated_time=True, simulated=simulated)
     result = verify(request, state)
-    result.appraisal.require(str(path))
+    roots = result.evidence.simulated_roots
+    result.appraisal.require(str(path), says_simulated=roots is not None)
     return _expected(result.evidence, wanted.kind, authority, f"expected by the evidence in {path}")
 
 
