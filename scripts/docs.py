@@ -24,14 +24,20 @@ _ROOT = Path(__file__).resolve().parent.parent
 _TABLE = "src/ccgpu/cli/completions.json"
 _MADE = "This page is made by `scripts/docs.py`; edit the code, not the page."
 _WIDTH = 80
-_ABOUT_ERRORS = (
-    "0 means done. 1 is a bug in ccgpu, with a traceback: please report it; or the work is done, "
-    "but stdout could not take its answer. What the parser of the command line refuses is a "
-    "`UsageProblem`. An error says what happened, in Azure's words and with its code where Azure "
-    "refused, then what may be left, then (`hint:`) one thing to do; with `-o json` it is a "
-    "`ccgpu.error/1` document on stderr, which holds nothing else. Azure's correlation id of the "
-    "refused request is in that document, and in the text with `-v`."
-)
+_ABOUT_ERRORS = """\
+0 means done. 1 means a bug in ccgpu, printed with a traceback: please report it. 1 also means that
+the work is done, but stdout could not take the answer. Each other code is in the list below.
+
+Some commands end with a code that is no error of ccgpu:
+
+- `plan --exit-code`: 20 if `create` would change anything.
+- `exec` and `ssh`: the exit code of what ran in the VM.
+- `run --wait` and `create --run`: the exit code of the job.
+
+An error first says what happened. Where Azure refused, it has Azure's words and Azure's code. Then
+it lists the resources that may be left, and ends with one thing to do (`hint:`). With `-o json`
+stderr has one `ccgpu.error/1` document and nothing else. Azure's correlation id of the refused
+request is in that document, and in the text with `-v`."""
 
 
 def cli() -> str:
