@@ -151,7 +151,7 @@ class FetchedCollateral:
             lines = [f"  {each.what}: {'; '.join(each.reasons)}" for each in self.missing]
             raise EvidenceUnavailable(
                 "\n".join(["some collateral could not be fetched:", *lines]),
-                hint="the rest is written, and nothing was rejected: run the same command again later",
+                hint="the rest is written, and nothing was rejected: run the command again later",
             )
         return self
 

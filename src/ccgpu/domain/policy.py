@@ -297,10 +297,7 @@ class Policy(BaseModel):
 
 
 def policy_problems(error: ValidationError, schema: str = "policy") -> tuple[FieldProblem, ...]:
-    """Convert pydantic's errors to messages for the author of a file.
-
-    schema: the words behind `ccgpu schema` that print its fields.
-    """
+    """pydantic's errors as messages for the author; `ccgpu schema SCHEMA` prints the fields."""
     errors = error.errors(include_url=False, include_input=False)
     return tuple(FieldProblem(each["loc"], _message(each, schema)) for each in errors)
 
