@@ -91,7 +91,6 @@ def _machine(arm: FakeArm) -> Machine:
         boots=(MachineBoot(START, START, None, settings),),
         running=True,
         private_addresses=(),
-        public_addresses=(),
         ssh_open=False,
         now=arm.clock.now(),
         settings=settings,

@@ -12,14 +12,11 @@ from dataclasses import replace
 from ccgpu.attest.attestation import Attestation
 from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
-from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.policy_comparison import loosened_fields
 from ccgpu.errors import EvidenceRejected, UsageProblem
-from ccgpu.guest.channel import Channel, OpenChannel
-from ccgpu.scheduling.scheduler import Scheduler
+from ccgpu.guest.channel import Channel
 from ccgpu.store import policies
 from ccgpu.workflows.attest import AttestMeans, attest_vm
-from ccgpu.workflows.attest_host import WantedHost, attest_host
 from ccgpu.workflows.discovery.search import require_vm
 from ccgpu.workflows.guest_access import GuestOptions, guest_target, vm_id_of
 from ccgpu.workflows.guest_task import GuestTask
@@ -101,39 +98,6 @@ def proven_guest(
     task = GuestTask.of_deployment(run, names)
     with guest.channels(target) as channel:
         yield _proven(task, judged, channel, simulated=means.simulated and run.cloud.simulated)
-
-
-@contextmanager
-def proven_host(
-    scheduler: Scheduler,
-    channels: OpenChannel,
-    means: AttestMeans,
-    wanted: WantedHost,
-    listen: Listener = ignore_event,
-    *,
-    allow_loosened: bool = False,
-) -> Iterator[ProvenGuest]:
-    """As `proven_guest`, for a machine that ccgpu did not create; the user tells its vmId.
-
-    Raises:
-        UsageProblem: The policy is not fit for a release, or the vmId is not known.
-        And as `attest_host`, `Attestation.require_good` and `ProvenGuest.require_unchanged`.
-    """
-    note = require_release_policy(means, allow_loosened=allow_loosened)
-    if wanted.vm_id is None:
-        raise UsageProblem(
-            "secrets are released to one VM, and nobody says which: its vmId is not given",
-            hint="`az vm show --query vmId` tells it; give --vm-id",
-        )
-    if note is not None:
-        wanted.task(scheduler, listen).note(note)
-    means = replace(means, release=True)
-    judged = attest_host(scheduler, channels, means, wanted, listen)
-    judged.require_good()
-    target = replace(wanted.target, host_key=judged.challenge.host_key)
-    with channels(target) as channel:
-        task = wanted.task(scheduler, listen)
-        yield _proven(task, judged, channel, simulated=means.simulated)
 
 
 def _proven(

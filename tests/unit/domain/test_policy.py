@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ccgpu.attest.tokens.issuers import acceptable_jwks_url
+from ccgpu.attest.tokens.issuers import jwks_url
 from ccgpu.domain import policy, policy_comparison
 from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
@@ -68,7 +68,7 @@ def test_all_shipped_policies_have_the_same_token_issuers():
         region = issuer.removeprefix("https://").split(".")[1]
         cloud = "us" if region in ("ugv", "uga") else "net"
         assert issuer == f"https://shared{region}.{region}.attest.azure.{cloud}"
-        assert acceptable_jwks_url(issuer) == f"{issuer}/certs"
+        assert jwks_url(issuer) == f"{issuer}/certs"
 
 
 def test_an_empty_policy_is_refused():

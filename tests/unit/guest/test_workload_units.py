@@ -46,7 +46,7 @@ def test_the_event_tells_all_mounts_and_variables(use):
     )
     event = json.loads(line)
     assert event["mounts"] == [mount.words[1] for mount in plan.mounts]
-    assert sorted(event["environment"]) == list(plan.environment_names)
+    assert sorted(event["environment"]) == sorted(each.name for each in plan.environment)
     assert event["command"] == list(plan.run_words())
 
 

@@ -5,14 +5,6 @@ An address in a token or a key set is never used: its maker chose it.
 
 import re
 
-from ccgpu.attest.check import Malformed, Rule
-
-ISSUER_URL = Rule(
-    "token.issuer.url",
-    "keys are fetched over https, from NVIDIA's or Microsoft's attestation service",
-    "RFC 8725, §3.10; NVIDIA NRAS API; Microsoft Azure Attestation",
-)
-
 NRAS_ISSUER = "https://nras.attestation.nvidia.com"
 _NRAS_KEYS = f"{NRAS_ISSUER}/.well-known/jwks.json"  # NVIDIA NRAS API documentation
 # Microsoft: each provider is a host of its own; its keys are beside it, at `certs`. `.us` is Azure
@@ -58,13 +50,3 @@ def jwks_url(issuer: str) -> str | None:
     if len(issuer) <= _MAX_LENGTH and _MAA_ISSUER.fullmatch(issuer):
         return f"{issuer}/certs"
     return None
-
-
-def acceptable_jwks_url(issuer: str) -> str:
-    """The only address to fetch `issuer`'s key set from (no redirects), or `Malformed`."""
-    url = jwks_url(issuer)
-    if url is None:
-        raise Malformed(
-            ISSUER_URL, f"{NRAS_ISSUER} or https://….attest.azure.net or .us", issuer[:100]
-        )
-    return url

@@ -69,7 +69,7 @@ def verify(
 ) -> Outcome[MaaClaims]:
     """Verify a token of the service with its key set, at a time.
 
-    `jwks`: the key set of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
+    `jwks`: the key set of `issuers`, fetched from `issuers.jwks_url`. `nonce`: what the
     guest had to pass to the service. `vm_id`: ARM's vmId, in either case. `evidence`: what the
     report states that was verified here.
     """

@@ -105,7 +105,7 @@ def verify(
 ) -> Outcome[NrasResult]:
     """Verify a response of the service with its key set, at a time.
 
-    `jwks`: the keys of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
+    `jwks`: the keys of `issuers`, fetched from `issuers.jwks_url`. `nonce`: what the
     GPUs were asked with. `gpus`: how many there are. `evidence`: the GPUs that were verified here,
     by ueid (the serial number of the GPU's certificate, in decimal).
     """

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ccgpu.domain.workload.known_answers import KnownAnswers
 from ccgpu.domain.workload.known_images import KnownImages
 from ccgpu.domain.workload.values import (
-    OUTPUTS,
     HealthCheck,
     PinnedModel,
     PlanFile,
@@ -64,16 +63,6 @@ class ContainerPlan:
     def unit(self) -> str:
         """The name of its systemd unit."""
         return f"ccgpu-workload-{self.name}.service"
-
-    @property
-    def output_folder(self) -> str:
-        """The folder of the VM that the container sees as `outputs`."""
-        return f"{OUTPUTS}/{self.name}"
-
-    @property
-    def environment_names(self) -> tuple[str, ...]:
-        """The names of its environment variables, as the event lists them."""
-        return tuple(sorted(variable.name for variable in self.environment))
 
     def run_words(self, image: str | None = None) -> tuple[str, ...]:
         """The words of the run line after the engine's name: `run`, options, image, command.

@@ -82,14 +82,6 @@ def image_reference(value: str) -> str:
     return value
 
 
-def image_repository(value: str) -> str:
-    """The repository of a valid reference: without tag and digest."""
-    match = _IMAGE.fullmatch(value)
-    if match is None:
-        raise ValueError("is not an image with its registry")
-    return match["repository"]
-
-
 def container_path(value: str) -> str:
     """An absolute path in a container that a mount may take the place of."""
     parts = value.split("/")

@@ -107,7 +107,6 @@ class Machine:
     boots: tuple[MachineBoot, ...]
     running: bool
     private_addresses: tuple[str, ...]
-    public_addresses: tuple[str, ...]
     ssh_open: bool
     now: float
     settings: Mapping[str, Any]
@@ -158,7 +157,6 @@ def read_machine(world: World, vm: StoredResource) -> Machine:
         boots=boots,
         running=vm.internal_state["power"] == "running" and bool(boots) and boots[-1].ended is None,
         private_addresses=addresses.private,
-        public_addresses=addresses.public,
         ssh_open=reach.is_ssh_open(world, vm),
         now=world.now,
         settings=world.settings.value("guest"),
