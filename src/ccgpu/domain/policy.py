@@ -297,7 +297,7 @@ class Policy(BaseModel):
 
 
 def policy_problems(error: ValidationError, schema: str = "policy") -> tuple[FieldProblem, ...]:
-    """pydantic's errors as messages for the author; `ccgpu schema SCHEMA` prints the fields."""
+    """Pydantic's errors as messages for the author; `ccgpu schema SCHEMA` prints the fields."""
     errors = error.errors(include_url=False, include_input=False)
     return tuple(FieldProblem(each["loc"], _message(each, schema)) for each in errors)
 
