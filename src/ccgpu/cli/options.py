@@ -83,7 +83,7 @@ def _output_options(
             "--query",
             parser=Query,
             metavar="EXPR",
-            help="Filter the document (JMESPath); a single text stands without quotes.",
+            help="Filter the document (JMESPath). A single text has quotes only with -o json.",
             show_default=False,
             rich_help_panel=_OUTPUT_PANEL,
         ),
