@@ -11,7 +11,8 @@ from ccgpu.cli.runtime import Runtime
 def list_(ctx: typer.Context, *, output: OutputArguments, connection: ConnectionArguments) -> None:
     """List the deployments of the subscription.
 
-    Deployments are found by their tags, so every machine shows the same list.
+    Deployments are found by their tags, so every machine shows the same list. The state is Azure's;
+    `show` also tells whether this machine has attested the VM.
 
     Example: `ccgpu list -o json --query "deployments[?state=='ready'].name"`
     """
