@@ -64,10 +64,10 @@ def _cores() -> int:
 def test(arguments: list[str]) -> None:
     """Run the tests on all cores; further words go to pytest (`CCGPU_SLOW=1` adds the slow).
 
-    One worker more than there are cores: a fifth of the time tests wait for processes and disks.
+    Two workers more than there are cores: a third of the time tests wait for processes and disks.
     """
     environ = environment_of_tests(os.environ, Path("/dev/shm"))
-    workers = str(_cores() + 1)
+    workers = str(_cores() + 2)
     words = ("-m", "pytest", "-n", workers, "--dist", "worksteal", *arguments)
     run(BIN / "python", *words, environ=environ)
 

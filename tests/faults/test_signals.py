@@ -29,6 +29,7 @@ _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32 --no-attest"
 _PUT = ("PUT", "/virtualMachines/")
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 _SIGN_IN = ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")
+_ID = "00000000-0000-4000-8000-000000000002"  # of tenant, client and subscription
 _SOON = 5.0  # GitHub Actions sends the next signal after 7.5 s
 
 
@@ -254,9 +255,9 @@ def test_an_unresponsive_network_does_not_delay_the_exit(number, user):
     """The real sign-in and transport connect through a proxy that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(30)
-        named = {f"AZURE_{one}": "00000000-0000-4000-8000-000000000002" for one in _SIGN_IN}
+        named = {f"AZURE_{one}": _ID for one in _SIGN_IN}
         proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{silent.getsockname()[1]}"}
-        line = f"ccgpu {_CREATE} -o json --subscription S"
+        line = f"ccgpu {_CREATE} -o json --subscription {_ID}"
         process = user.start(line.split(), env=os.environ | named | proxy)
         connection, _ = silent.accept()
         with connection:

@@ -10,7 +10,7 @@ from ccgpu.domain.attestation import CurrentAttestation
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.measured_record import MeasuredRecord
 from ccgpu.domain.plain_text import one_line
-from ccgpu.domain.resource import name_of
+from ccgpu.domain.resource import key, name_of, own_group
 from ccgpu.views import price as prices
 from ccgpu.views.signs import kind_name
 from ccgpu.views.tables import Grid, RowTable
@@ -66,11 +66,16 @@ def facts(deployment: Deployment, *, simulated: bool) -> Grid:
 
 
 def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
-    """A row for each deployment."""
+    """A row for each deployment. Groups are named only if one is not named after its deployment.
+
+    So rows of deployments with a lease fit into 80 columns.
+    """
     if not deployments:
         return Text("no deployments")
+    with_groups = any(key(one.resource_group) != own_group(one.name) for one in deployments)
+    groups = ["GROUP"] if with_groups else []
     table = RowTable(
-        "NAME", "STATE", "REGION", "SIZE", "USD/H", "SPENT", "EXPIRES", "LEFT", "GROUP"
+        "NAME", "STATE", "REGION", "SIZE", "USD/H", "SPENT", "EXPIRES", "LEFT", *groups
     )
     for deployment in deployments:
         size = deployment.size and deployment.size.removeprefix("Standard_")
@@ -80,12 +85,17 @@ def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
             deployment.state,
             *place,
             *_costs(deployment),
-            deployment.expires,
+            _end(deployment.expires),
             _remaining(deployment),
-            deployment.resource_group,
+            *([deployment.resource_group] if with_groups else []),
         )
         table.add_row(*(one_line(cell or "-") for cell in cells))
     return table
+
+
+def _end(expires: str | None) -> str | None:
+    """A time that may be wrapped between date and time of day; any other text as it is."""
+    return expires if utc_time(expires) is None else str(expires).replace("T", " ")
 
 
 def _costs(deployment: Deployment) -> tuple[str | None, str | None]:

@@ -21,7 +21,7 @@ from support.vms import vm
 REPORT = b"\x03\x00\x00\x00" + bytes(1180)
 HCL = b"HCLA" + bytes(60)
 QUOTE = b"\xffTCG\x80\x18" + bytes(100)
-SIGNATURE = b"\x01" * 256
+SIGNATURE = b"\xa1" * 256
 GPU = b"\x11\xe0\x01\xff" + bytes(33)
 RIM = b"<?xml version='1.0'?><SoftwareIdentity/>"
 

@@ -261,6 +261,26 @@ def test_runtime_data_beside_a_bare_report(write, cpu):
     assert _CPU(_of_cpu(found)).verdict == "accepted"
 
 
+@pytest.mark.parametrize("size", [256, 384, 512])
+def test_a_bare_signature_may_begin_like_a_manifest(write, cpu, size):
+    """An RSA signature is any bytes: one in 256 begins with `<`."""
+    signature = b"<" + bytes(range(128, 256)) * 4
+    write(cpu.quote, "quote")
+    found = evidence.read_evidence(write(signature[:size], "sig").parent)
+
+    assert found.cpu is not None
+    assert found.cpu.signature == signature[:size]
+
+
+def test_a_text_as_long_as_a_signature_is_none(write, cpu):
+    text = json.dumps({"0": "00" * 32}).encode()
+    write(cpu.quote, "quote")
+    found = evidence.read_evidence(write(text.ljust(256), "pcrs").parent)
+
+    assert found.cpu is not None
+    assert found.cpu.pcrs == {0: bytes(32)}
+
+
 def test_runtime_data_not_covered_by_report_data_is_rejected(write, cpu):
     whole = blob.parse(cpu.hcl or b"")
     other = whole.runtime.replace(b'"keys"', b' "keys"')

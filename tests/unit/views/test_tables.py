@@ -37,7 +37,18 @@ def test_no_table_breaks_a_word(width):
         expires="2026-01-01T08:00:00Z",
     )
     shown = _words(_shown(deployment.list_as_text([vm]), width))
-    assert {"demo", "westeurope", "NCC40ads_H100_v5", "2026-01-01T08:00:00Z"} <= shown
+    assert {"demo", "westeurope", "NCC40ads_H100_v5", "2026-01-01", "08:00:00Z"} <= shown
+    assert "GROUP" not in shown
+
+
+def test_groups_are_listed_if_one_has_another_name():
+    own, other = (
+        Deployment(name="demo", state=State.READY, resource_group=group, expires="at Tea Time")
+        for group in ("CCGPU-demo", "team")
+    )
+    shown = _shown(deployment.list_as_text([own, other]), 120).splitlines()
+    assert [line.split()[-1] for line in shown] == ["GROUP", "CCGPU-demo", "team"]
+    assert "at Tea Time" in shown[1]
 
 
 @pytest.mark.parametrize("width", [80, 100])

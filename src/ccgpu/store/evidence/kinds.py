@@ -27,6 +27,7 @@ _TPMT_RSASSA = b"\x00\x14"  # TPM_ALG_RSASSA, TPM 2.0 Part 2, §6.3
 _TPM_GENERATED = b"\xffTCG"  # TPM_GENERATED_VALUE, TPM 2.0 Part 2, §6.2
 _SPDM_REQUEST = b"\x11\xe0\x01"  # SPDM 1.1 GET_MEASUREMENTS, signature wanted (DSP0274, §10.11)
 _SPDM_RESPONSE = 37, b"\x11\x60"  # MEASUREMENTS follows the 37 bytes of the request (§10.11.1)
+_XML = b"<", b"\xef\xbb\xbf<"
 _NO_ACTION = b"\x00\x00\x00\x00\x03\x00\x00\x00"  # PCR 0, EV_NO_ACTION: how a TCG2 log begins
 _PCR_SELECTION = b"\x01\x00\x00\x00\x0b\x00"  # one bank, SHA-256: `tpm2_quote -o`, serialized
 # RFC 6960: id-pkix-ocsp-basic, which an answer says it is (4.2.1), and id-kp-OCSPSigning, what the
@@ -57,8 +58,6 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (_NO_ACTION, "event_log"),
     (_PCR_SELECTION, "pcr_file"),
     (_TPMT_RSASSA, "signature"),
-    (b"<", "rim"),
-    (b"\xef\xbb\xbf<", "rim"),
     (b"-----BEGIN PUBLIC KEY-----", "ak"),
     (b"-----BEGIN X509 CRL-----", "crl"),
 )
@@ -73,7 +72,10 @@ def _binary_kind(data: bytes) -> Kind | None:
     start, response = _SPDM_RESPONSE
     if len(data) > _MAX_SIGNATURE and data[start : start + len(response)] == response:
         return "gpu_report"  # with a damaged request, which the verdict refuses
-    return "signature" if len(data) in _RSA_SIZES else None
+    # Of a key and bare: any bytes, so that it may begin like a manifest. A text is none.
+    if len(data) in _RSA_SIZES and not data.isascii():
+        return "signature"
+    return "rim" if data.startswith(_XML) else None
 
 
 def _text_kind(name: str, data: bytes) -> Kind | None:
