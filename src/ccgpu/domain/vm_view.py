@@ -67,12 +67,13 @@ def managed_disk_ids(vm: Body) -> list[ResourceId]:
 
 
 def attached_disk_ids(vm: Body) -> list[ResourceId]:
-    """The ids of the data disks that stay when the VM is deleted (`deleteOption`).
+    """The ids of the data disks that stay when the VM is deleted.
 
-    That is Azure's default for a disk that is attached later; those that ccgpu makes go with it.
+    Those that ccgpu makes go with it (`deleteOption: Delete`). Azure's default, which also counts
+    where the option is not shown, is that a disk stays.
     """
     disks = _object(properties(vm), "storageProfile").get("dataDisks") or ()
-    kept = (one for one in disks if one.get("deleteOption") == "Detach")
+    kept = (one for one in disks if str(one.get("deleteOption")).casefold() != "delete")
     ids = (_object(one, "managedDisk").get("id") for one in kept)
     return [ResourceId(id_) for id_ in ids if id_]
 

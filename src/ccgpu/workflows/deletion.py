@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ccgpu.azure.run import Run
 from ccgpu.domain.advice import own_hint, then_try_again
@@ -39,8 +40,9 @@ class DeleteOutcome:
     kept: tuple[tuple[ResourceId, str], ...]
 
 
-# What an interrupted command tells of deployments (`{}`: "one is", "one, two are"), by standing.
-STANDINGS = {
+Standing = Literal["deleted", "left", "under way", "untouched"]  # how far a deletion has come
+# What an interrupted command tells of deployments: `{}` is "one is", or "one, two are".
+STANDINGS: Mapping[Standing, str] = {
     "deleted": "{} deleted",
     "left": "{} not completely deleted",
     "under way": "{} perhaps not completely deleted",
@@ -73,8 +75,8 @@ class Deletion:
         self._ownership = Ownership(name)
 
     @property
-    def standing(self) -> str:
-        """How far the deletion has come: a key of `STANDINGS`."""
+    def standing(self) -> Standing:
+        """How far the deletion has come."""
         if isinstance(self.outcome, (DeleteOutcome, Denied)):  # gone, although a right was missing
             return "deleted"
         if self._writer is None or not self._writer.doubtful:

@@ -36,12 +36,12 @@ def test_the_ids_in_a_vm_body_are_read() -> None:
 
 
 def test_data_disks_that_stay_are_told_from_those_that_go_with_the_vm() -> None:
-    options = {"stays": "Detach", "goes": "Delete"}
+    options = {"stays": "Detach", "goes": "Delete", "too": "delete"}
     disks = [{"managedDisk": {"id": _DISKS + n}, "deleteOption": o} for n, o in options.items()]
     os_disk = {"managedDisk": {"id": _DISKS + "os"}, "deleteOption": "Detach"}
     more = [{"managedDisk": {"id": _DISKS + "unknown"}}, {"deleteOption": "Detach"}]
     vm = _vm(storageProfile={"osDisk": os_disk, "dataDisks": [*disks, *more]})
-    assert vm_view.attached_disk_ids(vm) == [_DISKS + "stays"]
+    assert vm_view.attached_disk_ids(vm) == [_DISKS + "stays", _DISKS + "unknown"]
 
 
 def test_the_keys_and_identities_of_a_vm_are_read() -> None:
