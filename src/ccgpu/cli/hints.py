@@ -55,7 +55,7 @@ class Hints:
 
     def _complete_command(self, text: str) -> str:
         if self._name is not None:
-            text = _PLACEHOLDER.sub(shlex.quote(self._name), text)
+            text = _PLACEHOLDER.sub(self._name, text)
         words = _split(text)
         if words[:1] != ["ccgpu"] or any(word in _HELP for word in words):
             return text
@@ -129,9 +129,11 @@ class Hints:
 
     @cached_property
     def _name(self) -> str | None:
-        """The deployment that the command line names, if it is one."""
+        """The deployment that the command line names; None for what can be no deployment's name."""
+        from ccgpu.domain.resource import is_deployment_name
+
         name = self._context.params.get("name") if self._context is not None else None
-        return name if isinstance(name, str) else None
+        return name if isinstance(name, str) and is_deployment_name(name) else None
 
     @cached_property
     def _target(self) -> tuple[Any, list[str]] | None:

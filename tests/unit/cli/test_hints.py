@@ -45,6 +45,11 @@ def test_hinted_commands_repeat_the_flags_of_the_user(argv, more):
     assert made.endswith("` removes it")
 
 
+@pytest.mark.parametrize("name", [r"\1", r"a\q", "A", ""])
+def test_what_is_no_deployment_name_takes_the_place_of_nothing(name):
+    assert _hint("`ccgpu show NAME`, no name", "create", name) == "`ccgpu show NAME`, no name"
+
+
 def test_hinted_commands_repeat_settings_of_the_environment(monkeypatch):
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "s")
