@@ -8,7 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from ccgpu.fakearm import Machine, MachineBoot, StoredFile
@@ -23,6 +23,12 @@ _READY, _UNREADY, _RERUNS = "ready", "unready", "setup-reruns"
 _FREED = "freed"
 _PCR13 = "pcr-13"
 _NEVER = float("inf")
+
+
+@cache
+def _derived_id(vm_id: str, name: str) -> str:
+    """A UUID that is always the same for a VM and a name."""
+    return str(uuid.uuid5(uuid.UUID(vm_id), name))
 
 
 class _Begin(NamedTuple):
@@ -54,7 +60,7 @@ class SimulatedGuest:
 
     def boot_id_of(self, number: int) -> str:
         """The id of a boot."""
-        return str(uuid.uuid5(uuid.UUID(self.machine.vm_id), f"boot {number}"))
+        return _derived_id(self.machine.vm_id, f"boot {number}")
 
     @property
     def host_key(self) -> bytes:
@@ -281,4 +287,4 @@ class SimulatedGuest:
     @property
     def gpu_uuid(self) -> str:
         """The GPU's id in nvidia-smi."""
-        return f"GPU-{uuid.uuid5(uuid.UUID(self.machine.vm_id), 'gpu')}"
+        return f"GPU-{_derived_id(self.machine.vm_id, 'gpu')}"

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
+@cache
 def host_key(vm_id: str, *, other: bool = False) -> bytes:
     """The ssh-ed25519 public key blob (51 bytes, RFC 8709). other: a key of somebody else."""
     seed = hashlib.sha256(f"{vm_id}/other".encode() if other else vm_id.encode()).digest()

@@ -78,11 +78,13 @@ class SetupRun:
 
     @property
     def state(self) -> str:
-        """`running`, `done` or `failed`, as in the status file."""
-        states = {one.state for one in self.steps}
-        if FAILED in states:
-            return FAILED
-        return DONE if states <= set(_ENDED) else RUNNING
+        """`running`, `done` or `failed`, as in the status file.
+
+        A step after the current one may have failed in an earlier run: `gpu` is looked at first.
+        """
+        states = {one.step: one.state for one in self.steps}
+        now = states[self.current]
+        return now if now == FAILED else DONE if now in _ENDED else RUNNING
 
     @property
     def current(self) -> str:

@@ -7,6 +7,7 @@ for. What they mean is decided here, on the user's machine (`guest.report`).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -98,6 +99,7 @@ def boot_id_command() -> list[str]:
     return ["sudo", "-n", "python3", "-", NAME, json.dumps(request, separators=(",", ":"))]
 
 
+@cache
 def script() -> bytes:
     """The script that answers the probe."""
     return (resources.files("ccgpu") / "templates" / "guest" / "probe.py").read_bytes()

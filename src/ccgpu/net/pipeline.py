@@ -8,6 +8,7 @@ and so bearer tokens, are sent only to the given hosts. Nothing of a request is 
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -15,7 +16,6 @@ from azure.core.pipeline.policies import (
     ContentDecodePolicy,
     HeadersPolicy,
     HTTPPolicy,
-    RequestIdPolicy,
     SansIOHTTPPolicy,
     UserAgentPolicy,
 )
@@ -24,6 +24,18 @@ from ccgpu import __version__
 from ccgpu.net.answers import ResponseTracker
 from ccgpu.net.request_log import RequestLog
 from ccgpu.net.transport import TimeLimit
+
+
+class RequestId(SansIOHTTPPolicy[Any, Any]):
+    """A new random id for each attempt: ARM may answer a repeated one from its cache.
+
+    That of azure-core's own policy is a UUID of version 1, which tells the MAC address of this
+    machine to every server (RFC 9562, section 5.1).
+    """
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Set the header (ARM RPC, common-api-details.md, "Client Request Headers")."""
+        request.http_request.headers["x-ms-client-request-id"] = str(uuid4())
 
 
 class ForeignHost(ServiceRequestError):
@@ -81,7 +93,7 @@ def pipeline(
 ) -> list[Any]:
     """The policies of one client, in order. Without `sign_in` no token is sent."""
     policies: list[Any] = [
-        RequestIdPolicy(),  # a new id per attempt: ARM may answer a repeated id from its cache
+        RequestId(),
         HeadersPolicy(),
         UserAgentPolicy(base_user_agent=f"ccgpu/{__version__}"),
         ContentDecodePolicy(),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
@@ -95,7 +95,8 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
         return False
     run.tell("begin", "set up", names.vm, Kind.VM, "set up")
     target = find_guest_to_probe(run, names, vm, options.access, options.keys, _KEY_TIMEOUT)
-    reached = partial(record_access, run.cloud, names.deployment, options.access, names.group)
+    way = (names.deployment, options.access, names.group)
+    reached = cache(partial(record_access, run.cloud, *way))  # at the first answer alone
     if wanted is None:
         _wait_until_it_answers(run, names, options.channels(target))
         reached()

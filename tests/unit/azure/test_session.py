@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from typing import Any
+from uuid import UUID
 
 import pytest
 from azure.core import AzureClouds
@@ -142,7 +143,9 @@ def test_each_request_has_token_user_agent_and_request_id(wire):
     headers = [request.headers for request in wire.seen]
     assert [one["Authorization"] for one in headers] == ["Bearer a.b.c"] * 2
     assert all(one["User-Agent"].startswith("ccgpu/") for one in headers)
-    assert len({one["x-ms-client-request-id"] for one in headers}) == 2
+    ids = {one["x-ms-client-request-id"] for one in headers}
+    assert len(ids) == 2
+    assert {UUID(one).version for one in ids} == {4}  # version 1 would tell the MAC address
 
 
 @pytest.mark.parametrize("link", ["https://evil.example/next", "http://management.azure.com/next"])

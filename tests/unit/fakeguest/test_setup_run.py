@@ -69,10 +69,16 @@ def test_state_and_steps_agree(attempts, now):
     states = {one.step: one.state for one in run.steps}
     failed = [step for step, state in states.items() if state == "failed"]
     assert len(failed) <= 1
-    assert (run.state == "failed") == bool(failed)
-    if failed:
-        assert run.current == failed[0]
+    assert (run.state == "failed") == (run.current in failed)
     assert all((one.exit_code == 0) == (one.state == DONE) for one in run.steps)
+
+
+def test_a_new_look_at_the_gpu_runs_although_a_later_step_has_failed_before():
+    failing = {"setup_fails": {"step": "lockdown", "exit_code": 3, "message": "x"}}
+    attempts = [_attempt(0.0, WHOLE, 0, failing), _attempt(WHOLE, None, 1, {})]
+    run = run_setup(SETTINGS, attempts, WHOLE + 1, DURATIONS)
+    assert (run.state, run.current) == ("running", "gpu")
+    assert run.steps[-1].state == "failed"
 
 
 def test_the_whole_set_up_takes_its_durations():

@@ -113,7 +113,7 @@ def test_the_host_check_precedes_the_sign_in():
 
 def test_the_pipeline_has_no_retry_redirect_registration_or_logging():
     assert _names(pipeline([_HOST], None)) == [
-        "RequestIdPolicy",
+        "RequestId",
         "HeadersPolicy",
         "UserAgentPolicy",
         "ContentDecodePolicy",
