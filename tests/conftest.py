@@ -19,7 +19,7 @@ import pytest
 
 from support.slow import spread
 
-pytest_plugins = ["support.skips", "pytester"]
+pytest_plugins = ["support.collection", "support.skips", "pytester"]
 
 # A grammar of international addresses, which no schema of ours has. `jsonschema` does without it;
 # with it, its import costs each worker a second.
