@@ -81,6 +81,7 @@ def appraise(
     checks = Checks()
     # 1. Freshness and identity: what the evidence has to answer (RFC 9334, §10).
     challenge = freshness.build_challenge(evidence, inputs.caller, policy, checks)
+    freshness.check_sent_before(inputs.challenge_sent, at, checks)
     # 2. The confidential VM.
     cpu_result = _appraise_cpu(evidence, policy, inputs, anchors, challenge, checks)
     # 3. The GPUs, whose nonce may bind the VM's attestation key.
