@@ -34,6 +34,7 @@ from ccgpu.errors import (
     CcgpuError,
     EvidenceRejected,
     EvidenceUnavailable,
+    StateUnusable,
     UsageProblem,
 )
 from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
@@ -172,7 +173,7 @@ def attest_vm(
         EvidenceUnavailable: The guest gave no evidence.
         GuestUnreachable, ConnectionLost, TimedOut: The VM cannot be reached, or does not answer.
         HostKeyMismatch: Another machine answered.
-        StateUnusable: Challenge or verdict cannot be recorded.
+        StateUnusable: The challenge, or an accepted verdict, cannot be recorded.
     """
     task = GuestTask.of_deployment(run, names)
     means = held_to_its_image(run.cloud, names, vm, means, task.note)
@@ -190,7 +191,12 @@ def attest_vm(
         forget_verdict(run.cloud, names, vm_id)
     else:
         judged = replace(judged, pins=reference_file(judged, means, image_text(vm)))
-        judged = record_verdict(run.cloud, names, judged, means, vm_id)
+        try:
+            judged = record_verdict(run.cloud, names, judged, means, vm_id)
+        except StateUnusable as err:
+            if judged.appraisal.verdict == "accepted":
+                raise
+            task.note(str(err))  # a rejection is told all the same
     task.tell("done" if judged.is_good else "failed", "attest", "attest")
     return judged
 
