@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ccgpu.domain import sshkey
 from ccgpu.errors import InvalidFile, Problem, StateUnusable
-from ccgpu.store import atomic, keyfiles
+from ccgpu.store import atomic, folders, keyfiles
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -80,7 +80,7 @@ def _generate_key(private: Path, public: Path) -> None:
     from cryptography.hazmat.primitives import serialization as to
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folders.make_private(private.parent)
     if os.path.lexists(private):
         key = _load_key(private)
     else:
