@@ -110,7 +110,7 @@ def appraise(
         pcrs=cpu_result.pcrs if verdict == "accepted" else {},
         origin=origin,
         not_read=cpu_result.not_read,
-        rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs)),
+        rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs, cpu_result)),
         events=cpu_result.events,
         workloads=cpu_result.workloads,
         criteria=policy,
@@ -195,7 +195,9 @@ def _local_findings(
     return LocalFindings(challenge.nonce, gpu_nonce, gpu_results.reports, vm_id, identity)
 
 
-def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
+def _caller_inputs(
+    evidence: Evidence, inputs: AppraisalInputs, cpu_result: CpuResult
+) -> CallerInputs:
     """Which inputs are the caller's, for the trust basis of the verdict."""
     return CallerInputs(
         time=not inputs.at_of_maker,
@@ -205,5 +207,5 @@ def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
         reference_values=inputs.reference_values is not None,
         image=inputs.image is not None,
         collateral=inputs.suppliers,
-        state=gpu_state_source(evidence),
+        state=gpu_state_source(evidence, cpu_result),
     )
