@@ -187,6 +187,7 @@ def process_runtime() -> Runtime:
         log=Path(name) if (name := os.environ.get(request_lines.VARIABLE)) else None,
         stdin=lambda: None if sys.stdin.isatty() else sys.stdin.buffer,
         go_on=process.go_on,
+        guard=process.forbid_core_dumps,
     )
 
 

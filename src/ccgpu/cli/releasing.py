@@ -36,7 +36,7 @@ def wanted_release(
     from ccgpu.workflows.secrets import WantedRelease
     from ccgpu.workflows.source_command import read_output
 
-    reader = SecretReader(os.environ, runtime.stdin, read_output)
+    reader = SecretReader(os.environ, runtime.stdin, read_output, runtime.guard)
     return WantedRelease(tuple(sources), reader, allow_loosened, dry_run)
 
 
