@@ -212,6 +212,20 @@ def test_a_key_is_created_under_a_policy_of_a_file(demo):
     assert (done.code, "anyOf[0].authority" in done.err) == (3, True)
 
 
+def test_a_key_is_for_no_other_attestation_service_and_its_policy_is_looked_at(demo):
+    own = {"authority": "https://own.weu.attest.azure.net/", "allOf": [{"claim": "a", "equals": 1}]}
+    policy = {"version": "1.0.0", "anyOf": [own, own | {"authority": "https://evil.example"}]}
+    Path("policy.json").write_text(json.dumps(policy))
+    line = f"keyvault create-key --policy policy.json {_KEY} --type EC-HSM"
+    done = demo(line)
+    assert (done.code, "anyOf[1].authority" in done.err) == (3, True)
+    Path("policy.json").write_text(json.dumps(policy | {"anyOf": [own]}))
+    done = demo(line)
+    assert done.code == 0
+    assert "a VM gets the key without x-ms-attestation-type" in done.err
+    assert len(demo(f"{line} --new-version -o json").document["not_demanded"]) == 6
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -119,7 +119,7 @@ def claims_of_file(given: GivenFile, authority: str | None = None) -> ClaimsOfTo
 
 def require_provider(name: str, source: ClaimsOfToken) -> ClaimsOfToken:
     """The claims, unless no attestation service of Microsoft's states them; then `InvalidFile`."""
-    if not _is_provider(source.authority):
+    if not is_provider(source.authority):
         message = "is not an attestation service of Microsoft's: https://….attest.azure.net or .us"
         raise InvalidFile(name, [Problem("iss", message)], hint="or give `--authority URL`")
     return source
@@ -128,12 +128,13 @@ def require_provider(name: str, source: ClaimsOfToken) -> ClaimsOfToken:
 def check_authority(text: str) -> str:
     """The address of an attestation provider of Microsoft's; `ValueError` for any other."""
     address = text.strip().removesuffix("/")
-    if not _is_provider(address):
+    if not is_provider(address):
         raise ValueError("is no attestation provider of Microsoft's: https://….attest.azure.net")
     return address
 
 
-def _is_provider(address: str) -> bool:
+def is_provider(address: str) -> bool:
+    """Whether this is the address of an attestation service of Microsoft's."""
     return address != issuers.NRAS_ISSUER and issuers.jwks_url(address) is not None
 
 
