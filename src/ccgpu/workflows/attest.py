@@ -255,7 +255,7 @@ def _judge(
     found, cause = fetch_all_collateral(task, brought, means, region)
     evidence = required_collateral.add_collateral(brought, found)
     fetched = task.now()
-    at = datetime.fromtimestamp(fetched, UTC)
+    at = datetime.fromtimestamp(task.wall(), UTC)
     claimed = replace(evidence.claimed, made_at=at, sent_at=fresh.challenge.sent_at)
     evidence = replace(evidence, claimed=claimed)
     inputs = AppraisalInputs(

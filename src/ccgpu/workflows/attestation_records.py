@@ -130,7 +130,7 @@ def current_attestation(
     if record is None:
         return None
     path = str(bundle_of(cloud, names))
-    age = int(cloud.now() - datetime.fromisoformat(record.at).timestamp())
+    age = int(cloud.wall() - datetime.fromisoformat(record.at).timestamp())
     return CurrentAttestation(
         record.verdict, record.policy, record.at, age, record.until, path, record.reasons
     )
@@ -186,7 +186,7 @@ def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path)
         pins = None if record.pins is None else reference_values.load(Path(record.pins))
         if (pins and pins.sha256) != record.pins_sha256:
             return False
-        now = datetime.fromtimestamp(cloud.now(), UTC)
+        now = datetime.fromtimestamp(cloud.wall(), UTC)
         if not is_in_time(datetime.fromisoformat(record.at), loaded[0].max_age, now):
             return False
         request = VerifyRequest(
