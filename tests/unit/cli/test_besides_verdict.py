@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 from ccgpu.store.example import BUNDLE, example_folder
-from support.attesting import Attester, make_demo
+from support.attesting import Attester, WrappedChannel, make_demo, open_now
 from support.secrets import CANARY, SecretUser
 from support.slow import mostly_slow
 
@@ -52,6 +52,30 @@ def test_a_rejection_that_cannot_be_recorded_is_told(demo):
     done = demo("--events ndjson")
     assert (done.code, done.document["verdict"]) == (9, "rejected")
     assert "cannot write the evidence" in done.err
+
+
+@pytest.mark.slow
+def test_an_accepted_verdict_does_not_outlive_a_rejection_that_cannot_be_recorded(demo):
+    demo.scenario("usual")
+    assert demo().code == 0
+    demo.scenario("devtools")
+    access = demo.shell.state / "journals" / FAKE_SUBSCRIPTION / "demo.access"
+
+    def wrap(channels, target):
+        inner = open_now(channels, target)
+
+        def run(argv, stdin, timeout):
+            if "ccgpu-collect" in argv:  # from now on the way to the VM cannot be recorded
+                access.unlink(missing_ok=True)
+                access.symlink_to("none")
+            return inner.run(argv, stdin, timeout=timeout)
+
+        return WrappedChannel(inner, run)
+
+    done = demo.through(wrap)("--reachable --events ndjson")
+    assert (done.code, "demo.access" in done.err) == (9, True)
+    access.unlink()
+    assert demo.shown["state"] == "ready"
 
 
 @pytest.mark.slow
