@@ -59,6 +59,21 @@ def test_a_record_of_others_is_not_read(tmp_path, write):
         read(tmp_path)
 
 
+@pytest.mark.parametrize("half", ["public", "private"])
+def test_a_key_of_others_lets_nobody_log_in(tmp_path, half):
+    keys = Keys(tmp_path, "demo", tmp_path / "home")
+    made = keys.default()
+    file = getattr(keys, half)
+    if half == "private":
+        keys.public.unlink()
+    assert keys.default() == made
+    if half == "private":
+        keys.public.unlink()
+    file.chmod(0o660)
+    with pytest.raises(StateUnusable, match="may be written by others"):
+        keys.default()
+
+
 def test_a_link_or_a_pipe_is_not_read(tmp_path):
     (tmp_path / "file").write_text("{}")
     (tmp_path / "link").symlink_to("file")
