@@ -186,7 +186,7 @@ class Runtime:
     stdin: Callable[[], BinaryIO | None] = lambda: None  # the input, unless it is a terminal
     pause: Callable[[float], None] = _pause  # waits, in real time, for nothing but Ctrl-C
     go_on: Callable[[], None] = lambda: None  # after an interrupt: the next one interrupts again
-    guard: Callable[[], None] = lambda: None  # before a secret is read: no core dumps from now on
+    guard: Callable[[], None] = lambda: None  # before a secret or key is read: no core dumps
     failed: list[CcgpuError] = field(default_factory=list)  # what `attempt` has failed with
 
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
