@@ -201,6 +201,21 @@ def test_a_key_is_created_for_a_deployment(demo, golden):
     golden("cli/keyvault-create.txt", str(demo(f"keyvault create-key demo {_KEY} {more}")))
 
 
+def test_a_policy_is_of_the_evidence_that_was_judged_though_its_file_changes(demo):
+    """Its file is opened once: what a second reading finds, nobody has judged."""
+    opened: list[str] = []
+    watched = [opened]
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if watched and event == "open" and str(arguments[0]).endswith("demo.bundle"):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)  # it cannot be removed
+    assert demo("keyvault policy demo --backend fake").code == 0
+    watched.clear()
+    assert len(opened) == 1
+
+
 def test_a_key_is_created_under_a_policy_of_a_file(demo):
     demo("keyvault policy demo --any-vm --out policy.json --backend fake")
     line = f"keyvault create-key --policy policy.json {_KEY} --type EC-HSM --immutable -o json"
