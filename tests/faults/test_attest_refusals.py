@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ccgpu.cli.backends import Backend
 from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.hardware import SimulatedHardware
 from ccgpu.guest.channel import Channel, Completed, GuestTarget, OpenChannel
@@ -22,6 +23,7 @@ from faults.attesting.trial import copied
 from support.attesting import Attester, WrappedChannel, another_machine, open_now
 from support.cloud import vendors
 from support.hostile_guests import Document, HostileGuest, saying
+from support.leases import SuspendedClock
 from support.slow import mostly_slow
 
 _MAN_IN_THE_MIDDLE = bytes.fromhex("0000000b7373682d6564323535313900000020") + b"\x5a" * 32
@@ -276,11 +278,18 @@ def test_05_an_answer_that_was_good_once_is_refused(attester: Attester) -> None:
 
 @pytest.mark.slow
 def test_06_an_answer_that_comes_too_late_gives_no_verdict(attester: Attester) -> None:
+    clock = SuspendedClock(attester.shell.arm.clock)
+
     def answer(pair: Pair, nonce: bytes) -> Document:
-        attester.shell.arm.advance(301.0)  # the machine was asleep: no time limit of ssh has passed
+        clock.slept = 301.0  # the machine was asleep: no time limit of ssh has passed
         return pair.honest().answer(nonce)
 
-    done = _answered(attester, Refusal("06-expired", answer, ()))()
+    def with_that_clock(made: Backend) -> Backend:
+        made.scheduler.clock = clock
+        return made
+
+    there = attester.with_backend(with_that_clock)
+    done = _answered(there, Refusal("06-expired", answer, ()))()
     assert done.code == 11
     assert "more than 300 s after its nonce" in done.error["message"]
     assert attester.shown["attestation"] is None

@@ -167,6 +167,9 @@ class _StartingServer:
     def now(self) -> float:
         return self.clock.now()
 
+    def wall(self) -> float:
+        return self.now()
+
     def sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)
         if self.sshd.process is None:

@@ -81,6 +81,7 @@ class Shell:
     log: Path | None = None  # the file of CCGPU_LOG
     stdin: bytes | None = None  # the input; None: a terminal
     pause: Callable[[float], None] | None = None  # takes the place of waiting
+    guarded: list[str] = field(default_factory=list)  # commands after which no core is dumped
     out: io.StringIO = field(default_factory=io.StringIO)  # what the last command has printed
 
     @property
@@ -125,6 +126,7 @@ class Shell:
             log=self.log,
             stdin=lambda: None if self.stdin is None else io.BytesIO(self.stdin),
             pause=self.pause or _never_wait,
+            guard=lambda: self.guarded.append(line),
         )
         argv = shlex.split(line)
         code = run(argv, runtime)

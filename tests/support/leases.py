@@ -7,6 +7,7 @@ from typing import Any
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain.garbage import Collected
 from ccgpu.fakearm import FakeArm, Request, Response
+from ccgpu.scheduling.clock import Clock
 from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.workflows import extend as extending
 from ccgpu.workflows import gc as collecting
@@ -25,8 +26,28 @@ class WrongClock:
     def now(self) -> float:
         return self._clock.now() + self._by
 
+    def wall(self) -> float:
+        return self.now()
+
     def sleep(self, seconds: float) -> None:
         self._clock.sleep(seconds)
+
+
+@dataclass
+class SuspendedClock:
+    """The clock of a machine that was suspended for so many seconds: its limits stood still."""
+
+    clock: Clock
+    slept: float = 0.0
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def wall(self) -> float:
+        return self.clock.now() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
 
 
 @dataclass

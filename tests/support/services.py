@@ -56,6 +56,9 @@ class VirtualTime:
     def now(self) -> float:
         return self._now
 
+    def wall(self) -> float:
+        return self.now()
+
     def sleep(self, seconds: float) -> None:
         self._now += seconds
 

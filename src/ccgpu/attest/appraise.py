@@ -81,6 +81,7 @@ def appraise(
     checks = Checks()
     # 1. Freshness and identity: what the evidence has to answer (RFC 9334, §10).
     challenge = freshness.build_challenge(evidence, inputs.caller, policy, checks)
+    freshness.check_sent_before(inputs.challenge_sent, at, checks)
     # 2. The confidential VM.
     cpu_result = _appraise_cpu(evidence, policy, inputs, anchors, challenge, checks)
     # 3. The GPUs, whose nonce may bind the VM's attestation key.
@@ -109,7 +110,7 @@ def appraise(
         pcrs=cpu_result.pcrs if verdict == "accepted" else {},
         origin=origin,
         not_read=cpu_result.not_read,
-        rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs)),
+        rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs, cpu_result)),
         events=cpu_result.events,
         workloads=cpu_result.workloads,
         criteria=policy,
@@ -194,7 +195,9 @@ def _local_findings(
     return LocalFindings(challenge.nonce, gpu_nonce, gpu_results.reports, vm_id, identity)
 
 
-def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
+def _caller_inputs(
+    evidence: Evidence, inputs: AppraisalInputs, cpu_result: CpuResult
+) -> CallerInputs:
     """Which inputs are the caller's, for the trust basis of the verdict."""
     return CallerInputs(
         time=not inputs.at_of_maker,
@@ -204,5 +207,5 @@ def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
         reference_values=inputs.reference_values is not None,
         image=inputs.image is not None,
         collateral=inputs.suppliers,
-        state=gpu_state_source(evidence),
+        state=gpu_state_source(evidence, cpu_result),
     )

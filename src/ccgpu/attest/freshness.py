@@ -6,10 +6,11 @@ word: it must be present, long enough and in the quote, and a policy with a bind
 
 import hmac
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from ccgpu.attest import binding
-from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.check import Checks, Outcome, Rule, format_value
 from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.identity import ONLY_MAKERS_WORD, CallerContext, Identity, resolve_identity
 from ccgpu.domain import hostkey
@@ -42,6 +43,11 @@ NONCE_PREFIX = Rule(
 NONCE_EARLIER = Rule(
     "freshness.nonce.earlier",
     "the evidence does not answer an earlier challenge of this machine",
+    "RFC 9334, §10.2",
+)
+CHALLENGE_FUTURE = Rule(
+    "freshness.challenge.future",
+    "the challenge was sent before the time of the verdict",
     "RFC 9334, §10.2",
 )
 _COMMON_PREFIX = 8  # bytes that no two random nonces have in common
@@ -88,6 +94,16 @@ def build_challenge(
         return Challenge(nonce, None, caller.vm_id)
     bound = _binding(evidence.claimed.recipient_key, nonce or b"", identity, checks)
     return Challenge(nonce, bound, identity.vm_id, identity.host_key)
+
+
+def check_sent_before(sent: datetime | None, at: datetime, checks: Checks) -> None:
+    """Refuse a challenge of this machine that is of the future. A failure alone is recorded.
+
+    The checks that hold are the same on a machine that did not send it. A verdict tells its time in
+    whole seconds, and may be repeated for that.
+    """
+    if sent is not None and sent.replace(microsecond=0) > at:
+        checks.record(CHALLENGE_FUTURE, False, f"by {format_value(at)}", sent)
 
 
 def _nonce(

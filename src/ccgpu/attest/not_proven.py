@@ -47,7 +47,7 @@ def not_proven(
     if policy.gpu is None:
         lines.append("the GPU: this policy does not look at it")
     lines += _missing_identity(policy, inputs)
-    lines += _unproven_inputs(evidence, policy, inputs)
+    lines += _unproven_inputs(evidence, policy, inputs, cpu_result)
     if policy.cpu is not None:
         lines += _unproven_boot(inputs, cpu_result, by_image=by_image)
         lines += _unproven_software(evidence, policy, cpu_result, by_image=by_image)
@@ -98,7 +98,9 @@ def _missing_identity(policy: Policy, inputs: "AppraisalInputs") -> list[str]:
     return lines
 
 
-def _unproven_inputs(evidence: Evidence, policy: Policy, inputs: "AppraisalInputs") -> list[str]:
+def _unproven_inputs(
+    evidence: Evidence, policy: Policy, inputs: "AppraisalInputs", cpu_result: CpuResult
+) -> list[str]:
     """Inputs that only the evidence's maker or the guest states; tokens that were not verified."""
     lines = []
     if inputs.nonce is None and (evidence.claimed.nonce or evidence.gpus):
@@ -106,7 +108,7 @@ def _unproven_inputs(evidence: Evidence, policy: Policy, inputs: "AppraisalInput
     if inputs.at_of_maker:
         lines.append("time: when the evidence was made is the word of its maker; give `--at TIME`")
     if policy.gpu is not None:
-        source = _GPU_STATE_SOURCES[gpu_state_source(evidence)]
+        source = _GPU_STATE_SOURCES[gpu_state_source(evidence, cpu_result)]
         lines.append(f"CC mode and developer tools of the GPU: {source}")
     if evidence.tokens.nras and inputs.keys.nras is None:
         lines.append("NVIDIA's token: it is there, and was not looked at without `--nras-jwks`")
@@ -115,12 +117,10 @@ def _unproven_inputs(evidence: Evidence, policy: Policy, inputs: "AppraisalInput
     return lines
 
 
-def gpu_state_source(evidence: Evidence) -> TrustSource:
-    """Who states CC mode and developer tools: the guest only if the quote covers its document."""
-    if (
-        any(gpu.state_document for gpu in evidence.gpus)
-        and evidence.claimed.binding == "ccgpu-bind-v1"
-    ):
+def gpu_state_source(evidence: Evidence, cpu_result: CpuResult) -> TrustSource:
+    """Who states CC mode and developer tools: the guest only if a verified quote covers it."""
+    told = any(gpu.state_document for gpu in evidence.gpus)
+    if told and evidence.claimed.binding == "ccgpu-bind-v1" and cpu_result.pcrs:
         return "guest"
     stated = any(gpu.state_document or gpu.state for gpu in evidence.gpus)
     return "maker" if stated else "nobody"

@@ -36,3 +36,7 @@ class AzureContext:
     def now(self) -> float:
         """The scheduler's time."""
         return self.scheduler.clock.now()
+
+    def wall(self) -> float:
+        """The same, with the time that this machine was suspended: what recorded things age by."""
+        return self.scheduler.clock.wall()

@@ -121,6 +121,8 @@ class Repetition:
             error = self._carry_out_round(number)
             if error is not None and not self._goes_on(error):
                 raise error
+            if self.runtime.failed:
+                raise self.runtime.failed[0]
             gc.collect()  # the connections and threads of the round: nothing is kept
 
     def _carry_out_round(self, number: int) -> CcgpuError | None:
@@ -143,10 +145,11 @@ class Repetition:
         following = max(began + (self.options.every or 0.0), clock.now())
         next_at = rfc3339(following) if goes_on else None
         done = AttestRound(number, self.asking.name, rfc3339(clock.now()), judged, error, next_at)
-        self._tell(done)
+        # The command first: if the line cannot be made, the rounds end.
         if error is not None:
             self._run_command(done, error)
-        if goes_on:
+        self.runtime.attempt(lambda: self._tell(done))
+        if goes_on and not self.runtime.failed:
             backend.scheduler.complete(pause(max(0.0, following - clock.now())))
         return error
 

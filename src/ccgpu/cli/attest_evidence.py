@@ -44,7 +44,7 @@ def judge_evidence(
     document = view.as_json(judged, runtime.complete)
     flags = tuple(attest_flags(means))
     again = repeated_verdict(str(path), means.policy_name, result, flags)
-    write_verified(runtime, shown.files, result, judged, again)
+    runtime.attempt(lambda: write_verified(runtime, shown.files, result, judged, again))
     if result.recorded is not None:
         note_recorded(runtime, result.recorded)
     text = lambda: view.as_text(  # noqa: E731

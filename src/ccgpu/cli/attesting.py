@@ -91,7 +91,7 @@ def answer_attestation(
     """Write the files that are asked for, and print the verdict; raise unless the VM is good."""
     from ccgpu.views import attested as view
 
-    write_attested(runtime, shown.files, judged, means)
+    runtime.attempt(lambda: write_attested(runtime, shown.files, judged, means))
     if shown.record is not None and judged.pins is not None:
         note_recorded(runtime, shown.record)
     text = lambda: view.as_text(judged, verbose=shown.verbose)  # noqa: E731

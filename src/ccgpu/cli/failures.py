@@ -2,6 +2,7 @@
 
 import errno
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -40,6 +41,14 @@ def error_of(err: BaseException) -> CcgpuError:
     if isinstance(err, (KeyboardInterrupt, typer.Abort, EOFError)):
         return Interrupted("interrupted")
     return _bug_error(err)
+
+
+def outranking(err: CcgpuError | None, besides: Sequence[CcgpuError]) -> CcgpuError:
+    """What a command ends with, whose message names what has failed besides; else the latter."""
+    if err is None:
+        return besides[0]
+    err.args = ("; besides, ".join(dict.fromkeys(map(str, (err, *besides)))), *err.args[1:])
+    return err
 
 
 def _parser_error(err: typer.TyperException) -> UsageProblem:

@@ -129,10 +129,13 @@ def run(argv: Sequence[str], runtime: Runtime, *, interrupted: bool = False) -> 
     code = Interrupted.exit_code
     if not interrupted:
         err, code = _run_command(command, argv, reporter.runtime)
-    # 2. An answer that could not be written is an error, too.
+    # 2. An answer, or a file, that could not be written is an error, too.
     lost = runtime.lost()
-    if lost is not None and err is None:
+    if lost is not None and err is None and not runtime.failed:
         err = AnswerLost(f"cannot write the answer to stdout: {lost}")
+        code = code or err.exit_code
+    if runtime.failed:
+        err = failures.outranking(err, runtime.failed)
         code = code or err.exit_code
     # 3. Print the error, with commands that can be run as they are.
     if err is not None:
@@ -184,6 +187,7 @@ def process_runtime() -> Runtime:
         log=Path(name) if (name := os.environ.get(request_lines.VARIABLE)) else None,
         stdin=lambda: None if sys.stdin.isatty() else sys.stdin.buffer,
         go_on=process.go_on,
+        guard=process.forbid_core_dumps,
     )
 
 

@@ -25,6 +25,7 @@ _SECONDS_TO_EXIT = 6.0
 # allocates mostly modules, which are never freed: the default costs a quarter of `ccgpu verify`,
 # which leaves 70,000 objects, and one collection of them 13 ms.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
+_PR_SET_DUMPABLE = 4  # prctl(2), linux/prctl.h
 
 
 def begin() -> None:
@@ -81,6 +82,21 @@ def abandon(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def forbid_core_dumps() -> None:
+    """From now on no image of this process, or of a program that it starts, is written to a disk.
+
+    A signal such as SIGQUIT would else leave the secrets that it holds there. The limit alone does
+    not hold where a program takes the dumps (core(5)), such as systemd-coredump.
+    """
+    import resource  # both only where secrets are read
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def no_foreign_logs() -> None:

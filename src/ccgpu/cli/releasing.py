@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ccgpu.cli.access_options import WayOptions
@@ -35,7 +36,7 @@ def wanted_release(
     from ccgpu.workflows.secrets import WantedRelease
     from ccgpu.workflows.source_command import read_output
 
-    reader = SecretReader(os.environ, runtime.stdin, read_output)
+    reader = SecretReader(os.environ, runtime.stdin, read_output, runtime.guard)
     return WantedRelease(tuple(sources), reader, allow_loosened, dry_run)
 
 
@@ -87,7 +88,7 @@ class SecretPut:
             outcome = self._release(backend, means, wanted, judged)
         finally:
             for one in judged:
-                write_attested(runtime, files, one, means)
+                runtime.attempt(partial(write_attested, runtime, files, one, means))
         # 3. Print it.
         shown = view.PutSecrets(
             outcome.attestation,

@@ -232,7 +232,7 @@ def answer_run(
     if in_text and (outcome.plan is None or outcome.started is None):
         pass  # the error says it all
     elif in_text and streamed:
-        runtime.err.print(Trimmed(view.as_text(outcome)), crop=False)
+        runtime.attempt(lambda: runtime.err.print(Trimmed(view.as_text(outcome)), crop=False))
     else:
         runtime.answer(
             output, lambda: view.as_text(outcome), lambda: view.as_json(outcome, created)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import typer
 
-from ccgpu.errors import UsageProblem
+from ccgpu.cli.failures import error_of
+from ccgpu.errors import CcgpuError, UsageProblem
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -185,6 +186,8 @@ class Runtime:
     stdin: Callable[[], BinaryIO | None] = lambda: None  # the input, unless it is a terminal
     pause: Callable[[float], None] = _pause  # waits, in real time, for nothing but Ctrl-C
     go_on: Callable[[], None] = lambda: None  # after an interrupt: the next one interrupts again
+    guard: Callable[[], None] = lambda: None  # before a secret or key is read: no core dumps
+    failed: list[CcgpuError] = field(default_factory=list)  # what `attempt` has failed with
 
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
         """Open Azure, or the simulated subscription, for the workflows."""
@@ -222,7 +225,29 @@ class Runtime:
         text: "Callable[[], RenderableType]",
         document: Callable[[], Mapping[str, Any]],
     ) -> None:
-        """Print the answer on stdout: text for people, or one document for scripts, filtered."""
+        """Print the answer on stdout: text for people, or one document for scripts, filtered.
+
+        What fails, such as a query that does not fit, is told at the end, as `attempt` says.
+        """
+        self.attempt(lambda: self._print(output, text, document))
+
+    def attempt(self, step: Callable[[], object]) -> None:
+        """Take a step whose failure, a bug too, must not hide how the command ends.
+
+        The command goes on: to a verdict, or to what could not be deleted. That is its error then,
+        with the failure in its message; without one, the failure is.
+        """
+        try:
+            step()
+        except Exception as err:  # noqa: BLE001  # whatever it is
+            self.failed.append(error_of(err))
+
+    def _print(
+        self,
+        output: OutputOptions,
+        text: "Callable[[], RenderableType]",
+        document: Callable[[], Mapping[str, Any]],
+    ) -> None:
         if output.is_text:
             from ccgpu.views.trimmed import Trimmed
 

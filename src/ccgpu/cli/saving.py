@@ -73,6 +73,7 @@ def open_saving(runtime: Runtime, file: Path | None, key: Path | None) -> Saving
 def _signer(runtime: Runtime, key: Path) -> "Sign":
     from ccgpu.workflows.sign_bundle import open_signer
 
+    runtime.guard()
     return open_signer(key, lambda: _password(runtime, key), terminal=runtime.ask is not None)
 
 

@@ -48,7 +48,7 @@ def verify(
         shown = view.AppraisedEvidence(result.appraisal, source.name, read.format, read.ignored)
         document = view.as_json(shown, runtime.complete)
         again = repeated_verify(source.name, given, result, simulated=sources.simulated)
-        write_verified(runtime, files, result, shown, again)
+        runtime.attempt(lambda: write_verified(runtime, files, result, shown, again))
     if result.recorded is not None:
         note_recorded(runtime, result.recorded)
     text = lambda: view.as_text(shown, verbose=verbose, complete=runtime.complete)  # noqa: E731

@@ -14,7 +14,7 @@ from typing import Any
 
 from ccgpu.collateral.item import CollateralItem, Payload
 from ccgpu.domain.collateral import CollateralFile
-from ccgpu.store import atomic
+from ccgpu.store import atomic, folders
 
 _SCHEMA = "ccgpu.collateral-entry/1"
 _HEADER_LIMIT = 4096
@@ -62,7 +62,7 @@ class Cache:
             "sha256": collateral.sha256,
         }
         with suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.make_private(self._folder)
             entry = json.dumps(header).encode() + b"\n" + collateral.data
             atomic.replace(self._entry_path(collateral.name), entry)
             self._remove_oldest()

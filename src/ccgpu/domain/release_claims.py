@@ -8,17 +8,19 @@ never met by the other.
 Source: Microsoft Learn, "Azure Attestation claim sets" and "Examples of an attestation token".
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from ccgpu.domain.release_answer import GUEST_PREFIX, is_guest_token
+from ccgpu.domain.release_answer import GUEST_PREFIX, is_equal, is_guest_token
 from ccgpu.domain.release_policy import (
     AuthorityConditions,
     ClaimCondition,
     ClaimValue,
     ConditionGroup,
+    ReleaseCondition,
     ReleasePolicy,
 )
 
@@ -142,6 +144,27 @@ def policy_for(claims: Mapping[str, object], wanted: WantedPolicy, authority: st
     return ReleasePolicy(
         (AuthorityConditions(authority, ConditionGroup("allOf", tuple(conditions))),)
     )
+
+
+def not_demanded(policy: ReleasePolicy) -> tuple[str, ...]:
+    """The conditions that every policy of ours has, and a token need not meet to get the key.
+
+    Each in words, as in `x-ms-sevsnpvm-vmpl 0`; of a guest's token, that below its prefix will do.
+    """
+    left = []
+    for claim, value in _REQUIRED.items():
+        names = (claim, f"{GUEST_PREFIX}.{claim}")
+        if not all(_demands(one.group, names, value) for one in policy.authorities):
+            left.append(f"{claim} {json.dumps(value)}")
+    return tuple(left)
+
+
+def _demands(condition: ReleaseCondition, names: Collection[str], value: ClaimValue) -> bool:
+    """Whether the condition is met by no token without this value of one of these claims."""
+    if isinstance(condition, ClaimCondition):
+        return condition.claim in names and is_equal(value, condition.equals)
+    demands = (_demands(one, names, value) for one in condition.conditions)
+    return any(demands) if condition.word == "allOf" else all(demands)
 
 
 def _condition(claims: object, name: str) -> ClaimCondition:

@@ -27,6 +27,6 @@ def counts_until(made_at: datetime, max_age: str) -> datetime | None:
 
 
 def is_in_time(made_at: datetime, max_age: str, now: datetime) -> bool:
-    """Whether a verdict counts by its age; one of the future does not, its age is unknown."""
+    """Whether a verdict counts by its age; one of the future never does, its age is unknown."""
     end = counts_until(made_at, max_age)
-    return end is None or made_at <= now < end
+    return made_at <= now and (end is None or now < end)

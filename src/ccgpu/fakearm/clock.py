@@ -28,6 +28,10 @@ class VirtualClock:
         """Unix seconds."""
         return float(self._store.row("SELECT now FROM world")[0])
 
+    def wall(self) -> float:
+        """The same: nothing is suspended."""
+        return self.now()
+
     def sleep(self, seconds: float) -> None:
         """Advance to at least `seconds` after the call. Nothing waits in real time."""
         until = self.now() + max(0.0, seconds)

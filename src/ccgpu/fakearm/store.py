@@ -151,6 +151,7 @@ class Store:
 
 def _prepare(path: Path) -> None:
     """Create the folder and the file with access for their owner alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in reversed([one for one in path.parents if not one.is_dir()]):
+        folder.mkdir(mode=0o700, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

@@ -22,7 +22,7 @@ from ccgpu.domain import hostkey
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.moments import in_utc
 from ccgpu.errors import StateUnusable
-from ccgpu.store import atomic
+from ccgpu.store import atomic, folders, own_files
 from ccgpu.store.documents import reason
 
 SCHEMA = "ccgpu.challenge/1"
@@ -58,7 +58,7 @@ class Challenges:
         }
         path = self._path(record.nonce)
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.make_private(self.folder)
             atomic.create(path, (json.dumps(document, indent=1) + "\n").encode())
         except OSError as err:
             raise StateUnusable(
@@ -87,16 +87,12 @@ class Challenges:
         """The record with this nonce; None if this machine sent no such challenge.
 
         Raises:
-            StateUnusable: The record cannot be read, or is damaged.
+            StateUnusable: The record cannot be read, is damaged, or may be of others.
         """
         path = self._path(nonce)
-        try:
-            with path.open("rb") as stream:
-                raw = stream.read(_MAX_BYTES + 1)
-        except FileNotFoundError:
+        raw = own_files.read(path, "the challenge", _MAX_BYTES + 1)
+        if raw is None:
             return None
-        except OSError as err:
-            raise StateUnusable(f"cannot read the challenge {path}: {reason(err)}") from err
         try:
             return _parse(raw, nonce)
         except (ValueError, KeyError, TypeError, RecursionError) as err:

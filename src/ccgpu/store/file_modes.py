@@ -45,10 +45,10 @@ def require_writable(folder: Path) -> None:
 
 
 def loose_files(state: Path) -> Iterator[LooseFile]:
-    """What others may write in the state folder, and what they may read of keys and journals."""
+    """What others may write in the state folder, and what they may read of the records in it."""
     if state.is_dir() and (found := _loose(state, FOLDER, _WRITE)):
         yield found
-    for folder in (state / "keys", state / "journals"):
+    for folder in (state / "keys", state / "journals", state / "challenges"):
         for path in [folder, *sorted(folder.rglob("*"))] if folder.is_dir() else []:
             public = path.suffix == ".pub"
             wanted = FOLDER if path.is_dir() else FILE

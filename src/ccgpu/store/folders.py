@@ -33,3 +33,15 @@ def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
 def fake_journals(path: Path) -> Path:
     """The folder of the journals of the simulated subscription in the file `path`."""
     return path.with_name(f"{path.name}.journals")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone (mode 0700).
+
+    `Path.mkdir(parents=True)` leaves those above to the umask, which may let others replace what is
+    in them. Source: XDG Base Directory Specification 0.8, "Referencing this specification".
+    """
+    above = folder.parent
+    if not above.is_dir():
+        make_private(above)
+    folder.mkdir(mode=0o700, exist_ok=True)

@@ -29,12 +29,13 @@ from ccgpu.domain.resource import (
     subscription_of,
 )
 from ccgpu.errors import StateUnusable
-from ccgpu.store import atomic
+from ccgpu.store import atomic, folders, own_files
 
 # Version 1 has no spec. Before version 3, `finished` stood for both stages of a create, and the
 # state of a record was called `stage`.
 VERSION = 3
 SCHEMA = f"ccgpu.journal/{VERSION}"
+_MAX_BYTES = 64 * 1024 * 1024  # a journal has some KiB
 _STAGES_OF_2 = ("provision", "boot")
 
 
@@ -64,16 +65,14 @@ class JournalFile:
         """The journal, or None if the file does not exist.
 
         Raises:
-            StateUnusable: the file cannot be read, is damaged, or is of a newer version.
+            StateUnusable: the file cannot be read, is damaged, is of a newer version, or may be of
+                others: it names programs that are run, and what may be deleted.
         """
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        raw = own_files.read(self.path, "the journal", _MAX_BYTES)
+        if raw is None:
             return None
-        except (OSError, UnicodeDecodeError) as err:
-            raise StateUnusable(f"cannot read the journal {self.path}: {err}") from err
         try:
-            document = json.loads(text)
+            document = json.loads(raw.decode("utf-8"))
             version = _schema_version(document)
             if version > VERSION:
                 raise StateUnusable(
@@ -179,7 +178,7 @@ class Journals:
         folder = self.folder / subscription
         path = folder / f"{deployment}.json"
         try:
-            _make_private_folder(folder)
+            folders.make_private(folder)
             # The lock file stays empty, so `atomic` is not needed.
             lock = os.open(
                 folder / f"{deployment}.lock", os.O_RDWR | os.O_CREAT | _LOCK_FLAGS, 0o600
@@ -270,9 +269,3 @@ def _parse_spec(document: Any) -> RememberedSpec:
     sound = isinstance(values, dict) and all(isinstance(field, str) for field in given)
     _require(sound, "its spec is none")
     return RememberedSpec(values, tuple(given))
-
-
-def _make_private_folder(folder: Path) -> None:
-    """Create the folder and its parent with mode 0700; others follow the user's umask."""
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from ccgpu.domain import sshkey
 from ccgpu.errors import InvalidFile, Problem, StateUnusable
-from ccgpu.store import atomic, keyfiles
+from ccgpu.store import atomic, folders, keyfiles, own_files
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+_WHAT = "the SSH key of the deployment"
+_MAX_BYTES = 64 * 1024  # one of ccgpu's has 400
 # The placeholder in a plan for the key that `create` would generate. It is not a valid key.
 TO_BE_MADE = "ssh-ed25519 (a key that `ccgpu create` will make)"
 
@@ -57,11 +59,17 @@ class Keys:
         return self.planned()
 
     def planned(self) -> tuple[str, ...]:
-        """The result of `default`, without generating a key."""
-        for file in (self.own, self.public):
-            if file.is_file():
-                return (_public_line(file),)
-        return (TO_BE_MADE,)
+        """The result of `default`, without generating a key.
+
+        Raises:
+            StateUnusable: others have, or may have, written the generated key: it lets log in.
+            InvalidFile: it is no public key.
+        """
+        if self.own.is_file():
+            return (_public_line(self.own),)
+        if own_files.read(self.public, _WHAT, 1) is None:
+            return (TO_BE_MADE,)
+        return (_public_line(self.public),)
 
 
 def _public_line(file: Path) -> str:
@@ -80,7 +88,7 @@ def _generate_key(private: Path, public: Path) -> None:
     from cryptography.hazmat.primitives import serialization as to
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folders.make_private(private.parent)
     if os.path.lexists(private):
         key = _load_key(private)
     else:
@@ -102,7 +110,8 @@ def _load_key(private: Path) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
     try:
-        key = None if private.is_symlink() else load_ssh_private_key(private.read_bytes(), None)
+        raw = own_files.read(private, _WHAT, _MAX_BYTES)
+        key = load_ssh_private_key(raw or b"", None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ccgpu.store import atomic
+from ccgpu.store import atomic, folders
 
 LIFETIME = 24 * 3600.0  # seconds; prices change at the beginning of a month
 _SCHEMA = "ccgpu.prices/1"
@@ -49,7 +49,7 @@ class PriceCache:
         with suppress(OSError, UnicodeDecodeError):
             texts = [page.decode() for page in pages]
             entry = {"schema": _SCHEMA, "query": query, "fetched": now, "pages": texts}
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.make_private(self._folder)
             atomic.replace(self._path(query), json.dumps(entry).encode())
 
     def _path(self, query: str) -> Path:

@@ -34,12 +34,14 @@ class SecretReader:
     """Reads sources on behalf of the caller of ccgpu.
 
     environ: the caller's environment. stdin: opens standard input; None if it is a terminal. run:
-    runs a program, as `workflows.source_command.read_output` does.
+    runs a program, as `workflows.source_command.read_output` does. guard: called before a value is
+    read, so that this process is not written to a disk with it.
     """
 
     environ: Mapping[str, str]
     stdin: Callable[[], BinaryIO | None]
     run: RunProgram
+    guard: Callable[[], None] = lambda: None
 
     def require_readable(self, sources: "Sequence[SecretSource]") -> None:
         """Refuse a source that is not there, or cannot be read. No value is read.
@@ -68,6 +70,7 @@ class SecretReader:
             UsageProblem: The same of another source, or a program has failed.
             TimedOut: The program did not end.
         """
+        self.guard()
         match source.source:
             case "file":
                 with _opened(source) as stream:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.domain.capacity import Offer, SizeOffers
-from ccgpu.store import atomic
+from ccgpu.store import atomic, folders
 
 LIFETIME = 3600.0  # seconds; restrictions change by the day, offers by the month
 _SCHEMA = "ccgpu.skus/1"
@@ -54,7 +54,7 @@ class SkuCache:
             "offers": {where: asdict(one) for where, one in offers.offers.items()},
         }
         with suppress(OSError):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.make_private(self.folder)
             atomic.replace(self._path(self.folder, size, region), json.dumps(entry).encode())
 
     def _path(self, folder: Path, size: str, region: str | None) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ccgpu.errors import StateUnusable
-from ccgpu.store import atomic
+from ccgpu.store import atomic, folders, own_files
 from ccgpu.store.documents import reason
 
 T = TypeVar("T")
@@ -27,15 +27,11 @@ def read(path: Path, what: str, parse: Callable[[bytes], T]) -> T | None:
         parse: makes the value; may raise what parsing JSON of another shape raises.
 
     Raises:
-        StateUnusable: it cannot be read, or is damaged.
+        StateUnusable: it cannot be read, is damaged, or may be of others.
     """
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    raw = own_files.read(path, what, MAX_BYTES + 1)
+    if raw is None:
         return None
-    except OSError as err:
-        raise StateUnusable(f"cannot read {what} in {path}: {reason(err)}") from err
     try:
         if len(raw) > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")  # noqa: TRY301
@@ -56,10 +52,9 @@ def write(path: Path, what: str, document: Mapping[str, Any]) -> None:
 
 
 def make_folder(path: Path, what: str) -> None:
-    """Make the folder of a record, and the one above it; raises `StateUnusable`."""
+    """Make the folder of a record; raises `StateUnusable`."""
     try:
-        path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        folders.make_private(path.parent)
     except OSError as err:
         raise StateUnusable(f"cannot write {what} in {path}: {reason(err)}", hint=_HINT) from err
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.errors import InvalidFile, StateUnusable
-from ccgpu.store import atomic, documents, model_files
+from ccgpu.store import atomic, documents, folders, model_files
 from ccgpu.store.documents import Document, FieldPath
 from ccgpu.store.layers import Layer, Place
 
@@ -131,7 +131,7 @@ def _on_disk(path: Path, data: bytes | None) -> None:
             if path.exists():
                 atomic.remove(path)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folders.make_private(path.parent)
         atomic.replace(path, data)
     except OSError as err:
         raise StateUnusable(f"{path}: {err.strerror}") from err

@@ -110,7 +110,8 @@ def _costs(deployment: Deployment) -> tuple[str | None, str | None]:
 
 def as_json(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
     """The JSON document of one deployment."""
-    return {"schema": "ccgpu.show/1"} | fields(deployment, simulated=simulated)
+    document = {"schema": "ccgpu.show/1"} | fields(deployment, simulated=simulated)
+    return document | {"untagged_vm": deployment.untagged_vm}
 
 
 def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:

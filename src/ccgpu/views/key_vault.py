@@ -9,6 +9,7 @@ from rich.text import Text
 from ccgpu.domain import release_policy
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.release_answer import AuthorityAnswer, ClauseAnswer, PolicyAnswer
+from ccgpu.domain.release_claims import not_demanded
 from ccgpu.domain.release_conditions import Condition
 from ccgpu.domain.release_findings import CreatedKey, ReleaseFindings
 from ccgpu.views.tables import Grid
@@ -48,6 +49,7 @@ def created_as_json(made: CreatedKey, *, simulated: bool) -> dict[str, Any]:
         "exportable": key.exportable,
         "immutable": key.immutable,
         "release_policy": release_policy.as_document(made.policy),
+        "not_demanded": list(not_demanded(made.policy)),
         "simulated": simulated,
     }
 

@@ -34,6 +34,7 @@ from ccgpu.errors import (
     CcgpuError,
     EvidenceRejected,
     EvidenceUnavailable,
+    StateUnusable,
     UsageProblem,
 )
 from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
@@ -172,7 +173,7 @@ def attest_vm(
         EvidenceUnavailable: The guest gave no evidence.
         GuestUnreachable, ConnectionLost, TimedOut: The VM cannot be reached, or does not answer.
         HostKeyMismatch: Another machine answered.
-        StateUnusable: Challenge or verdict cannot be recorded.
+        StateUnusable: The challenge, or an accepted verdict, cannot be recorded.
     """
     task = GuestTask.of_deployment(run, names)
     means = held_to_its_image(run.cloud, names, vm, means, task.note)
@@ -184,15 +185,29 @@ def attest_vm(
         record_host_key(run.cloud, names, judged, vm_id)
 
     judged = attest_guest(task, target, guest.channels, means, accept, location(vm["location"]))
-    record_access(run.cloud, names.deployment, guest.access, names.group)
-    # Last, so that a VM counts as attested only once it can be used.
-    if judged.problem is not None:
-        forget_verdict(run.cloud, names, vm_id)
-    else:
-        judged = replace(judged, pins=reference_file(judged, means, image_text(vm)))
-        judged = record_verdict(run.cloud, names, judged, means, vm_id)
+    try:
+        judged = _remember(run, names, vm, guest, judged, means)
+    except StateUnusable as err:
+        if judged.appraisal.verdict == "accepted":
+            raise
+        task.note(str(err))  # a rejection is told all the same
     task.tell("done" if judged.is_good else "failed", "attest", "attest")
     return judged
+
+
+def _remember(
+    run: Run, names: Names, vm: Body, guest: GuestOptions, judged: Attestation, means: AttestMeans
+) -> Attestation:
+    """Record the way to the VM, and the verdict; returns what `record_verdict` does."""
+    vm_id = vm_id_of(vm)
+    if judged.problem is not None or judged.appraisal.verdict == "rejected":
+        forget_verdict(run.cloud, names, vm_id)  # first: an earlier one must not outlive this
+    record_access(run.cloud, names.deployment, guest.access, names.group)
+    if judged.problem is not None:
+        return judged
+    # Last, so that a VM counts as attested only once it can be used.
+    judged = replace(judged, pins=reference_file(judged, means, image_text(vm)))
+    return record_verdict(run.cloud, names, judged, means, vm_id)
 
 
 def attest_guest(
@@ -249,7 +264,7 @@ def _judge(
     found, cause = fetch_all_collateral(task, brought, means, region)
     evidence = required_collateral.add_collateral(brought, found)
     fetched = task.now()
-    at = datetime.fromtimestamp(fetched, UTC)
+    at = datetime.fromtimestamp(task.wall(), UTC)
     claimed = replace(evidence.claimed, made_at=at, sent_at=fresh.challenge.sent_at)
     evidence = replace(evidence, claimed=claimed)
     inputs = AppraisalInputs(

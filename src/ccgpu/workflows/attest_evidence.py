@@ -47,7 +47,7 @@ def attest_evidence(
     completed = required_collateral.add_collateral(brought, found)
     asked = replace(
         request,
-        at=datetime.fromtimestamp(task.now(), UTC),
+        at=datetime.fromtimestamp(task.wall(), UTC),
         loaded=(means.policy, means.origin),
         simulated=means.simulated,
         read=read,

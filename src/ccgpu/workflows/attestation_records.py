@@ -23,6 +23,7 @@ from ccgpu.workflows.record_names import record_name_of
 
 if TYPE_CHECKING:
     from ccgpu.attest.attestation import Attestation
+    from ccgpu.domain.evidence import Evidence
     from ccgpu.domain.policy import Policy
     from ccgpu.workflows.attest import AttestMeans
 
@@ -126,11 +127,11 @@ def current_attestation(
     Raises:
         StateUnusable: The record is damaged.
     """
-    record = _current_record(cloud, names, vm_id)
+    record, _ = _current_record(cloud, names, vm_id)
     if record is None:
         return None
     path = str(bundle_of(cloud, names))
-    age = int(cloud.now() - datetime.fromisoformat(record.at).timestamp())
+    age = int(cloud.wall() - datetime.fromisoformat(record.at).timestamp())
     return CurrentAttestation(
         record.verdict, record.policy, record.at, age, record.until, path, record.reasons
     )
@@ -144,8 +145,19 @@ def accepted_record(
     Raises:
         StateUnusable: The record is damaged.
     """
-    record = _current_record(cloud, names, vm_id)
+    record, _ = _current_record(cloud, names, vm_id)
     return record if record is not None and record.verdict == "accepted" else None
+
+
+def accepted_evidence(
+    cloud: AzureContext, names: Names, vm_id: str | None
+) -> "tuple[AttestationRecord, Evidence] | None":
+    """As `accepted_record`, with the very evidence that is accepted now.
+
+    Another reading of its file could find another one.
+    """
+    record, evidence = _current_record(cloud, names, vm_id)
+    return None if record is None or evidence is None else (record, evidence)
 
 
 def bundle_of(cloud: AzureContext, names: Names) -> Path:
@@ -162,19 +174,20 @@ def _attestations(cloud: AzureContext, names: Names) -> tuple[Attestations, tupl
 
 def _current_record(
     cloud: AzureContext, names: Names, vm_id: str | None
-) -> AttestationRecord | None:
+) -> "tuple[AttestationRecord | None, Evidence | None]":
+    """The last verdict on this VM, if it still counts, and the evidence of an accepted one."""
     attestations, place = _attestations(cloud, names)
     record = attestations.find(*place)
     if record is None or vm_id is None or record.vm_id != vm_id.lower():
-        return None
-    path = attestations.bundle(*place)
-    if record.verdict == "accepted" and not _is_accepted_now(cloud, record, path):
-        return None
-    return record
+        return None, None
+    if record.verdict != "accepted":
+        return record, None
+    evidence = _accepted_now(cloud, record, attestations.bundle(*place))
+    return (None, None) if evidence is None else (record, evidence)
 
 
-def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path) -> bool:
-    """Whether the verdict is not too old, and the recorded evidence is accepted at this time."""
+def _accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path) -> "Evidence | None":
+    """The recorded evidence, if the verdict is not too old, and it is accepted at this time."""
     # Imported here: a machine without a verdict needs none of it.
     from ccgpu.store import policies, reference_values
     from ccgpu.workflows.verify import VerifyRequest, verify
@@ -182,13 +195,13 @@ def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path)
     try:
         loaded = policies.load_with_origin(record.policy)
         if (loaded[1] and loaded[1].sha256) != record.policy_sha256:
-            return False
+            return None
         pins = None if record.pins is None else reference_values.load(Path(record.pins))
         if (pins and pins.sha256) != record.pins_sha256:
-            return False
-        now = datetime.fromtimestamp(cloud.now(), UTC)
+            return None
+        now = datetime.fromtimestamp(cloud.wall(), UTC)
         if not is_in_time(datetime.fromisoformat(record.at), loaded[0].max_age, now):
-            return False
+            return None
         request = VerifyRequest(
             path,
             now,
@@ -200,6 +213,7 @@ def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path)
             values=None if pins is None else pins.values,
             measured=recorded_image(record),
         )
-        return verify(request, path.parent).appraisal.verdict == "accepted"
+        result = verify(request, path.parent)
     except (InvalidFile, UsageProblem):
-        return False
+        return None
+    return result.evidence if result.appraisal.verdict == "accepted" else None

@@ -77,13 +77,13 @@ def collect_evidence(
     host_key = channel.host_key
     if host_key is None:
         raise GuestUnreachable("the VM has shown no SSH host key")
-    sent_at = datetime.fromtimestamp(task.now(), UTC)
+    sent_at = datetime.fromtimestamp(task.wall(), UTC)
     challenge = ChallengeRecord(secrets.token_bytes(NONCE_BYTES), vm_id, host_key, sent_at)
     challenges.write(challenge)
     argv, script = collector.command_line(challenge.nonce, release=release), collector.script()
     timeout = task.time_left(collector.TIMEOUT, "collecting evidence")
     done = task.complete(partial(channel.run, argv, script, timeout=timeout))
-    if task.now() - sent_at.timestamp() > _NONCE_LIFETIME:
+    if task.wall() - sent_at.timestamp() > _NONCE_LIFETIME:
         raise TimedOut(f"the evidence came more than {_NONCE_LIFETIME:.0f} s after its nonce")
     evidence = _read_answer(task, done)
     if not boot_id:

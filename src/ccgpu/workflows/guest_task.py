@@ -49,6 +49,10 @@ class GuestTask:
         """The scheduler's time."""
         return self.scheduler.clock.now()
 
+    def wall(self) -> float:
+        """The same, with the time that this machine was suspended: what evidence ages by."""
+        return self.scheduler.clock.wall()
+
     def with_name(self, hint: str | None) -> str | None:
         """A hint with the deployment's name where it says NAME, if the guest is one's VM."""
         if hint is None or self.vm is None:

@@ -79,7 +79,7 @@ class ProvenGuest:
                 f"the connection does not show the host key that was attested: {NOTHING_SENT}"
             )
         # The record of the challenge has microseconds: its time may be rounded up.
-        age = round(self.task.now() - judged.challenge.sent_at.timestamp(), 3)
+        age = round(self.task.wall() - judged.challenge.sent_at.timestamp(), 3)
         if not 0 <= age <= RELEASE_WINDOW:
             raise TimedOut(
                 f"the evidence is {age:.0f} s old, and counts for {RELEASE_WINDOW:.0f} s: "

@@ -136,6 +136,10 @@ class FaultyClock:
         """The machine's Unix time."""
         return self._right.now() + self._conditions.clock_offset
 
+    def wall(self) -> float:
+        """The same: nothing is suspended."""
+        return self.now()
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         self._right.sleep(seconds)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -71,6 +72,13 @@ def test_a_signature_counts_at_the_time_of_the_verdict():
 @pytest.mark.parametrize("sent", [None, AT])
 def test_when_the_challenge_was_sent_is_a_fact(sent):
     assert ("challenge sent" in _judged(challenge_sent=sent).facts) == (sent is not None)
+
+
+def test_evidence_that_answers_a_challenge_of_the_future_is_refused():
+    in_that_second = AT + timedelta(microseconds=999_999)
+    assert _judged(challenge_sent=in_that_second).verdict == "accepted"
+    found = _judged(challenge_sent=AT + timedelta(seconds=1))
+    assert (found.verdict, found.reasons) == ("rejected", ("freshness.challenge.future",))
 
 
 @pytest.mark.parametrize("earlier", [True, False])

@@ -79,9 +79,9 @@ def _gpu_with(binding="nonce", **changes):
         (_gpu_with("ccgpu-bind-v1", state=GOOD), "maker", "the word of the evidence's maker"),
         (_gpu_with(state_document=b"{}"), "maker", "the word of the evidence's maker"),
         (
-            _gpu_with("ccgpu-bind-v1", state_document=b"{}"),
-            "guest",
-            "the guest's word, which the quote covers",
+            _gpu_with("ccgpu-bind-v1", state_document=b"{}"),  # no quote was looked at
+            "maker",
+            "the word of the evidence's maker",
         ),
         (_NOTHING, None, "nobody said"),
     ],
@@ -90,6 +90,21 @@ def test_the_state_of_a_gpu_is_the_guests_word_only_if_the_quote_covers_it(found
     judged = Judge("gpu-only")(found)
 
     assert dict(judged.rests_on).get("CC mode and developer tools") == source
+    assert f"CC mode and developer tools of the GPU: {words}" in judged.not_proven
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_quote_covers_the_state_of_a_gpu_only_if_it_is_verified(good):
+    cpu = _WHOLE.cpu
+    assert cpu is not None
+    assert cpu.quote is not None
+    quote = cpu.quote if good else cpu.quote[:-1] + bytes([cpu.quote[-1] ^ 1])
+    judged = Judge("default", caller_question(vm()))(replace(_WHOLE, cpu=replace(cpu, quote=quote)))
+
+    words = (
+        "the guest's word, which the quote covers" if good else "the word of the evidence's maker"
+    )
+    assert dict(judged.rests_on)["CC mode and developer tools"] == ("guest" if good else "maker")
     assert f"CC mode and developer tools of the GPU: {words}" in judged.not_proven
 
 

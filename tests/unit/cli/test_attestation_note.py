@@ -1,9 +1,11 @@
 """`ssh`, `exec`, `cp` and `tunnel` say so when the VM is not attested in its present boot."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from ccgpu.store import policies
 from support.attesting import Attester, make_demo
 
 _EXEC = "exec demo --backend fake -- true"
@@ -35,6 +37,19 @@ def test_of_an_attested_vm_nothing_is_said_until_its_verdict_is_too_old(demo):
     (said,) = demo.shell(_EXEC).err.splitlines()
     assert "the verdict on demo, of " in said
     assert said.endswith(f"does not count any more: {_REMEDY}")
+
+
+@pytest.mark.slow
+def test_a_verdict_of_the_future_counts_for_nothing_whatever_its_policy_says(demo):
+    text = policies.load("default").model_copy(update={"max_age": "none"}).model_dump_json()
+    Path("mine.json").write_text(text)
+    assert demo("--policy mine.json").code == 0
+    assert demo.shown["state"] == "attested"
+    (record,) = demo.shell.state.rglob("demo.attestation")
+    record.write_text(re.sub('"at": "....', '"at": "2099', record.read_text()))
+    assert demo.shown["state"] == "ready"
+    assert demo.shell("exec demo --backend fake --require-attested -- true").code == 9
+    assert "does not count any more" in demo.shell(_EXEC).err
 
 
 @pytest.mark.slow

@@ -60,6 +60,7 @@ def test_openssh_verifies_what_ccgpu_signs(user, kind):
     key = new_key(user.folder, kind)
     done = _sign(user, key)
     assert done.code == 0, done.err
+    assert user.guarded == [done.line]  # the process has held the key
     data = Path("s.json").read_bytes()
     line = f'alice@example.org namespaces="{NAMESPACE}" {key.with_suffix(".pub").read_text()}'
     (user.folder / "allowed").write_text(line)

@@ -46,6 +46,10 @@ class _Ahead:
         """The wrong time."""
         return float(self._clock.now()) + self._seconds
 
+    def wall(self) -> float:
+        """The same: nothing is suspended."""
+        return self.now()
+
     def sleep(self, seconds: float) -> None:
         """Wait by the right clock."""
         self._clock.sleep(seconds)

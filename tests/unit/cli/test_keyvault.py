@@ -201,6 +201,21 @@ def test_a_key_is_created_for_a_deployment(demo, golden):
     golden("cli/keyvault-create.txt", str(demo(f"keyvault create-key demo {_KEY} {more}")))
 
 
+def test_a_policy_is_of_the_evidence_that_was_judged_though_its_file_changes(demo):
+    """Its file is opened once: what a second reading finds, nobody has judged."""
+    opened: list[str] = []
+    watched = [opened]
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if watched and event == "open" and str(arguments[0]).endswith("demo.bundle"):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)  # it cannot be removed
+    assert demo("keyvault policy demo --backend fake").code == 0
+    watched.clear()
+    assert len(opened) == 1
+
+
 def test_a_key_is_created_under_a_policy_of_a_file(demo):
     demo("keyvault policy demo --any-vm --out policy.json --backend fake")
     line = f"keyvault create-key --policy policy.json {_KEY} --type EC-HSM --immutable -o json"
@@ -210,6 +225,20 @@ def test_a_key_is_created_under_a_policy_of_a_file(demo):
     Path("policy.json").write_text('{"version": "1.0.0", "anyOf": [{}]}')
     done = demo(line)
     assert (done.code, "anyOf[0].authority" in done.err) == (3, True)
+
+
+def test_a_key_is_for_no_other_attestation_service_and_its_policy_is_looked_at(demo):
+    own = {"authority": "https://own.weu.attest.azure.net/", "allOf": [{"claim": "a", "equals": 1}]}
+    policy = {"version": "1.0.0", "anyOf": [own, own | {"authority": "https://evil.example"}]}
+    Path("policy.json").write_text(json.dumps(policy))
+    line = f"keyvault create-key --policy policy.json {_KEY} --type EC-HSM"
+    done = demo(line)
+    assert (done.code, "anyOf[1].authority" in done.err) == (3, True)
+    Path("policy.json").write_text(json.dumps(policy | {"anyOf": [own]}))
+    done = demo(line)
+    assert done.code == 0
+    assert "a VM gets the key without x-ms-attestation-type" in done.err
+    assert len(demo(f"{line} --new-version -o json").document["not_demanded"]) == 6
 
 
 @pytest.mark.parametrize(

@@ -20,5 +20,7 @@ def test_show_tells_of_a_vm_without_its_tag(shell):
     assert "has no tag ccgpu-deployment" in lost.err
     assert "what it costs is not counted" in lost.err
     assert f"az tag update --resource-id {_VM}" in lost.err
+    assert shell("show demo -o json").document["untagged_vm"] == _VM
     client.complete("PATCH", _VM, {"tags": tags})
     assert "note:" not in shell("show demo").err
+    assert shell("show demo -o json").document["untagged_vm"] is None

@@ -84,3 +84,13 @@ def test_network_timeouts_are_shorter_than_those_of_the_sdk():
     config = network_transport().connection_config
     assert (config.timeout, config.read_timeout) == (CONNECT, READ)
     assert CONNECT < 60 < READ < 120
+
+
+def test_a_process_that_reads_secrets_leaves_no_image_of_itself():
+    script = """
+import ctypes, resource
+from ccgpu.cli.main import process_runtime
+process_runtime().guard()
+print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+    assert _python(script) == "(0, 0) 0\n"

@@ -55,6 +55,7 @@ def test_a_secret_reaches_the_memory_of_a_proven_vm(user, token):
     done = user("put demo hf-token --from-env HF_TOKEN --owner 1000 -o json")
     assert done.code == 0, done.err
     assert user.held == {"hf-token": token.encode()}
+    assert user.shell.guarded == [done.line]
     answer = done.document
     assert (answer["schema"], answer["action"]) == ("ccgpu.secret/1", "put")
     assert (answer["verdict"], answer["policy"], answer["dry_run"]) == (

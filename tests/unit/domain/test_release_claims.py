@@ -13,8 +13,10 @@ from ccgpu.domain.release_claims import (
     WantedPolicy,
     expected_claims,
     kind_of_token,
+    not_demanded,
     policy_for,
 )
+from ccgpu.domain.release_policy import ClaimCondition, ConditionGroup, ReleasePolicy
 
 _ISSUER = "https://sharedweu.weu.attest.azure.net"
 VM = ReportedVm(
@@ -126,3 +128,24 @@ def test_the_kind_of_a_token_is_told_by_its_claims():
         (other,) = set(TokenKind) - {kind}
         with pytest.raises(UnfitClaims, match=f"not those of a {other.value}'s token"):
             policy_for(claims, WantedPolicy(other), _ISSUER)
+
+
+@pytest.mark.parametrize("kind", TokenKind)
+def test_our_policies_leave_nothing_undemanded(kind):
+    assert not_demanded(_made(kind, any_vm=True)) == ()
+
+
+def test_what_a_policy_of_others_does_not_demand_is_named():
+    (authority,) = _made(TokenKind.GUEST).authorities
+    either = ConditionGroup("anyOf", (authority.group, ClaimCondition("x-ms-ver", "1.0")))
+    no_debug = tuple(
+        replace(one, equals=1) if one.claim.endswith("is-debuggable") else one
+        for one in authority.group.conditions
+    )
+
+    def left(group: ConditionGroup) -> tuple[str, ...]:
+        return not_demanded(ReleasePolicy((replace(authority, group=group), authority)))
+
+    assert len(left(either)) == 6
+    assert left(ConditionGroup("allOf", (either, authority.group))) == ()
+    assert left(ConditionGroup("allOf", no_debug)) == ("x-ms-sevsnpvm-is-debuggable false",)

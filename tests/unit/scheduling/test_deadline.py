@@ -23,6 +23,9 @@ class _Clock:
     def now(self) -> float:
         return self.time
 
+    def wall(self) -> float:
+        return self.now()
+
     def sleep(self, seconds: float) -> None:
         self.time += seconds
 

@@ -246,3 +246,17 @@ def test_a_value_is_in_no_text_of_its_secret():
     secret = _reader(TOKEN=_CANARY).read(_source(env="TOKEN"), _LONG)
     assert secret.value == _CANARY.encode()
     assert _CANARY not in f"{secret} {secret!r}"
+
+
+def test_the_process_is_guarded_before_a_value_is_read_and_not_for_a_look():
+    done: list[str] = []
+
+    def run(*_: Any) -> bytes:
+        done.append("read")
+        return b"value"
+
+    reader = SecretReader({"PATH": _PATH}, lambda: None, run, lambda: done.append("guard"))
+    reader.require_readable([_python("")])
+    assert done == []
+    assert reader.read(_python(""), _LONG).value == b"value"
+    assert done == ["guard", "read"]

@@ -162,7 +162,7 @@ def test_json_deployments_have_exactly_the_documented_fields():
         [
             *("schema", "name", "state", "region", "zone", "size", "resource_group", "vm_id"),
             *("public_ip", "private_ip", "expires", "hourly_usd", "resources", "attestation"),
-            *("simulated", "stage", "spent_usd_at_most", "price", "measured"),
+            *("simulated", "stage", "spent_usd_at_most", "price", "measured", "untagged_vm"),
         ]
     )
     assert (document["hourly_usd"], document["attestation"]) == (None, None)

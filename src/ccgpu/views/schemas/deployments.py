@@ -102,7 +102,14 @@ _TRY = record(
 
 def show() -> dict[str, Any]:
     """One deployment."""
-    return document("ccgpu.show/1", "One deployment, as Azure has it.", _SHOWN)
+    untagged = described(
+        nullable(ARM_ID),
+        "Its VM, if that has lost the tag ccgpu-deployment: it does not count as the deployment's, "
+        "nor does what it costs.",
+    )
+    return document(
+        "ccgpu.show/1", "One deployment, as Azure has it.", {**_SHOWN, "untagged_vm": untagged}
+    )
 
 
 def list_() -> dict[str, Any]:

@@ -51,6 +51,9 @@ def key() -> dict[str, Any]:
             "exportable": BOOLEAN,
             "immutable": BOOLEAN,
             "release_policy": described(ANY_OBJECT, "In Azure's format."),
+            "not_demanded": described(
+                listing(TEXT), "Claims that ccgpu's own policies demand, and this one does not."
+            ),
             "simulated": SIMULATED,
         },
     )

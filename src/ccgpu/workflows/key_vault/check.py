@@ -78,7 +78,7 @@ def check_release(
     if policy is not None:
         answer = explain(policy, TokenClaims(source.claims, source.complete))
     # 4. The token itself, then key, vault and identity.
-    now = datetime.fromtimestamp(cloud.now(), UTC)
+    now = datetime.fromtimestamp(cloud.wall(), UTC)
     conditions = [*release_conditions.key_conditions(key, now), *condition]
     conditions += _token_conditions(run, source, policy, now)
     vault = _read_vault(run, asked.address)

@@ -21,8 +21,7 @@ from ccgpu.domain.release_claims import TokenKind, expected_claims
 from ccgpu.domain.resource import Body, ResourceId, group_of, location
 from ccgpu.domain.vm_view import properties
 from ccgpu.errors import EvidenceRejected, InvalidFile, Problem, UsageProblem
-from ccgpu.store import evidence as files
-from ccgpu.workflows.attestation_records import accepted_record, bundle_of
+from ccgpu.workflows.attestation_records import accepted_evidence
 from ccgpu.workflows.verify import VerifyRequest, verify
 
 
@@ -59,17 +58,17 @@ def claims_of_deployment(
         UsageProblem: its region has no provider that we know.
     """
     names = Names(cloud.subscription, group_of(ResourceId(vm["id"])), name)
-    record = accepted_record(cloud, names, properties(vm).get("vmId"))
-    if record is None:
+    accepted = accepted_evidence(cloud, names, properties(vm).get("vmId"))
+    if accepted is None:
         raise EvidenceRejected(
             f"{name} is not attested, or its verdict does not count any more: nothing is known "
             "that a release policy could ask for",
             hint=f"`ccgpu attest {name}`",
         )
-    path = bundle_of(cloud, names)
+    record, evidence = accepted
     authority = _authority(wanted, location(vm["location"]))
     origin = f"expected of {name}, by its evidence of {record.at}"
-    return _expected(files.read_evidence(path), wanted.kind, authority, origin)
+    return _expected(evidence, wanted.kind, authority, origin)
 
 
 def claims_of_bundle(
@@ -119,7 +118,7 @@ def claims_of_file(given: GivenFile, authority: str | None = None) -> ClaimsOfTo
 
 def require_provider(name: str, source: ClaimsOfToken) -> ClaimsOfToken:
     """The claims, unless no attestation service of Microsoft's states them; then `InvalidFile`."""
-    if not _is_provider(source.authority):
+    if not is_provider(source.authority):
         message = "is not an attestation service of Microsoft's: https://….attest.azure.net or .us"
         raise InvalidFile(name, [Problem("iss", message)], hint="or give `--authority URL`")
     return source
@@ -128,12 +127,13 @@ def require_provider(name: str, source: ClaimsOfToken) -> ClaimsOfToken:
 def check_authority(text: str) -> str:
     """The address of an attestation provider of Microsoft's; `ValueError` for any other."""
     address = text.strip().removesuffix("/")
-    if not _is_provider(address):
+    if not is_provider(address):
         raise ValueError("is no attestation provider of Microsoft's: https://….attest.azure.net")
     return address
 
 
-def _is_provider(address: str) -> bool:
+def is_provider(address: str) -> bool:
+    """Whether this is the address of an attestation service of Microsoft's."""
     return address != issuers.NRAS_ISSUER and issuers.jwks_url(address) is not None
 
 

@@ -10,7 +10,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain import release_policy
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.key_vault import KeyState, VaultAddress, WantedKey
-from ccgpu.domain.release_claims import UnfitClaims, WantedPolicy, policy_for
+from ccgpu.domain.release_claims import UnfitClaims, WantedPolicy, not_demanded, policy_for
 from ccgpu.domain.release_findings import CreatedKey
 from ccgpu.domain.release_policy import InvalidReleasePolicy, ReleasePolicy
 from ccgpu.errors import AlreadyExists, InvalidFile, NotFound, Problem, UsageProblem
@@ -20,6 +20,7 @@ from ccgpu.workflows.key_vault.claims_source import (
     GivenFile,
     WantedToken,
     claims_of_deployment,
+    is_provider,
 )
 
 TIMEOUT = 120.0  # seconds, for all requests of one command
@@ -41,15 +42,22 @@ def write_policy(source: ClaimsOfToken, wanted: WantedPolicy) -> ReleasePolicy:
 
 
 def read_policy(given: GivenFile) -> ReleasePolicy:
-    """The release policy in a file; `InvalidFile` if it is none."""
+    """The release policy in a file.
+
+    Raises:
+        InvalidFile: it is none, or not of Microsoft's attestation services alone: whoever runs
+            another one would get the key.
+    """
     try:
-        return release_policy.parse(given.raw)
+        policy = release_policy.parse(given.raw)
+        _require_providers(policy)
     except InvalidReleasePolicy as err:
         raise InvalidFile(
             given.name,
             [Problem(err.path, err.message)],
             hint="`ccgpu keyvault policy NAME` writes one",
         ) from err
+    return policy
 
 
 def policy_of_deployment(
@@ -83,6 +91,8 @@ def create_key(
     run = Run.begin(cloud, timeout, listen)
     keys = KeyVaultKeys(cloud.session, address)
     wanted = make(release_policy.encode(policy))
+    if left := not_demanded(policy):
+        run.tell("note", f"a VM gets the key without {', '.join(left)}: the policy asks for less")
     if not new_version:
         _require_new(run, keys, wanted.name)
     doing = f"creating the key {wanted.name}"
@@ -90,6 +100,13 @@ def create_key(
     stored = send_alone(run, partial(keys.get, wanted.name, made.version), doing)
     _require_as_asked(stored, policy)
     return CreatedKey(stored, address, policy)
+
+
+def _require_providers(policy: ReleasePolicy) -> None:
+    for number, one in enumerate(policy.authorities):
+        if not is_provider(one.authority.removesuffix("/")):
+            what = "must be Microsoft's attestation service, https://….attest.azure.net or .us"
+            raise InvalidReleasePolicy(f"anyOf[{number}].authority", what)
 
 
 def _require_new(run: Run, keys: KeyVaultKeys, name: str) -> None:

@@ -21,6 +21,7 @@ from ccgpu.workflows.proven import RELEASE_WINDOW
 from support.attesting import WrappedChannel
 from support.gate_refusals import TOKEN, after_verdict, answering, printed, refuse
 from support.hostile_guests import HostileGuest, saying
+from support.leases import SuspendedClock
 
 _MAN_IN_THE_MIDDLE = bytes.fromhex("0000000b7373682d6564323535313900000020") + b"\x5a" * 32
 
@@ -141,6 +142,15 @@ def test_a_simulated_verdict_gets_nothing_of_a_real_subscription(releaser):
 @pytest.mark.slow
 def test_old_evidence_is_refused(releaser):
     releaser.between = lambda _: releaser.shell.arm.advance(RELEASE_WINDOW + 1)
+    refuse(releaser, TimedOut, "counts for 900 s")
+
+
+def test_evidence_ages_while_this_machine_is_suspended(releaser):
+    def suspend(proven):
+        scheduler = proven.task.scheduler
+        scheduler.clock = SuspendedClock(scheduler.clock, RELEASE_WINDOW + 1)
+
+    releaser.between = suspend
     refuse(releaser, TimedOut, "counts for 900 s")
 
 
