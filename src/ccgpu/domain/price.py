@@ -91,11 +91,16 @@ class PricedPart:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of parts in one region. as_of: when the price list was read (Unix time)."""
+    """The price of parts in one region.
+
+    as_of: when the price list was read (Unix time). listed: the regions that it has for any of the
+    parts; empty if it could not be read.
+    """
 
     currency: str
     parts: tuple[PricedPart, ...]
     as_of: float | None = None
+    listed: frozenset[str] = frozenset()
 
     @property
     def hourly(self) -> Decimal | None:
@@ -215,7 +220,9 @@ def price_of(
     as_of: float,
 ) -> Price:
     """The price of these parts, by the records of a price list that was read at `as_of`."""
-    return Price(currency, tuple(choose_price(part, records, now) for part in parts), as_of)
+    priced = tuple(choose_price(part, records, now) for part in parts)
+    listed = frozenset(one.region for one in records).difference(_GLOBAL)
+    return Price(currency, priced, as_of, listed)
 
 
 def unknown_price(currency: str, parts: Sequence[BillablePart], why: str) -> Price:

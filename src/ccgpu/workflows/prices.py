@@ -7,24 +7,43 @@ from typing import TYPE_CHECKING
 
 from ccgpu.azure.retail_prices import RetailPrices
 from ccgpu.azure.run import Run
+from ccgpu.domain.capacity import not_a_region
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.price import Price, RegionPrice, parts_of_spec
+from ccgpu.errors import InvalidFile, Problem
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
     from ccgpu.workflows.create.context import CreateOutcome
 
+# Prices in China have a list of their own (Microsoft Learn, "Azure Retail Prices API for China").
+_OTHER_LIST = "china"
+
 
 def prices_of_spec(
     prices: RetailPrices, spec: "VmSpec", regions: Sequence[str], currency: str = "USD"
 ) -> list[RegionPrice]:
-    """The price of the spec's VM in each region, on demand and as Spot."""
+    """The price of the spec's VM in each region, on demand and as Spot.
+
+    Raises:
+        InvalidFile: The list was read, and has nothing in a region.
+    """
     wanted = [
         parts_of_spec(spec, region, spot=spot) for spot in (False, True) for region in regions
     ]
     found = prices.read(wanted, currency)
+    _require_listed(regions, frozenset().union(*(one.listed for one in found)))
     on_demand, spot = found[: len(regions)], found[len(regions) :]
     return [RegionPrice(*each) for each in zip(regions, on_demand, spot, strict=True)]
+
+
+def _require_listed(regions: Sequence[str], listed: frozenset[str]) -> None:
+    """Raise `InvalidFile` for regions without a price, if the list could be read."""
+    missing = [one for one in regions if one not in listed and not one.startswith(_OTHER_LIST)]
+    told = [not_a_region(one, "is not in Azure's price list", listed) for one in missing]
+    if listed and told:
+        hint = "`ccgpu capacity --all-regions` lists the regions that offer the size"
+        raise InvalidFile("spec", [Problem("regions", one) for one in told], hint=hint)
 
 
 def price_of_spec(prices: RetailPrices, spec: "VmSpec", region: str, within: float = inf) -> Price:

@@ -40,6 +40,25 @@ def test_a_region_without_a_price_says_so(shell):
     assert reasons == ["the price list has no VM in northeurope", None, None]
 
 
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("westeurop", "regions: westeurop is not in Azure's price list, did you mean westeurope?"),
+        ("mars", "regions: mars is not in Azure's price list\n"),
+    ],
+)
+def test_a_region_that_the_list_does_not_have_is_bad_input(shell, region, told):
+    done = shell(f"price --region eastus2 --region {region}")
+    assert (done.code, done.out) == (3, "")
+    assert told in done.err
+
+
+def test_a_region_that_another_list_has_or_that_cannot_be_looked_up_is_unknown(shell):
+    assert shell("price --region chinaeast2").code == 0
+    shell.arm.settings.set("prices", "service", value="down")
+    assert shell("price --region mars").code == 0
+
+
 @pytest.mark.slow
 def test_the_deployments_price_follows_what_bills(shell):
     assert shell(f"create demo {_FLAGS}").code == 0
