@@ -39,7 +39,7 @@ def check(
         subject.version,
         subject.name,
         subject.group,
-        None if subject.token is None else read_given(runtime, subject.token),
+        None if subject.token is None else read_given(subject.token),
         subject.choice.wanted(),
     )
     cloud = runtime.connect(connection)
