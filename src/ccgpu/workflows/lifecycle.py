@@ -13,9 +13,9 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import Body, key, own_group
-from ccgpu.domain.status import State
-from ccgpu.domain.vm_view import without_instance_view
-from ccgpu.errors import Leftover, StateUnusable
+from ccgpu.domain.status import State, vm_state
+from ccgpu.domain.vm_view import power_state, without_instance_view
+from ccgpu.errors import GuestNotReady, Leftover, StateUnusable
 from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
@@ -58,6 +58,8 @@ def change_power_state(
     with converting_interrupt(what, hint, recall), opened_deployment(run, name, group) as found:
         names = found.names
         vm = require_vm(run, names)
+        if verb == "restart":
+            _require_started(names, vm)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
         _forget_boot(run, verb, names, vm)
         if verb != "stop":
@@ -72,6 +74,15 @@ def change_power_state(
         elif look_until_ready(run, names, ready, guest, verb):
             end_set_up(run, names)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
+
+
+def _require_started(names: Names, vm: Body) -> None:
+    """Raise `GuestNotReady` for a VM that Azure would not restart, before anything is forgotten."""
+    if vm_state(vm) is State.STOPPED:
+        raise GuestNotReady(
+            f"the VM of {names.deployment} is {power_state(vm)}: there is nothing to restart",
+            hint=f"`ccgpu start {names.deployment}` starts it",
+        )
 
 
 def _forget_boot(run: Run, verb: Verb, names: Names, vm: Body) -> None:
