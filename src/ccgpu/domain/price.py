@@ -225,6 +225,22 @@ def price_of(
     return Price(currency, priced, as_of, listed)
 
 
+def max_price_warnings(price: Price, max_price: float | None) -> tuple[str, ...]:
+    """That a Spot VM would not be made, because its maximum (US dollars) is below its price.
+
+    Microsoft Learn, "Use Azure Spot Virtual Machines": a VM whose maximum price is less than the
+    current price is not deployed. The list may be a day old, so this refuses nothing.
+    """
+    if max_price is None or max_price == -1 or price.currency != "USD":
+        return ()
+    return tuple(
+        f"max_price is {max_price:g} USD an hour, and the VM as Spot costs {one.hourly:.4f} USD "
+        f"in {one.part.region}: Azure makes no Spot VM above its maximum price"
+        for one in price.parts
+        if one.part.spot and one.hourly is not None and float(one.hourly) > max_price
+    )
+
+
 def unknown_price(currency: str, parts: Sequence[BillablePart], why: str) -> Price:
     """A price of which nothing is known."""
     return Price(currency, tuple(PricedPart(one, None, unknown=why) for one in parts))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from ccgpu.azure.retail_prices import RetailPrices
 from ccgpu.azure.run import Run
+from ccgpu.domain.action import Action
 from ccgpu.domain.capacity import not_a_region
+from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment
-from ccgpu.domain.price import Price, RegionPrice, parts_of_spec
+from ccgpu.domain.price import Price, RegionPrice, max_price_warnings, parts_of_spec
 from ccgpu.errors import InvalidFile, Problem
 
 if TYPE_CHECKING:
@@ -59,10 +61,24 @@ def price_of_plan(prices: RetailPrices, planned: "CreateOutcome") -> Price:
     return price_of_spec(prices, planned.effective_spec.spec, planned.candidate.placement.region)
 
 
-def announce_price(run: Run, spec: "VmSpec", region: str) -> None:
-    """Tell what the VM will cost, before it is created."""
+def with_price_warnings(planned: "CreateOutcome", price: Price) -> "CreateOutcome":
+    """The plan with a warning if its new Spot VM costs more than its maximum price."""
+    spec, plan = planned.effective_spec.spec, planned.plan
+    made = plan.of(Action.CREATE, Action.REPLACE)
+    if all(step.resource.kind is not Kind.VM for step in made):
+        return planned
+    warned = max_price_warnings(price, spec.max_price)
+    return replace(planned, warnings=(*planned.warnings, *warned))
+
+
+def announce_price(run: Run, spec: "VmSpec", region: str) -> tuple[str, ...]:
+    """Tell what the VM will cost, before it is created. Returns the warnings, told as well."""
     price = price_of_spec(run.cloud.prices, spec, region, run.deadline.left())
     run.tell("note", f"the price of {spec.name} is {price.summary}")
+    warned = max_price_warnings(price, spec.max_price)
+    for text in warned:
+        run.tell("note", text)
+    return warned
 
 
 def with_prices(run: Run, deployments: Sequence[Deployment]) -> list[Deployment]:

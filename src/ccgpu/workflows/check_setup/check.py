@@ -14,6 +14,7 @@ from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.finding import Finding, SetupReport, failed, good, unknown, warned
 from ccgpu.domain.forecast import ExpectedEnd, by_date
 from ccgpu.domain.given import RequestedSpec
+from ccgpu.domain.price import max_price_warnings
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import CcgpuError
 from ccgpu.store import policies
@@ -144,6 +145,8 @@ def _check_price(run: Run, spec: VmSpec) -> Finding:
     if price.hourly is None:
         remedy = "a create needs no price; let this machine reach https://prices.azure.com"
         return warned("price", price.summary, remedy)
+    if above := max_price_warnings(price, spec.max_price):
+        return warned("price", "; ".join(above), "give a higher one: `--max-price USD`, or none")
     return good("price", f"{spec.regions[0]}: {price.summary}")
 
 

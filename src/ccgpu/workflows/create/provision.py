@@ -182,7 +182,8 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         writer.remember(_resumable_spec(request, todo))
         _record_image(request, todo)
         if _creates_vm(todo):
-            announce_price(request.run, request.spec, candidate.placement.region)
+            region = candidate.placement.region
+            warned = (*warned, *announce_price(request.run, request.spec, region))
         try:
             done = apply_plan(todo, request.run, writer, with_tags, wait_for_vm=options.wait)
         except CcgpuError as err:
