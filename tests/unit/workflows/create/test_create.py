@@ -27,6 +27,36 @@ def test_create_makes_every_resource_once(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
+@pytest.mark.parametrize("name", ["demo-data0", "demo-osdisk"])
+def test_a_disk_of_others_is_not_deleted_with_a_create_that_its_name_stops(
+    machine: Machine, name: str
+) -> None:
+    machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
+    _put_disk(machine, "lab", name)
+    before = machine.ids()
+    with pytest.raises(UsageProblem, match=f"{name} already exists, and is not demo's"):
+        machine.create(make_spec(resource_group="lab", data_disks=[{"size_gib": 8}]))
+    assert machine.ids() == before
+
+
+def test_a_disk_of_others_is_not_attached_as_a_data_disk(machine: Machine) -> None:
+    machine.create()
+    _put_disk(machine, "ccgpu-demo", "demo-data0")
+    before = machine.writes()
+    with pytest.raises(UsageProblem, match="demo-data0 already exists, and is not demo's"):
+        machine.create(make_spec(data_disks=[{"size_gib": 8}]))
+    assert machine.writes() == before
+    machine.delete()
+    assert machine.kinds() == ["disks", "resourceGroups"]
+
+
+def _put_disk(machine: Machine, group: str, name: str) -> None:
+    properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 8}
+    body = {"location": "eastus2", "sku": {"name": "Premium_LRS"}, "properties": properties}
+    path = f"/resourceGroups/{group}/providers/Microsoft.Compute/disks/{name}"
+    machine.put(path, "2026-03-02", body)
+
+
 def test_a_second_create_writes_nothing(machine: Machine) -> None:
     machine.create()
     before = machine.writes()
