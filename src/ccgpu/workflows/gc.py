@@ -248,7 +248,9 @@ class _Collection:
         self.under_way.add(result.name)
         try:
             with locked_journal(run, result.name) as file:
-                on_gone = gone_handler(open_journal(run, result, file), self.to_delete)
+                vm = live.names.vm if live.vm is not None else None
+                journal = open_journal(run, result, file, vm)
+                on_gone = gone_handler(journal, self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
         except JournalLocked:
             return replace(result, resources=(), reason=_BUSY)
