@@ -17,6 +17,7 @@ from ccgpu.store.input_files import (
     recorded_name,
     require_file,
 )
+from ccgpu.store.mistaken_files import mistaken_text
 
 if TYPE_CHECKING:
     from ccgpu.domain.given_image import GivenImage
@@ -91,7 +92,11 @@ def load_manifest(path: Path) -> "ImageFile":
         raw = read_head(path, documents.MAX_BYTES + 1)
     except (OSError, ValueError) as err:
         raise _refusal(path, documents.reason(err)) from err
-    document = documents.parse(raw, input_name(path), json=True)
+    try:
+        document = documents.parse(raw, input_name(path), json=True)
+    except InvalidFile as err:
+        err.hint = mistaken_text("output image", path)
+        raise
     manifest: ImageManifest = model_files.validate(
         document, ImageManifest.model_validate, "output image", _HINT
     )

@@ -15,6 +15,7 @@ from ccgpu.errors import InvalidFile, UsageProblem
 from ccgpu.store import documents, model_files
 from ccgpu.store.documents import Document
 from ccgpu.store.input_files import input_name, is_stdin
+from ccgpu.store.mistaken_files import mistaken_for
 
 if TYPE_CHECKING:
     from ccgpu.domain.policy import Policy
@@ -93,7 +94,7 @@ def _parse_policy(document: Document) -> "Policy":
         return model_files.validate(document, Policy.model_validate, "policy", HINT)
     except InvalidFile as err:
         missing = [each.path for each in err.problems if each.message == MISSING]
-        if not missing:
+        if not missing or mistaken_for("policy", document.source, document.values):
             raise
         raise InvalidFile(document.source, err.problems, hint=_missing_hint(missing)) from err
 
