@@ -8,8 +8,8 @@ from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
+    GuestProgress,
     OutputArguments,
-    ProgressArguments,
     TargetArguments,
 )
 from ccgpu.cli.releasing import attested_guest
@@ -27,7 +27,7 @@ def rm(
         typer.Argument(parser=parse_key, metavar="KEY...", help="Names of secrets."),
     ],
     way: WayArguments,
-    progress_options: ProgressArguments,
+    progress_options: GuestProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

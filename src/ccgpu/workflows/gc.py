@@ -13,6 +13,7 @@ from itertools import groupby
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.advice import FailedPart, own_hint, sum_up
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
@@ -52,7 +53,7 @@ from ccgpu.workflows.gc_journal import (
 from ccgpu.workflows.removal import Removal, remove
 from ccgpu.workflows.resource_groups import find_foreign_contents
 
-TIMEOUT = 3600.0
+TIMEOUT = time_limits.GC
 # Deployments that are read or deleted at the same time. Each has its journal file open.
 _AT_ONCE = 50
 

@@ -9,6 +9,7 @@ from typing import Literal
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task, write_and_wait
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
@@ -26,7 +27,7 @@ from ccgpu.workflows.guest_access import GuestOptions, vm_id_of
 from ccgpu.workflows.guest_readiness import look_until_ready
 from ccgpu.workflows.measured_deployment import forget_key_of_boot
 
-TIMEOUT = 1800.0
+TIMEOUT = time_limits.POWER
 Verb = Literal["start", "stop", "restart"]
 _ACTIONS = {"start": "start", "stop": "deallocate", "restart": "restart"}
 _PARTICIPLES = {"start": "started", "stop": "deallocated", "restart": "restarted"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.guest import release
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.secrets import SecretSource
     from ccgpu.workflows.attest import AttestMeans
 
-TIMEOUT = 900.0  # seconds for all of it
+TIMEOUT = time_limits.SECRETS
 _PROGRAM_TIMEOUT = 120.0  # seconds in which a program has to print its secret: it may ask the user
 
 

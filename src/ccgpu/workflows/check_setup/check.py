@@ -10,6 +10,7 @@ from functools import partial
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.finding import Finding, SetupReport, failed, good, unknown, warned
 from ccgpu.domain.forecast import ExpectedEnd, by_date
@@ -25,7 +26,7 @@ from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.prices import price_of_spec
 from ccgpu.workflows.secrets import WantedRelease
 
-TIMEOUT = 600.0  # seconds, for reads alone
+TIMEOUT = time_limits.DOCTOR_ALONE
 _OF_ACCOUNT = ("subscription", "clock", "providers")
 _OF_SPEC = ("preflight", "permissions", "references", "region", "image", "ssh-from")
 _NO_SIGN_IN = "not looked at: it needs a sign-in"
