@@ -31,9 +31,10 @@ def rm(
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
-    """Overwrite and delete secrets in the VM's memory: all that are named, or none.
+    """Overwrite and delete secrets in the VM's memory.
 
-    The VM has to be attested, in its present boot (exit 9 if not). What a program in the VM has
+    One that it does not hold is named, and is no error. The VM has to be attested, in its present
+    boot (exit 9 if not). What a program in the VM has
     read already stays with it: revoke the secret where it came from.
 
     Example: `ccgpu secret rm demo hf-token`
@@ -42,12 +43,13 @@ def rm(
     from ccgpu.workflows.secrets import remove_secrets
 
     runtime: Runtime = ctx.obj
+    asked = keys_of(keys)
     backend = runtime.backend(connection)
     cloud = backend.connect()
     guest = attested_guest(runtime, cloud, target, way, progress_options)
     with progress_options.shown(runtime) as progress:
-        gone = remove_secrets(cloud, backend.channels, guest, keys_of(keys), progress)
-    shown = (target.name, gone)
+        gone = remove_secrets(cloud, backend.channels, guest, asked, progress)
+    shown = (target.name, asked, gone)
     runtime.answer(
         output, lambda: view.removed_as_text(*shown), lambda: view.removed_as_json(*shown)
     )

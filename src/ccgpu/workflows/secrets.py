@@ -142,7 +142,10 @@ def remove_secrets(
     secrets: Sequence[str],
     listen: Listener = ignore_event,
 ) -> tuple[StoredSecret, ...]:
-    """Overwrite and delete secrets of an attested VM; returns them. Raises as `list_secrets`."""
+    """Overwrite and delete secrets of an attested VM; returns those that it held.
+
+    Raises as `list_secrets`.
+    """
     with opened_guest(cloud, channels, replace(guest, attested=True), listen) as channel:
         return release.remove_secrets(channel, secrets)
 
