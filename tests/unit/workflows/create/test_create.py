@@ -12,7 +12,7 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
-from ccgpu.fakearm import Request, Response
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request, Response
 from support import faults
 from support.cloud import DEPLOYMENT_KINDS, NO_ROOM, Machine, make_spec
 from support.faults import NthRequest, request_to
@@ -48,6 +48,22 @@ def test_a_disk_of_others_is_not_attached_as_a_data_disk(machine: Machine) -> No
     assert machine.writes() == before
     machine.delete()
     assert machine.kinds() == ["disks", "resourceGroups"]
+
+
+def test_a_disk_that_an_interrupted_create_has_left_is_removed(machine: Machine) -> None:
+    machine.arm.on_commit = faults.AfterCommit(0, VM_PUT, KeyboardInterrupt())
+    with pytest.raises(Interrupted):
+        machine.create()
+    machine.arm.on_commit = None
+    path = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+    url = f"https://management.azure.com/subscriptions/{FAKE_SUBSCRIPTION}{path}"
+    asked = f"{url}?api-version=2026-04-01"
+    machine.arm.send(Request("DELETE", asked, {"Authorization": "Bearer somebody"}))
+    machine.arm.advance(600)
+    _put_disk(machine, "ccgpu-demo", "demo-osdisk")  # as Azure leaves it: without tags
+    with pytest.raises(AzureRefused, match="ConflictingUserInput"):
+        machine.create()
+    assert machine.kinds() == []
 
 
 def _put_disk(machine: Machine, group: str, name: str) -> None:
