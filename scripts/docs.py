@@ -19,6 +19,7 @@ import man_pages
 from ccgpu import errors
 from ccgpu.cli.commands import COMMANDS, load
 from ccgpu.cli.main import app
+from error_list import listed_errors
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TABLE = "src/ccgpu/cli/completions.json"
@@ -73,7 +74,7 @@ def tree() -> str:
     drawn = [line.removeprefix("    ") for line in lines if line.startswith("    ")]
     rows = [
         f"| {each.exit_code} | `{each.__name__}` | {_first_line(each)} | {_hint(each)} |"
-        for each in sorted(_errors(), key=lambda each: each.exit_code)
+        for each in sorted(listed_errors(), key=lambda each: each.exit_code)
     ]
     return (
         "\n\n".join(
@@ -86,15 +87,6 @@ def tree() -> str:
         )
         + "\n"
     )
-
-
-def _errors() -> list[type[errors.CcgpuError]]:
-    classes = [each for each in vars(errors).values() if isinstance(each, type)]
-    return [
-        each
-        for each in classes
-        if issubclass(each, errors.CcgpuError) and each is not errors.CcgpuError
-    ]
 
 
 def _first_line(each: type) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import changelog
 from ccgpu import __version__
-from ccgpu.errors import CcgpuError
+from error_list import listed_errors
 from parser_table import CommandEntry, ParameterEntry, every, root
 
 
@@ -87,7 +87,7 @@ def _ends(command: CommandEntry, top: CommandEntry) -> Iterator[str]:
     yield ".SH EXIT STATUS"
     if command is top:
         codes: dict[int, list[str]] = {0: ["done"]}
-        for each in _errors():
+        for each in listed_errors():
             codes.setdefault(each.exit_code, []).append(_first_line(each).rstrip("."))
         for code, meanings in sorted(codes.items()):
             yield from (".TP", _bold(str(code)), _inline("; ".join(meanings) + "."))
@@ -118,16 +118,6 @@ def _variables(command: CommandEntry) -> dict[str, str]:
         for option in one.options
         if option.environment
     }
-
-
-def _errors() -> list[type[CcgpuError]]:
-    found: list[type[CcgpuError]] = []
-    waiting = [*CcgpuError.__subclasses__()]
-    while waiting:
-        one = waiting.pop(0)
-        found.append(one)
-        waiting += one.__subclasses__()
-    return [one for one in found if one.__module__ == CcgpuError.__module__]
 
 
 def _first_line(each: type) -> str:

@@ -134,6 +134,8 @@ def _parse_jump(text: str) -> str:
 def _parse_identity(text: str) -> str:
     if text == _NONE:
         return ""
+    if text == "-":
+        raise typer.BadParameter("ssh reads the key from a file alone, not from standard input")
     path = Path(text).expanduser().absolute()
     if not path.is_file():
         raise typer.BadParameter(f"there is no file {text}")

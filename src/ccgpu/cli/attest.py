@@ -9,7 +9,7 @@ from ccgpu.cli.attest_sources import SourceArguments
 from ccgpu.cli.attesting import AnswerOptions, PolicyOption, answer_attestation
 from ccgpu.cli.image_options import ImageArguments
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import LongConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.options import AttestProgress, LongConnectionArguments, OutputArguments
 from ccgpu.cli.output_files import FileArguments
 from ccgpu.cli.pins_options import PinsArguments
 from ccgpu.cli.runtime import Runtime
@@ -28,7 +28,7 @@ def attest(
     verbose: VerboseOption = False,
     repeat: RepeatArguments,
     way: WayArguments,
-    progress_options: ProgressArguments,
+    progress_options: AttestProgress,
     output: OutputArguments,
     connection: LongConnectionArguments,
 ) -> None:

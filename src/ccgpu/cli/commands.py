@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ccgpu.cli.given_words import check_words
 from ccgpu.cli.plain_values import with_plain_values
 from ccgpu.cli.suggestions import OTHER_NAMES
 from ccgpu.errors import UsageProblem
@@ -131,6 +132,9 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words; an error tells which command's help explains them."""
         with _names_command(ctx):
+            if not ctx.resilient_parsing:
+                given, _, _ = self.make_parser(ctx).parse_args(args=[*args])
+                check_words(self.get_params(ctx), given)
             return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

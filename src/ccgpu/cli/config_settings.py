@@ -34,6 +34,7 @@ def change(runtime: Runtime, name: Setting, values: Sequence[str]) -> None:
     A policy's file is written by its full path, because the file of settings is in another folder.
     """
     from ccgpu.store import named_files, policies, user_config
+    from ccgpu.store.input_files import require_file
 
     if runtime.config is None:
         raise UsageProblem("this user has no folder for settings")
@@ -42,6 +43,7 @@ def change(runtime: Runtime, name: Setting, values: Sequence[str]) -> None:
     is_list = name is Setting.REGIONS
     value = (list(values) if is_list else values[0]) if values else None
     if name is Setting.POLICY and isinstance(value, str):
+        require_file(Path(value), "a default is read again and again")
         policies.load(value)  # refuses what is no policy
         value = value if value in policies.names() else named_files.absolute(value, Path())
     user_config.write(runtime.config, name.value, value)

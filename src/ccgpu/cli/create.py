@@ -11,7 +11,7 @@ from ccgpu.cli.create_flags import CreateArguments
 from ccgpu.cli.creation import Creation, OpenedBackend
 from ccgpu.cli.one_shot import OneShot, OneShotArguments
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments, UndoingProgressArguments, option
+from ccgpu.cli.options import ConnectionArguments, CreateProgress, OutputArguments, option
 from ccgpu.cli.planning import HowPlanned, preview
 from ccgpu.cli.spec_options import FreshOption, SpecArguments, connect_and_resolve
 
@@ -27,7 +27,7 @@ def create(
     one_shot: OneShotArguments,
     attesting: AttestArguments,
     way: WayArguments,
-    progress_options: UndoingProgressArguments,
+    progress_options: CreateProgress,
     consent: ConsentArguments,
     output: OutputArguments,
     connection: ConnectionArguments,

@@ -6,7 +6,7 @@ from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
-    NamingProgressArguments,
+    DeleteProgress,
     OutputArguments,
     TargetsArguments,
 )
@@ -18,7 +18,7 @@ def delete(
     ctx: typer.Context,
     *,
     targets: TargetsArguments,
-    progress_options: NamingProgressArguments,
+    progress_options: DeleteProgress,
     consent: ConsentArguments,
     output: OutputArguments,
     connection: ConnectionArguments,

@@ -7,7 +7,7 @@ import typer
 from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.guest_check import GuestExamination, guest_target
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
+from ccgpu.cli.options import ConnectionArguments, DoctorProgress, OutputArguments, option
 from ccgpu.cli.setup_check import check_and_tell
 from ccgpu.cli.spec_options import TargetOrSpecArguments
 
@@ -21,7 +21,7 @@ def doctor(
         bool, option("Mend what is safe to mend in the VM, and say what.", "--fix")
     ] = False,
     way: WayArguments,
-    progress_options: ProgressArguments,
+    progress_options: DoctorProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

@@ -33,7 +33,7 @@ def extend(
             show_default=False,
         ),
     ],
-    progress_options: options.NamingProgressArguments,
+    progress_options: options.ExtendProgress,
     output: options.OutputArguments,
     connection: options.ConnectionArguments,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, NamingProgressArguments, OutputArguments
+from ccgpu.cli.options import ConnectionArguments, GcProgress, OutputArguments
 from ccgpu.cli.runtime import Runtime
 
 
@@ -16,7 +16,7 @@ def gc(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Delete them. Without it they are only listed.")
     ] = False,
-    progress_options: NamingProgressArguments,
+    progress_options: GcProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

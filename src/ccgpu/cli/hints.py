@@ -5,7 +5,6 @@ the back end, subscription, cloud or resource group as a flag, that flag is adde
 command that accepts it. Values from the environment also apply to the next command.
 """
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from typing import Any
 import typer
 
 from ccgpu.cli.commands import COMMANDS, load
+from ccgpu.domain.advice import COMMAND, fill_name
 
-_QUOTED = re.compile(r"`([^`\n]+)`")
-_PLACEHOLDER = re.compile(r"(?<= )NAME(?= |$)")
 _CONNECTION = ("backend", "subscription", "cloud", "resource_group")
 _HELP = ("-h", "--help")
 # Options that no hint repeats: the value of `--set` may be the error.
@@ -39,11 +37,12 @@ class Hints:
 
         The word NAME stands for the deployment's name, where the command line has one.
         """
-        return _QUOTED.sub(lambda found: f"`{self._complete_command(found[1])}`", text)
+        named = text if self._name is None else fill_name(text, self._name)
+        return COMMAND.sub(lambda found: f"`{self._complete_command(found[1])}`", named)
 
     def complete_hint(self, text: str) -> str:
         """As `complete`; an `--option` in backticks becomes this command line with the option."""
-        return self.complete(_QUOTED.sub(lambda found: f"`{self._with_option(found[1])}`", text))
+        return self.complete(COMMAND.sub(lambda found: f"`{self._with_option(found[1])}`", text))
 
     def complete_error(self, err: Exception) -> None:
         """Complete the error's message and its hint, in place."""
@@ -54,8 +53,6 @@ class Hints:
             err.args = (self.complete(err.args[0]), *err.args[1:])
 
     def _complete_command(self, text: str) -> str:
-        if self._name is not None:
-            text = _PLACEHOLDER.sub(self._name, text)
         words = _split(text)
         if words[:1] != ["ccgpu"] or any(word in _HELP for word in words):
             return text

@@ -7,7 +7,7 @@ import typer
 
 from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.options import ConnectionArguments, OutputArguments, PublishProgress
 from ccgpu.cli.publish_options import PublishArguments
 from ccgpu.cli.runtime import Runtime
 
@@ -20,7 +20,7 @@ def publish(
         Path, typer.Argument(metavar="DIR", help="What `image build --out DIR` has written.")
     ],
     place: PublishArguments,
-    progress_options: ProgressArguments,
+    progress_options: PublishProgress,
     consent: ConsentArguments,
     output: OutputArguments,
     connection: ConnectionArguments,

@@ -15,7 +15,8 @@ def show(
     ctx: typer.Context,
     *,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A manifest, image.json, or a disk.")
+        Path,
+        typer.Argument(metavar="FILE", help="A manifest (- for stdin), or a disk."),
     ],
     output: OutputArguments,
 ) -> None:

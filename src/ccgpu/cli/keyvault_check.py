@@ -4,7 +4,7 @@ import typer
 
 from ccgpu.cli.keyvault_options import KeyPlaceArguments, ReleaseArguments
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.options import ConnectionArguments, KeyVaultProgress, OutputArguments
 from ccgpu.cli.runtime import Runtime
 
 
@@ -14,7 +14,7 @@ def check(
     *,
     place: KeyPlaceArguments,
     subject: ReleaseArguments,
-    progress_options: ProgressArguments,
+    progress_options: KeyVaultProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
@@ -39,7 +39,7 @@ def check(
         subject.version,
         subject.name,
         subject.group,
-        None if subject.token is None else read_given(runtime, subject.token),
+        None if subject.token is None else read_given(subject.token),
         subject.choice.wanted(),
     )
     cloud = runtime.connect(connection)

@@ -9,7 +9,7 @@ from ccgpu.cli.keyvault_options import (
     TokenArguments,
 )
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.options import ConnectionArguments, KeyVaultProgress, OutputArguments
 from ccgpu.cli.runtime import Runtime
 
 
@@ -21,7 +21,7 @@ def create_key(
     wanted: KeyArguments,
     subject: SubjectArguments,
     token: TokenArguments,
-    progress_options: ProgressArguments,
+    progress_options: KeyVaultProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from ccgpu.cli.keyvault_options import KeyChoice, PolicySubject, TokenChoice
 from ccgpu.cli.runtime import ConnectionOptions, Runtime
-from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.cli.backends import Backend
@@ -45,7 +44,7 @@ def key_policy(
     from ccgpu.workflows.key_vault.creation import read_policy
 
     if wanted.policy is not None:
-        return read_policy(read_given(runtime, wanted.policy))
+        return read_policy(read_given(wanted.policy))
     policy, source = make_policy(runtime, connection, subject, token)
     note_origin(runtime, source, subject.name)
     return policy
@@ -61,30 +60,18 @@ def _source_of_files(
         return claims_source.claims_of_bundle(
             subject.bundle, token.wanted(), runtime.state, now, simulated=backend.simulated
         )
-    given = read_given(runtime, subject.claims or Path())
+    given = read_given(subject.claims or Path())
     found = claims_source.claims_of_file(given, token.authority)
     return claims_source.require_provider(given.name, found)
 
 
-def read_given(runtime: Runtime, path: Path) -> "GivenFile":
-    """A file that the user gave, or standard input (`-`), of at most 128 KiB.
-
-    Raises:
-        InvalidFile: it cannot be read, or is larger.
-        UsageProblem: standard input is a terminal.
-    """
-    from ccgpu.store.evidence.limits import invalid_evidence, read_bytes
+def read_given(path: Path) -> "GivenFile":
+    """A file that the user gave, of at most 128 KiB; `InvalidFile` if it cannot be read."""
+    from ccgpu.store.evidence.limits import read_bytes
+    from ccgpu.store.input_files import input_name
     from ccgpu.workflows.key_vault.claims_source import GivenFile
 
-    if str(path) != "-":
-        return GivenFile(str(path), read_bytes(path, _FILE_LIMIT))
-    stream = runtime.stdin()
-    if stream is None:
-        raise UsageProblem("standard input is a terminal", hint="pipe the file into it")
-    raw = stream.read(_FILE_LIMIT + 1)
-    if len(raw) > _FILE_LIMIT:
-        raise invalid_evidence(Path("standard input"), f"is larger than {_FILE_LIMIT} bytes")
-    return GivenFile("standard input", raw)
+    return GivenFile(input_name(path), read_bytes(path, _FILE_LIMIT))
 
 
 def note_origin(runtime: Runtime, source: "ClaimsOfToken", name: str | None) -> None:

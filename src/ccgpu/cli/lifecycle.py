@@ -10,7 +10,7 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
-    ShowingProgressArguments,
+    PowerProgress,
     TargetArguments,
 )
 from ccgpu.cli.power import Verb, change_power
@@ -25,7 +25,7 @@ def _starting(verb: Verb) -> Callable[..., None]:
         *,
         target: TargetArguments,
         way: WayArguments,
-        progress_options: ShowingProgressArguments,
+        progress_options: PowerProgress,
         output: OutputArguments,
         connection: ConnectionArguments,
     ) -> None:
@@ -40,7 +40,7 @@ def stop(
     ctx: typer.Context,
     *,
     target: TargetArguments,
-    progress_options: ShowingProgressArguments,
+    progress_options: PowerProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

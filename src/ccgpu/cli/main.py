@@ -30,6 +30,7 @@ from ccgpu.cli.runtime import (
     Runtime,
 )
 from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, UsageProblem
+from ccgpu.store.input_files import standard_input
 
 if TYPE_CHECKING:
     from ccgpu.cli.backends import Backend
@@ -155,7 +156,10 @@ def _run_command(
     """Run the command. Return the error it ended with, or None, and the exit code."""
     try:
         defaults = CommandDefaults(runtime.user_config)
-        with command.make_context(_NAME, [*argv], obj=runtime, default_map=defaults) as context:
+        with (
+            standard_input(runtime.stdin),
+            command.make_context(_NAME, [*argv], obj=runtime, default_map=defaults) as context,
+        ):
             command.invoke(context)
     except typer.Exit as end:
         return None, end.exit_code

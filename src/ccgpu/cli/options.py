@@ -21,8 +21,24 @@ from ccgpu.cli.runtime import (
     Stderr,
 )
 from ccgpu.domain.spec.flags import AZURE, RESOURCE_GROUP
-from ccgpu.domain.time_limits import REPORT, UNDO
-from ccgpu.scheduling.durations import in_words
+from ccgpu.domain.time_limits import (
+    ATTEST,
+    CREATE,
+    DELETE,
+    DOCTOR,
+    DOCTOR_ALONE,
+    EXTEND,
+    GC,
+    GUEST,
+    KEY_VAULT,
+    POWER,
+    PUBLISH,
+    REPORT,
+    RUN,
+    SECRETS,
+    UNDO,
+)
+from ccgpu.scheduling.durations import as_option, in_words
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import Runtime
@@ -264,18 +280,18 @@ def _progress_options(
     return ProgressOptions(timeout, events)
 
 
-def _progress_options_with(what: str) -> Any:
-    """`_progress_options` for a command that does this after its time limit."""
+def _limited(default: str, then: str | None = None) -> OptionGroup:
+    """`_progress_options` for a command with this time limit, which does `then` after it."""
 
     def collect(**given: Any) -> ProgressOptions:
         return _progress_options(**given)
 
     timeout, *others = inspect.signature(_progress_options).parameters.values()
     shown = copy(timeout.annotation.__metadata__[0])
-    shown.help = f"{_TIME_LIMIT}; {what}."
+    shown.help = f"{'; '.join(filter(None, [_TIME_LIMIT, then]))}. Default: {default}."
     named = timeout.replace(annotation=Annotated[float | None, shown])
     collect.__signature__ = inspect.Signature([named, *others])  # type: ignore[attr-defined]
-    return collect
+    return OptionGroup(collect)
 
 
 OutputArguments = Annotated[OutputOptions, OptionGroup(_output_options)]
@@ -283,10 +299,21 @@ ConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_connection_optio
 LongConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_without_short_debug())]
 TargetArguments = Annotated[Target, OptionGroup(_target)]
 TargetsArguments = Annotated[Targets, OptionGroup(_targets)]
-ProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options)]
 _NAMING = f"naming what is left takes {in_words(REPORT)} more at most"
-NamingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_NAMING))]
 _SHOWING = f"showing the deployment then takes {in_words(REPORT)} at most"
-ShowingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_SHOWING))]
 _UNDOING = f"undoing a failed create has {in_words(UNDO)} of its own"
-UndoingProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options_with(_UNDOING))]
+_CREATE = f"{as_option(CREATE)}; with --run {as_option(RUN)}"
+_DOCTOR = f"{as_option(DOCTOR)}; without NAME {as_option(DOCTOR_ALONE)}"
+_RUN = f"{as_option(RUN)} until it runs; then none for a job"
+AttestProgress = Annotated[ProgressOptions, _limited(as_option(ATTEST))]
+CreateProgress = Annotated[ProgressOptions, _limited(_CREATE, _UNDOING)]
+DeleteProgress = Annotated[ProgressOptions, _limited(as_option(DELETE), _NAMING)]
+DoctorProgress = Annotated[ProgressOptions, _limited(_DOCTOR)]
+ExtendProgress = Annotated[ProgressOptions, _limited(as_option(EXTEND), _NAMING)]
+GcProgress = Annotated[ProgressOptions, _limited(as_option(GC), _NAMING)]
+GuestProgress = Annotated[ProgressOptions, _limited(as_option(GUEST))]
+KeyVaultProgress = Annotated[ProgressOptions, _limited(as_option(KEY_VAULT))]
+PowerProgress = Annotated[ProgressOptions, _limited(as_option(POWER), _SHOWING)]
+PublishProgress = Annotated[ProgressOptions, _limited(as_option(PUBLISH))]
+RunProgress = Annotated[ProgressOptions, _limited(_RUN)]
+SecretsProgress = Annotated[ProgressOptions, _limited(as_option(SECRETS))]

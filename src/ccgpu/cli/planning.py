@@ -54,13 +54,15 @@ def preview(
     access = how.way.access(cloud, wanted.spec.name) if how.ends_attested else None
     planned, expected = planning.preview_with_forecast(cloud, wanted.spec, options, access)
     spec = planned.effective_spec.spec
+    price = prices.price_of_plan(cloud.prices, planned)
+    planned = prices.with_price_warnings(planned, price)
     if unreleased := not_released_note(spec, wait=how.waits):
         planned = replace(planned, warnings=(*planned.warnings, runtime.complete(unreleased)))
     for note in planned.notes if output.is_text else ():
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)
     place, needs = planned.candidate.placement, planned.candidate.needs
-    parts = (planned.plan, place, needs, prices.price_of_plan(cloud.prices, planned))
+    parts = (planned.plan, place, needs, price)
     secrets = spec.secrets if how.ends_attested else ()
     shown: dict[str, Any] = {
         "expected": expected,

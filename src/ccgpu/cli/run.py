@@ -10,7 +10,7 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
-    ProgressArguments,
+    RunProgress,
     TargetArguments,
     option,
 )
@@ -33,7 +33,7 @@ def run(
     policy: PolicyOption = None,
     unsafe_allow_loosened_policy: LoosenedOption = False,
     way: WayArguments,
-    progress_options: ProgressArguments,
+    progress_options: RunProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

@@ -197,12 +197,7 @@ class Runtime:
         """The YAML or JSON file; for `-`, standard input."""
         from ccgpu.store import documents
 
-        if str(path) != "-":
-            return documents.read(path)
-        stream = self.stdin()
-        if stream is None:
-            raise UsageProblem("- is standard input, and that is a terminal", hint="pipe it in")
-        return documents.read_stream(stream, "standard input")
+        return documents.read(path)
 
     def user_config(self) -> "UserConfig":
         """The user's defaults; `InvalidFile` if their file is not valid."""

@@ -6,8 +6,8 @@ from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
+    GuestProgress,
     OutputArguments,
-    ProgressArguments,
     TargetArguments,
 )
 from ccgpu.cli.releasing import attested_guest
@@ -20,7 +20,7 @@ def list_(
     *,
     target: TargetArguments,
     way: WayArguments,
-    progress_options: ProgressArguments,
+    progress_options: GuestProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

@@ -12,6 +12,7 @@ from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import FileOption, Target, option
 from ccgpu.domain.secret import NAME_RULE, is_secret_name
 from ccgpu.errors import UsageProblem
+from ccgpu.store.input_files import is_stdin
 
 if TYPE_CHECKING:
     from ccgpu.cli.backends import Backend
@@ -167,9 +168,10 @@ def _secret_options(
         bool, option("Every secret in the spec of the last create of NAME.", "--all")
     ] = False,
 ) -> SecretOptions:
+    piped = from_file is not None and is_stdin(from_file)
     given = {
-        "file": None if from_file is None else str(from_file.absolute()),
-        "stdin": stdin or None,
+        "file": None if from_file is None or piped else str(from_file.absolute()),
+        "stdin": stdin or piped or None,
         "env": from_env,
         "command": None if from_command is None else _split_command(from_command),
     }

@@ -10,7 +10,7 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
-    ProgressArguments,
+    SecretsProgress,
     TargetArguments,
     option,
 )
@@ -34,7 +34,7 @@ def put(
     pins: PinsOption = None,
     files: FileArguments,
     way: WayArguments,
-    progress_options: ProgressArguments,
+    progress_options: SecretsProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

@@ -8,8 +8,8 @@ from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
+    GuestProgress,
     OutputArguments,
-    ProgressArguments,
     TargetArguments,
 )
 from ccgpu.cli.releasing import attested_guest
@@ -27,13 +27,14 @@ def rm(
         typer.Argument(parser=parse_key, metavar="KEY...", help="Names of secrets."),
     ],
     way: WayArguments,
-    progress_options: ProgressArguments,
+    progress_options: GuestProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:
-    """Overwrite and delete secrets in the VM's memory: all that are named, or none.
+    """Overwrite and delete secrets in the VM's memory.
 
-    The VM has to be attested, in its present boot (exit 9 if not). What a program in the VM has
+    One that it does not hold is named, and is no error. The VM has to be attested, in its present
+    boot (exit 9 if not). What a program in the VM has
     read already stays with it: revoke the secret where it came from.
 
     Example: `ccgpu secret rm demo hf-token`
@@ -42,12 +43,13 @@ def rm(
     from ccgpu.workflows.secrets import remove_secrets
 
     runtime: Runtime = ctx.obj
+    asked = keys_of(keys)
     backend = runtime.backend(connection)
     cloud = backend.connect()
     guest = attested_guest(runtime, cloud, target, way, progress_options)
     with progress_options.shown(runtime) as progress:
-        gone = remove_secrets(cloud, backend.channels, guest, keys_of(keys), progress)
-    shown = (target.name, gone)
+        gone = remove_secrets(cloud, backend.channels, guest, asked, progress)
+    shown = (target.name, asked, gone)
     runtime.answer(
         output, lambda: view.removed_as_text(*shown), lambda: view.removed_as_json(*shown)
     )

@@ -13,6 +13,7 @@ from ccgpu.cli.durations import seconds
 from ccgpu.cli.runtime import OutputOptions, Runtime, Simulated
 from ccgpu.cli.suggestions import suggest
 from ccgpu.errors import InvalidFile, Problem
+from ccgpu.store.input_files import is_stdin
 
 if TYPE_CHECKING:
     from ccgpu.store.resource_files import ResourceEntry
@@ -95,7 +96,7 @@ def settings(wanted: str, known: Scenarios) -> Settings:
     if wanted in known.SCENARIOS:
         return known.SCENARIOS[wanted]
     path = Path(wanted)
-    if not path.exists():
+    if not is_stdin(path) and not path.exists():
         named = ", ".join(known.SCENARIOS)
         raise typer.BadParameter(
             f"{wanted!r} is neither a file nor one of the scenarios {named}."

@@ -67,7 +67,7 @@ def _sources(
         list[Path] | None,
         typer.Argument(
             metavar="EVIDENCE",
-            help="A bundle, or a file or folder of evidence.",
+            help="A bundle (- for stdin), or a file or folder of evidence.",
             show_default=False,
         ),
     ] = None,

@@ -9,7 +9,7 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
-    ShowingProgressArguments,
+    PowerProgress,
     TargetArguments,
 )
 from ccgpu.cli.runtime import Runtime
@@ -36,7 +36,7 @@ def wait(
     state: Annotated[
         AwaitedState, typer.Option("--for", help="State to wait for.", show_default=False)
     ],
-    progress_options: ShowingProgressArguments,
+    progress_options: PowerProgress,
     output: OutputArguments,
     connection: ConnectionArguments,
 ) -> None:

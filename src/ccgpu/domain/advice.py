@@ -1,9 +1,18 @@
 """What to do about errors that another one sums up: its hint must not hide those of its causes."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ccgpu.errors import AzureUnavailable, CcgpuError
+
+COMMAND = re.compile(r"`([^`\n]+)`")  # in a hint
+_NAME = re.compile(r"(?<= )NAME(?= |$)")
+
+
+def fill_name(hint: str, name: str) -> str:
+    """The hint with a deployment's name in its commands, for the word NAME."""
+    return COMMAND.sub(lambda found: f"`{_NAME.sub(lambda _: name, found[1])}`", hint)
 
 
 @dataclass(frozen=True, slots=True)

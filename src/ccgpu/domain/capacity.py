@@ -4,13 +4,16 @@ Only an allocation proves capacity. Azure's lists of SKUs and usages have refuse
 created, so `--skip-preflight` skips this check. The functions are pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ccgpu.domain.quota_request import QuotaShortage
 
 REGIONAL_CORES = "cores"
 SPOT_CORES = "lowPriorityCores"
+# What a region is not, by the provider's list of regions, and by the list of all VM sizes.
+NO_REGION, NO_SIZES = "is not an Azure region", "is not a region with VM sizes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,22 @@ class CapacityCheck:
     refusal: str | None = None
     quota: bool = False
     field: str | None = None
+
+
+def not_a_region(region: str, what: str, known: Iterable[str], elsewhere: str = "") -> str:
+    """That a region is not among the `known`, with the nearest of them.
+
+    what: what the region is not. elsewhere: where the VM can be.
+    """
+    near = get_close_matches(region, sorted(known), n=1, cutoff=0.7)
+    meant = f", did you mean {near[0]}?" if near else ":" if elsewhere else ""
+    return f"{region} {what}{meant} {elsewhere}".rstrip()
+
+
+def offered_in(size: str, regions: Iterable[str]) -> str:
+    """Where a size is offered, as a sentence."""
+    where = ", ".join(sorted(regions))
+    return f"{size} is offered {f'in {where}' if where else 'nowhere'}"
 
 
 def place_name(region: str, zone: str | None) -> str:

@@ -4,7 +4,7 @@ A plan is a value; `workflows.apply` carries it out and decides nothing else. Pl
 afterwards yields no changes. A plan never changes a resource that is not the deployment's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Literal
@@ -29,6 +29,7 @@ from ccgpu.domain.resource import (
     tag,
     tags_of,
 )
+from ccgpu.domain.vm_view import managed_disk_ids
 
 Reasons = tuple[Difference, ...]
 
@@ -105,6 +106,7 @@ def make_plan(
     deployment: str,
     *,
     extra: Iterable[Resource] = (),
+    begun: Collection[ResourceId] = (),
 ) -> Plan:
     """Plan the steps from the `actual` to the `desired` resources.
 
@@ -114,6 +116,8 @@ def make_plan(
         deployment: The name of the deployment.
         extra: Existing shared resources of the deployment, in an order in which they can be
             deleted; those that are not desired are deleted.
+        begun: The `key`s of disks that an unfinished create of the VM may have left. Azure does not
+            tag them.
 
     Raises:
         ForeignResource: A desired name is taken by a resource that is not the deployment's.
@@ -124,10 +128,30 @@ def make_plan(
         if id_ not in desired:
             continue
         wanted = desired[id_]
+        _require_own_disks(wanted, actual, deployment, begun)
         steps[id_] = _make_step(wanted, actual, deployment, steps)
     known = {key(id_) for id_ in desired}
     unwanted = [_unwanted_step(one) for one in extra if key(one.id) not in known]
     return Plan((*steps.values(), *unwanted))
+
+
+def _require_own_disks(
+    vm: Resource,
+    actual: Mapping[ResourceId, Body],
+    deployment: str,
+    begun: Collection[ResourceId],
+) -> None:
+    """Raise `ForeignResource` for a disk that the VM's write would take, or fail at.
+
+    A disk of a name that ccgpu chose proves nothing by its name. The VM's own are in the VM, or
+    have its tag, if they were detached.
+    """
+    body = actual.get(key(vm.id))
+    own = set(begun) if body is None else set(map(key, managed_disk_ids(body)))
+    for id_ in vm.implicitly_created:
+        disk = actual.get(key(id_))
+        if disk is not None and key(id_) not in own and tag(disk, DEPLOYMENT) != deployment:
+            raise ForeignResource(id_, tag(disk, DEPLOYMENT))
 
 
 def _unwanted_step(resource: Resource) -> Step:

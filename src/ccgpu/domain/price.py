@@ -91,11 +91,16 @@ class PricedPart:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of parts in one region. as_of: when the price list was read (Unix time)."""
+    """The price of parts in one region.
+
+    as_of: when the price list was read (Unix time). listed: the regions that it has for any of the
+    parts; empty if it could not be read.
+    """
 
     currency: str
     parts: tuple[PricedPart, ...]
     as_of: float | None = None
+    listed: frozenset[str] = frozenset()
 
     @property
     def hourly(self) -> Decimal | None:
@@ -215,7 +220,25 @@ def price_of(
     as_of: float,
 ) -> Price:
     """The price of these parts, by the records of a price list that was read at `as_of`."""
-    return Price(currency, tuple(choose_price(part, records, now) for part in parts), as_of)
+    priced = tuple(choose_price(part, records, now) for part in parts)
+    listed = frozenset(one.region for one in records).difference(_GLOBAL)
+    return Price(currency, priced, as_of, listed)
+
+
+def max_price_warnings(price: Price, max_price: float | None) -> tuple[str, ...]:
+    """That a Spot VM would not be made, because its maximum (US dollars) is below its price.
+
+    Microsoft Learn, "Use Azure Spot Virtual Machines": a VM whose maximum price is less than the
+    current price is not deployed. The list may be a day old, so this refuses nothing.
+    """
+    if max_price is None or max_price == -1 or price.currency != "USD":
+        return ()
+    return tuple(
+        f"max_price is {max_price:g} USD an hour, and the VM as Spot costs {one.hourly:.4f} USD "
+        f"in {one.part.region}: Azure makes no Spot VM above its maximum price"
+        for one in price.parts
+        if one.part.spot and one.hourly is not None and float(one.hourly) > max_price
+    )
 
 
 def unknown_price(currency: str, parts: Sequence[BillablePart], why: str) -> Price:

@@ -42,7 +42,6 @@ HINTS = {
     "key.unsafe": _AGAIN,
     "request": _REPORT,
     "seal": _AGAIN,
-    "secret.absent": "`ccgpu secret list` shows those that are there",
     "swap": "turn swap off in the VM (`swapoff -a`)",
     "write": "look at the free memory of the VM: /run is in it",
 }
@@ -128,7 +127,10 @@ def list_secrets(runner: CommandRunner, *, timeout: float = TIMEOUT) -> tuple[St
 def remove_secrets(
     runner: CommandRunner, names: Sequence[str], *, timeout: float = TIMEOUT
 ) -> tuple[StoredSecret, ...]:
-    """Overwrite and delete secrets in the VM; returns them. Raises as `open_in_guest`."""
+    """Overwrite and delete secrets in the VM; returns those that were there.
+
+    Raises as `open_in_guest`.
+    """
     command = command_line({"action": "remove", "names": list(names)})
     return parse(runner.run(command, script(), timeout=timeout))
 

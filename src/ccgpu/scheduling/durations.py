@@ -16,6 +16,13 @@ def in_words(seconds: float) -> str:
     return " ".join([*parts, _counted(rest, "second")] if rest else parts)
 
 
+def as_option(seconds: float) -> str:
+    """A duration as options take it, in the largest unit that it is a whole number of."""
+    units = {"h": 3600, "m": 60, "s": 1}
+    unit = next(name for name, length in units.items() if seconds % length == 0)
+    return f"{seconds / units[unit]:.0f}{unit}"
+
+
 def in_seconds(seconds: float) -> str:
     """A short duration in whole seconds, as in "7 s", and at least one."""
     return f"{max(1, round(seconds))} s"

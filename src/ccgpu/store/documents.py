@@ -7,9 +7,10 @@ Size and encoding are checked before the document is parsed. For any content, re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from ccgpu.errors import InvalidFile, Problem
+from ccgpu.store.input_files import input_name, read_head
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
@@ -34,26 +35,19 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read a YAML or JSON file (`.json`, or a text that starts as a JSON object)."""
+    """Read a YAML or JSON file (`.json`, or a text that starts as a JSON object), or `-`."""
     return read_with_bytes(path)[1]
 
 
 def read_with_bytes(path: Path) -> tuple[bytes, Document]:
     """As `read`, with the bytes that were parsed: a second read might return others."""
-    source = str(path)
+    source = input_name(path)
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        raw = read_head(path, MAX_BYTES + 1)
     except (OSError, ValueError) as err:  # ValueError: a path that no system call takes
         raise refusal(source, f"cannot be read: {reason(err)}") from err
     suffix = path.suffix.lower()
     return raw, parse(raw, source, json=_is_json(raw, suffix))
-
-
-def read_stream(stream: BinaryIO, source: str) -> Document:
-    """Read a YAML or JSON document to the stream's end; `source` is its name in errors."""
-    raw = stream.read(MAX_BYTES + 1)
-    return parse(raw, source, json=_is_json(raw, ""))
 
 
 def parse(raw: bytes, source: str, *, json: bool = False) -> Document:

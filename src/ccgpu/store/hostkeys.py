@@ -1,12 +1,12 @@
 """Reads the SSH host key of `--host-key`: a fingerprint, or a file in OpenSSH's format."""
 
-import sys
 from pathlib import Path
 
 from ccgpu.domain import hostkey
 from ccgpu.domain.hostkey import HostKeyPin
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store.documents import reason
+from ccgpu.store.input_files import input_name, read_head
 
 MAX_BYTES = 64 * 1024
 _HINT = "a .pub file, a line of known_hosts, or the fingerprint that `ssh-keygen -lf FILE` prints"
@@ -39,15 +39,11 @@ def pin(text: str) -> HostKeyPin:
 
 
 def _read_bounded(text: str) -> bytes:
-    if text == "-":
-        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-    else:
-        with Path(text).open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+    raw = read_head(Path(text), MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES} bytes, too much for one host key")
     return raw
 
 
 def _refusal(text: str, message: str) -> InvalidFile:
-    return InvalidFile(text, [Problem("", message)], hint=_HINT)
+    return InvalidFile(input_name(text), [Problem("", message)], hint=_HINT)

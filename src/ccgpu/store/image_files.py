@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING
 
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store import documents, model_files
+from ccgpu.store.input_files import (
+    input_name,
+    is_stdin,
+    read_head,
+    recorded_name,
+    require_file,
+)
+from ccgpu.store.mistaken_files import mistaken_text
 
 if TYPE_CHECKING:
     from ccgpu.domain.given_image import GivenImage
@@ -51,6 +59,7 @@ class DiskFile:
 @contextmanager
 def open_disk(path: Path) -> Iterator[DiskFile]:
     """A disk, raw or VHD, to read from. `InvalidFile` if it cannot be opened."""
+    require_file(path, "a disk is read at many places, which a stream cannot be")
     try:
         stream = path.open("rb", buffering=0)
     except (OSError, ValueError) as err:
@@ -65,6 +74,8 @@ def open_disk(path: Path) -> Iterator[DiskFile]:
 
 def is_manifest(path: Path) -> bool:
     """Whether a file is a manifest, not a disk: a JSON text begins with `{`."""
+    if is_stdin(path):  # a disk is refused when it is opened
+        return read_head(path, 64).lstrip().startswith(_LIKE_JSON)
     with open_disk(path) as disk:
         return disk.read(0, min(disk.size, 64)).lstrip().startswith(_LIKE_JSON)
 
@@ -77,17 +88,19 @@ def load_manifest(path: Path) -> "ImageFile":
     """
     from ccgpu.domain.image_manifest import ImageFile, ImageManifest
 
-    source = str(path)
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(documents.MAX_BYTES + 1)
+        raw = read_head(path, documents.MAX_BYTES + 1)
     except (OSError, ValueError) as err:
         raise _refusal(path, documents.reason(err)) from err
-    document = documents.parse(raw, source, json=True)
+    try:
+        document = documents.parse(raw, input_name(path), json=True)
+    except InvalidFile as err:
+        err.hint = mistaken_text("output image", path)
+        raise
     manifest: ImageManifest = model_files.validate(
         document, ImageManifest.model_validate, "output image", _HINT
     )
-    return ImageFile(str(path.absolute()), hashlib.sha256(raw).hexdigest(), manifest)
+    return ImageFile(recorded_name(path), hashlib.sha256(raw).hexdigest(), manifest)
 
 
 def load_given(image: Path | None, config: Path | None) -> "GivenImage | None":
@@ -103,7 +116,7 @@ def load_given(image: Path | None, config: Path | None) -> "GivenImage | None":
     given = None
     if config is not None:
         sha256 = hashlib.sha256(read_config(config)).hexdigest()
-        given = GivenConfig(str(config.absolute()), sha256)
+        given = GivenConfig(recorded_name(config), sha256)
     return GivenImage(load_manifest(image), given)
 
 
@@ -123,8 +136,7 @@ def read_config(path: Path) -> bytes:
     from ccgpu.domain.image_pcrs import NO_CONFIG
 
     try:
-        with path.open("rb") as stream:
-            data = stream.read(CONFIG_LIMIT + 1)
+        data = read_head(path, CONFIG_LIMIT + 1)
     except (OSError, ValueError) as err:
         raise _refusal(path, documents.reason(err)) from err
     if len(data) > CONFIG_LIMIT:
@@ -135,4 +147,4 @@ def read_config(path: Path) -> bytes:
 
 
 def _refusal(path: Path, message: str) -> InvalidFile:
-    return InvalidFile(str(path), [Problem("", f"cannot be read: {message}")])
+    return InvalidFile(input_name(path), [Problem("", f"cannot be read: {message}")])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store import documents
 from ccgpu.store.documents import Document, FieldPath, dotted
+from ccgpu.store.mistaken_files import mistaken_for
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -33,7 +34,8 @@ def read_recipe(path: Path) -> "ImageRecipe":
         details = err.errors(include_url=False, include_input=False)
     problems = [_problem(document, each) for each in details]
     ordered = sorted(problems, key=lambda each: (each.line or 0, each.column or 0))
-    raise InvalidFile(document.source, ordered, hint=HINT)
+    hint = mistaken_for("recipe", document.source, document.values)
+    raise InvalidFile(document.source, ordered, hint=hint or HINT)
 
 
 def _problem(document: Document, error: "ErrorDetails") -> Problem:

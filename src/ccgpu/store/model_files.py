@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store.documents import Document, dotted
+from ccgpu.store.mistaken_files import mistaken_for
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ def validate(
     except ValidationError as err:
         found = policy_problems(err, schema)
         problems = [_locate(document, each.path, each.message) for each in found]
+        hint = mistaken_for(schema, document.source, document.values) or hint
         raise InvalidFile(document.source, problems, hint=hint) from err
 
 

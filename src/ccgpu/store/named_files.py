@@ -5,18 +5,22 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from ccgpu.store.documents import reason
+from ccgpu.store.input_files import is_stdin, read_head
 
 
 def read_bounded(entry: str, folder: Path, limit: int, wanted: str) -> bytes:
     """The first `limit` + 1 bytes of the file `entry`, whose path is relative to `folder`.
 
-    wanted: what to name instead of a folder or a device, as in `a public key file`.
+    `-` without a folder is standard input. wanted: what to name instead of a folder or a device, as
+    in `a public key file`.
 
     Raises:
         ValueError: with the reason, as the end of a sentence.
     """
     try:
         path = folder / Path(entry.strip()).expanduser()
+        if is_stdin(path):
+            return read_head(path, limit + 1)
         # Checked first: opening a named pipe would block.
         mode = path.stat().st_mode
         if S_ISREG(mode):

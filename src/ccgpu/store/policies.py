@@ -14,6 +14,8 @@ from ccgpu.domain.spec.problems import MISSING
 from ccgpu.errors import InvalidFile, UsageProblem
 from ccgpu.store import documents, model_files
 from ccgpu.store.documents import Document
+from ccgpu.store.input_files import input_name, is_stdin
+from ccgpu.store.mistaken_files import mistaken_for
 
 if TYPE_CHECKING:
     from ccgpu.domain.policy import Policy
@@ -39,7 +41,7 @@ def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOr
     if wanted in names():
         return _shipped_policy(wanted), None
     path = Path(wanted)
-    if not path.is_file():
+    if not is_stdin(path) and not path.is_file():
         known = ", ".join(names())
         raise UsageProblem(
             f"there is no policy {wanted!r}", hint=f"give a policy file, or one of {known}"
@@ -69,7 +71,7 @@ def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":
 
     reserved_name = policy.name in names() and policy != _shipped_policy(policy.name)
     return PolicyOrigin(
-        path=str(path),
+        path=input_name(path),
         sha256=hashlib.sha256(raw).hexdigest(),
         reserved_name=reserved_name,
         loosened=loosened_fields(policy, _shipped_policy(_DEFAULT)),
@@ -92,7 +94,7 @@ def _parse_policy(document: Document) -> "Policy":
         return model_files.validate(document, Policy.model_validate, "policy", HINT)
     except InvalidFile as err:
         missing = [each.path for each in err.problems if each.message == MISSING]
-        if not missing:
+        if not missing or mistaken_for("policy", document.source, document.values):
             raise
         raise InvalidFile(document.source, err.problems, hint=_missing_hint(missing)) from err
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccgpu.store import documents, model_files, new_files
+from ccgpu.store.input_files import recorded_name
 
 if TYPE_CHECKING:
     from ccgpu.domain.reference_values import ReferenceFile, ReferenceValues
@@ -25,7 +26,7 @@ def load(path: Path) -> "ReferenceFile":
     values = model_files.validate(
         document, ReferenceValues.model_validate, "output reference-values", _HINT
     )
-    return ReferenceFile(str(path.absolute()), hashlib.sha256(raw).hexdigest(), values)
+    return ReferenceFile(recorded_name(path), hashlib.sha256(raw).hexdigest(), values)
 
 
 def write(path: Path, values: "ReferenceValues") -> "ReferenceFile":

@@ -5,14 +5,13 @@ everywhere but in tags, whose values are always text.
 """
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ccgpu.store.documents import MAX_BYTES, FieldPath, Mark, decode_text, reason, refusal
+from ccgpu.store.input_files import input_name, read_head
 
-STDIN = "-"
 _NUMBERS = frozenset(
     [
         "priority",
@@ -50,13 +49,9 @@ class ResourceEntry(NamedTuple):
 
 def read(name: str) -> tuple[str, list[ResourceEntry]]:
     """Read all resources of a file (`-`: standard input); return its name and them."""
-    source = "standard input" if name == STDIN else name
+    source = input_name(name)
     try:
-        if name == STDIN:
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(name).open("rb") as stream:
-                raw = stream.read(MAX_BYTES + 1)
+        raw = read_head(Path(name), MAX_BYTES + 1)
     except (OSError, ValueError) as err:
         raise refusal(source, f"cannot be read: {reason(err)}") from err
     return source, parse(raw, source, Path(name).suffix.lower())

@@ -10,6 +10,7 @@ from pathlib import Path
 from ccgpu.domain import hostkey, sshkey
 from ccgpu.domain.signers import PublicKeySigner, Signer, SshSigner
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
+from ccgpu.store.input_files import input_name
 from ccgpu.store.named_files import read_bounded
 
 MAX_BYTES = 64 * 1024
@@ -42,7 +43,7 @@ def read_signers(text: str) -> list[Signer]:
             raise ValueError(f"is larger than {MAX_BYTES} bytes")  # noqa: TRY301
         return _parse(raw)
     except ValueError as err:
-        raise InvalidFile(text, [Problem("", str(err))], hint=_HINT) from err
+        raise InvalidFile(input_name(text), [Problem("", str(err))], hint=_HINT) from err
 
 
 def _parse(raw: bytes) -> list[Signer]:

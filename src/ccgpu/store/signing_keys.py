@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
+from ccgpu.store.input_files import input_name, is_stdin
 from ccgpu.store.named_files import read_bounded
 
 if TYPE_CHECKING:
@@ -61,13 +62,15 @@ def read_signing_key(path: Path, password: Password) -> "SshKeyFile | BarePrivat
         text = raw.decode("utf-8", "replace")
         return _read(path, raw, text, password)
     except ValueError as err:
-        raise InvalidFile(str(path), [Problem("", str(err))], hint=_HINT) from None
+        raise InvalidFile(input_name(path), [Problem("", str(err))], hint=_HINT) from None
 
 
 def _read(path: Path, raw: bytes, text: str, password: Password) -> "SshKeyFile | BarePrivateKey":
     found = _BEGIN.search(text)
     label = found[1] if found else None
     if label in _SSH or (label is None and _PUBLIC_LINE.match(text)):
+        if is_stdin(path):
+            raise ValueError("holds an SSH key, which OpenSSH takes from a file alone: name it")
         return SshKeyFile(path)
     if found and label in _COSIGN:
         return _load(_decrypt(found[2], password), None)

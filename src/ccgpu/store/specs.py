@@ -12,8 +12,10 @@ from ccgpu.domain.given import RememberedSpec, RequestedSpec, field_paths
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import assignments, documents, layers, spec_memory, spec_templates
 from ccgpu.store.documents import Document, FieldPath, dotted
+from ccgpu.store.input_files import input_name
 from ccgpu.store.layers import Layer, Place
 from ccgpu.store.measured_sources import place_measured
+from ccgpu.store.mistaken_files import mistaken_for
 from ccgpu.store.spec_reading import validate_layer
 from ccgpu.store.spec_templates import Template, templates
 
@@ -185,6 +187,8 @@ def _with_name(layer: Layer, name: str | None) -> Layer:
 def _refusal(problems: list[Problem], file: Path | None) -> InvalidFile:
     sources = {problem.source for problem in problems}
     hint = spec_memory.HINT if any(map(spec_memory.is_source, sources)) else HINT
+    fields = {problem.path for problem in problems}
+    hint = (file and mistaken_for("spec", input_name(file), fields)) or hint
     main = str(file) if file is not None else "the command line"
     source = sources.pop() if len(sources) == 1 else main
     return InvalidFile(source or main, problems, hint=hint)

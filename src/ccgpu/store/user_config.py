@@ -3,12 +3,13 @@
 It is read each time it is needed. Without a file nothing is set.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ccgpu.errors import InvalidFile, StateUnusable
+from ccgpu.errors import InvalidFile, Problem, StateUnusable
 from ccgpu.store import atomic, documents, folders, model_files
 from ccgpu.store.documents import Document, FieldPath
 from ccgpu.store.layers import Layer, Place
@@ -72,9 +73,24 @@ def write(path: Path, name: str, value: Any) -> UserConfig:
     if not text.strip():
         _on_disk(path, None)
         return UserConfig()
-    made = _validated(path, documents.parse(text.encode(), str(path)))
+    try:
+        made = _validated(path, documents.parse(text.encode(), str(path)))
+    except InvalidFile as err:
+        raise _of_value(err, name, value) from err
     _on_disk(path, text.encode())
     return made
+
+
+def _of_value(err: InvalidFile, name: str, value: Any) -> InvalidFile:
+    """The error of a file that was not written: what is wrong with the value stands in no line."""
+    if all(one.path.split(".")[0] != name for one in err.problems):
+        return err
+    words = [name, *(value if isinstance(value, list) else [str(value)])]
+    problems = [
+        Problem(one.path, one.message) if one.path.split(".")[0] == name else one
+        for one in err.problems
+    ]
+    return InvalidFile(f"config set {shlex.join(words)}", problems, hint=err.hint)
 
 
 def _edited(path: Path, old: bytes, name: str, value: Any) -> str:

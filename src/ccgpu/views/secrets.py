@@ -90,14 +90,26 @@ def list_as_json(name: str, secrets: Sequence[StoredSecret]) -> dict[str, Any]:
     return _document("list", name, map(_fields, secrets))
 
 
-def removed_as_text(name: str, secrets: Sequence[StoredSecret]) -> RenderableType:
-    """The names."""
-    return Text(f"{one_line(name)}: removed {', '.join(one.name for one in secrets)}")
+def removed_as_text(
+    name: str, asked: Sequence[str], secrets: Sequence[StoredSecret]
+) -> RenderableType:
+    """The names of those that were there, and of those that were not."""
+    removed, absent = [one.name for one in secrets], _absent(asked, secrets)
+    told = [f"removed {', '.join(removed)}"] if removed else ["nothing to remove"]
+    told += [f"it holds no {', '.join(absent)}"] if absent else []
+    return Text(f"{one_line(name)}: {'; '.join(told)}")
 
 
-def removed_as_json(name: str, secrets: Sequence[StoredSecret]) -> dict[str, Any]:
-    """The JSON document."""
-    return _document("rm", name, map(_fields, secrets))
+def removed_as_json(
+    name: str, asked: Sequence[str], secrets: Sequence[StoredSecret]
+) -> dict[str, Any]:
+    """The JSON document. `absent`: what was to be removed, and was not there."""
+    return _document("rm", name, map(_fields, secrets)) | {"absent": _absent(asked, secrets)}
+
+
+def _absent(asked: Sequence[str], secrets: Sequence[StoredSecret]) -> list[str]:
+    removed = {one.name for one in secrets}
+    return [name for name in asked if name not in removed]
 
 
 def _document(action: str, name: str, secrets: Iterable[dict[str, Any]]) -> dict[str, Any]:

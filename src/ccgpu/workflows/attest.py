@@ -19,7 +19,7 @@ from ccgpu.attest.trust_basis import collateral_sources
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.collateral.fetcher import CollateralFetcher
-from ccgpu.domain import hostkey
+from ccgpu.domain import hostkey, time_limits
 from ccgpu.domain.collateral import FetchedCollateral
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
@@ -60,7 +60,7 @@ from ccgpu.workflows.measured_deployment import held_to_its_image
 from ccgpu.workflows.ready_gpu import with_ready_gpu
 from ccgpu.workflows.recorded_pcrs import record_pcrs
 
-TIMEOUT = 900.0
+TIMEOUT = time_limits.ATTEST
 
 # Opens a fetcher that makes no request after so many seconds.
 OpenFetcher = Callable[[float], AbstractContextManager[CollateralFetcher]]

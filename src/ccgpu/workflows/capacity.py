@@ -1,6 +1,6 @@
 """Where a VM could be created now, by Azure's lists of sizes, quota and images. It only reads."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from ccgpu.domain.candidate import (
     judge_region,
     sort_key,
 )
-from ccgpu.domain.capacity import SizeOffers
+from ccgpu.domain.capacity import NO_SIZES, SizeOffers, not_a_region, offered_in
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.image import Image
 from ccgpu.domain.price import Price, parts_of_spec
@@ -25,8 +25,10 @@ from ccgpu.errors import (
     AzureRefused,
     CapacityUnavailable,
     CcgpuError,
+    InvalidFile,
     NotFound,
     NotSignedIn,
+    Problem,
     QuotaExceeded,
     TimedOut,
 )
@@ -58,6 +60,7 @@ def find_capacity(
 
     Raises:
         NotSignedIn, TimedOut: Nothing can be read.
+        InvalidFile: A region has no VM sizes: it is none.
     """
     run = Run.begin(cloud, min(TIMEOUT, within), listen)
     offers, problems = read_offers(run, wanted.size, regions)
@@ -149,6 +152,7 @@ def read_offers(
 
     Raises:
         AzureRefused: The list of all regions cannot be read.
+        InvalidFile: A region has no VM sizes: it is none.
     """
     if regions is None:
         return _read_all_offers(run, size), {}
@@ -170,10 +174,19 @@ def read_offers(
             continue
         run.cloud.skus.put(size, region, offers, run.cloud.now())
         found |= offers
-    empty = frozenset(unread) - found.known - problems.keys()
-    if empty and _read_all_offers(run, size).known:  # other regions have sizes, so these have none
-        found |= SizeOffers(empty, {})
+    empty = [one for one in unread if one not in found.known | problems.keys()]
+    if empty and (everywhere := _read_all_offers(run, size)).known:
+        _require_regions(everywhere, size, empty)
+        found |= SizeOffers(frozenset(empty), {})
     return found, problems
+
+
+def _require_regions(everywhere: SizeOffers, size: str, regions: Sequence[str]) -> None:
+    """Raise `InvalidFile` for regions that the list of all regions' sizes does not have."""
+    known, elsewhere = everywhere.known, offered_in(size, everywhere.offered)
+    told = [not_a_region(one, NO_SIZES, known, elsewhere) for one in regions if one not in known]
+    if told:
+        raise InvalidFile("spec", [Problem("regions", one) for one in told])
 
 
 def _read_all_offers(run: Run, size: str) -> SizeOffers:

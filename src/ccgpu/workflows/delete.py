@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.advice import FailedPart, own_hint, sum_up
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import ResourceId
@@ -17,7 +18,7 @@ from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, RemovalDen
 from ccgpu.workflows.deletion import STANDINGS, DeleteOutcome, Deletion, not_deleted
 from ccgpu.workflows.journal_lock import lock_journal, warn_not_recorded
 
-TIMEOUT = 1800.0
+TIMEOUT = time_limits.DELETE
 
 # Gets the ids that would be deleted; raises an error to refuse.
 Approve = Callable[[list[ResourceId]], None]

@@ -26,7 +26,7 @@ from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, l
 from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
 from ccgpu.workflows.journal_lock import warn_not_recorded
 from ccgpu.workflows.journal_writer import JournalWriter, Place
-from ccgpu.workflows.record_names import record_name
+from ccgpu.workflows.record_names import name_beside
 from ccgpu.workflows.removal import remove, remove_late
 from ccgpu.workflows.resource_groups import find_orphaned_group
 
@@ -119,13 +119,10 @@ class Deletion:
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
 
-    def _own_records(self, group: str) -> Place | None:
+    def _own_records(self, group: str) -> Place:
         """The place of the records that are not those of the deployment in the journal."""
         cloud = self._run.cloud
-        recorded = record_name(cloud, self.name, group)
-        return (
-            None if recorded == self.name else (cloud.journals.folder, cloud.subscription, recorded)
-        )
+        return cloud.journals.folder, cloud.subscription, name_beside(self.name, group)
 
     def prepare(self) -> Task[CcgpuError | None]:
         """Find all ids that may be the deployment's, and which exist; an error is returned."""

@@ -6,6 +6,7 @@ from functools import partial
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
@@ -31,7 +32,7 @@ from ccgpu.workflows.guest_access import WantedGuest, find_guest_to_probe
 from ccgpu.workflows.guest_readiness import wait_while_working
 from ccgpu.workflows.measured_deployment import is_measured
 
-TIMEOUT = 3600.0
+TIMEOUT = time_limits.DOCTOR
 _FIX_TIMEOUT = 2400.0  # seconds for one command of a fix: a set-up can take half an hour
 
 # Told before anything is changed: the fixes, in order.

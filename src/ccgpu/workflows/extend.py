@@ -13,6 +13,7 @@ from datetime import timedelta
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
@@ -35,7 +36,7 @@ from ccgpu.workflows.discovery.search import find_deployment, not_found, require
 from ccgpu.workflows.discovery.snapshot import possible_ids
 from ccgpu.workflows.expiry_tags import ExpiryWriter, ReadResources, set_expiry, tagged_resources
 
-TIMEOUT = 1800.0
+TIMEOUT = time_limits.EXTEND
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from itertools import groupby
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.advice import FailedPart, own_hint, sum_up
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
@@ -52,7 +53,7 @@ from ccgpu.workflows.gc_journal import (
 from ccgpu.workflows.removal import Removal, remove
 from ccgpu.workflows.resource_groups import find_foreign_contents
 
-TIMEOUT = 3600.0
+TIMEOUT = time_limits.GC
 # Deployments that are read or deleted at the same time. Each has its journal file open.
 _AT_ONCE = 50
 
@@ -248,7 +249,9 @@ class _Collection:
         self.under_way.add(result.name)
         try:
             with locked_journal(run, result.name) as file:
-                on_gone = gone_handler(open_journal(run, result, file), self.to_delete)
+                vm = live.names.vm if live.vm is not None else None
+                journal = open_journal(run, result, file, vm)
+                on_gone = gone_handler(journal, self.to_delete)
                 removal = yield from remove(run, live.kinds, ownership, on_gone)
         except JournalLocked:
             return replace(result, resources=(), reason=_BUSY)

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.garbage import Collected
+from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import ResourceId, key
 from ccgpu.errors import StateUnusable
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.journal_lock import warn_not_recorded
 from ccgpu.workflows.journal_writer import JournalWriter
+from ccgpu.workflows.record_names import name_beside
 
 
 class JournalLocked(Exception):
@@ -32,10 +34,13 @@ def locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
         yield file
 
 
-def open_journal(run: Run, result: Collected, file: JournalFile) -> JournalWriter | None:
-    """This machine's journal of the deployment, if it has one that is locked; else None.
+def open_journal(
+    run: Run, result: Collected, file: JournalFile, vm: ResourceId | None
+) -> JournalWriter | None:
+    """This machine's journal of the deployment, if it is locked; else None.
 
-    One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is.
+    One that cannot be read keeps nothing billing, since all is found by tags. It stays as it is, as
+    does that of another group. What was recorded beside that one goes with the VM.
     """
     if not file.locked:
         return None
@@ -44,9 +49,14 @@ def open_journal(run: Run, result: Collected, file: JournalFile) -> JournalWrite
     except StateUnusable as err:
         run.tell("note", f"{err}; it is left as it is")
         return None
-    if journal is None or key(journal.group) not in ("", key(result.group)):
-        return None
-    return JournalWriter(file, journal, warn_not_recorded(run, result.name))
+    warn = warn_not_recorded(run, result.name)
+    if journal is not None and key(journal.group) in ("", key(result.group)):
+        return JournalWriter(file, journal, warn)
+    cloud = run.cloud
+    place = (cloud.journals.folder, cloud.subscription, name_beside(result.name, result.group))
+    records = () if vm is None else (Record(vm, Kind.VM, "", "done"),)
+    beside = Journal(result.name, cloud.subscription, result.group, "", "", records=records)
+    return JournalWriter(None, beside, warn, place)
 
 
 def gone_handler(

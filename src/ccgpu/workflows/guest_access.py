@@ -16,6 +16,7 @@ from ccgpu.azure.boot_diagnostics import SerialLogs
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task, send_alone
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.access import Access
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -47,7 +48,7 @@ from ccgpu.workflows.measured_deployment import is_measured
 from ccgpu.workflows.record_names import record_name_of
 
 T = TypeVar("T")
-TIMEOUT = 60.0  # seconds in which a VM that runs should answer
+TIMEOUT = time_limits.GUEST
 _GREETING = 30.0  # seconds in which the first command has to end
 _NOT_YET_PROVEN = (
     "the host key of {} is not known: its measured image makes one at each boot, and only a "

@@ -9,6 +9,7 @@ from math import inf
 from typing import TypeVar
 
 from ccgpu.azure.run import Run
+from ccgpu.domain.advice import fill_name
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Event, EventKind, Listener, ignore_event
@@ -57,7 +58,7 @@ class GuestTask:
         """A hint with the deployment's name where it says NAME, if the guest is one's VM."""
         if hint is None or self.vm is None:
             return hint
-        return hint.replace(" NAME", f" {self.name}")
+        return fill_name(hint, self.name)
 
     def tell(self, what: EventKind, text: str, action: str | None = None) -> None:
         """Emit an event about the guest."""

@@ -16,6 +16,7 @@ from ccgpu.store.journals import JournalFile
 from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.store.measured_records import MeasuredRecords
 from ccgpu.store.workload_records import WorkloadRecords
+from ccgpu.workflows.record_names import name_beside
 
 Place = tuple[Path, str, str]
 
@@ -95,19 +96,23 @@ class JournalWriter:
     def forget(self) -> None:
         """Remove the journal: none of its resources exists and is the deployment's.
 
-        The VM's host key and the way to it go first: without the journal nothing asks for them.
+        The VM's host key and the way to it go first: without the journal nothing asks for them. So
+        do those that were kept beside a journal of the name in another group.
         """
         self.journal = replace(self.journal, records=())
         if self._records is None:
             return
-        folder, *place = self._records
-        changes: list[Callable[[], None]] = [
-            partial(KnownHosts(folder).forget, *place),
-            partial(AccessRecords(folder).forget, *place),
-            partial(WorkloadRecords(folder).forget, *place),
-            partial(MeasuredRecords(folder).forget, *place),
-            partial(Attestations(folder).erase, *place),
-        ]
+        folder, subscription, name = self._records
+        beside = name_beside(self.journal.deployment, self.journal.group)
+        changes: list[Callable[[], None]] = []
+        for place in {(subscription, name): None, (subscription, beside): None}:
+            changes += [
+                partial(KnownHosts(folder).forget, *place),
+                partial(AccessRecords(folder).forget, *place),
+                partial(WorkloadRecords(folder).forget, *place),
+                partial(MeasuredRecords(folder).forget, *place),
+                partial(Attestations(folder).erase, *place),
+            ]
         if self._file is not None:
             changes.append(self._file.remove)
         for change in changes:

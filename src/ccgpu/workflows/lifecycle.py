@@ -9,13 +9,14 @@ from typing import Literal
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task, write_and_wait
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import Body, key, own_group
-from ccgpu.domain.status import State
-from ccgpu.domain.vm_view import without_instance_view
-from ccgpu.errors import Leftover, StateUnusable
+from ccgpu.domain.status import State, vm_state
+from ccgpu.domain.vm_view import power_state, without_instance_view
+from ccgpu.errors import GuestNotReady, Leftover, StateUnusable
 from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
@@ -26,7 +27,7 @@ from ccgpu.workflows.guest_access import GuestOptions, vm_id_of
 from ccgpu.workflows.guest_readiness import look_until_ready
 from ccgpu.workflows.measured_deployment import forget_key_of_boot
 
-TIMEOUT = 1800.0
+TIMEOUT = time_limits.POWER
 Verb = Literal["start", "stop", "restart"]
 _ACTIONS = {"start": "start", "stop": "deallocate", "restart": "restart"}
 _PARTICIPLES = {"start": "started", "stop": "deallocated", "restart": "restarted"}
@@ -58,6 +59,8 @@ def change_power_state(
     with converting_interrupt(what, hint, recall), opened_deployment(run, name, group) as found:
         names = found.names
         vm = require_vm(run, names)
+        if verb == "restart":
+            _require_started(names, vm)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
         _forget_boot(run, verb, names, vm)
         if verb != "stop":
@@ -72,6 +75,15 @@ def change_power_state(
         elif look_until_ready(run, names, ready, guest, verb):
             end_set_up(run, names)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
+
+
+def _require_started(names: Names, vm: Body) -> None:
+    """Raise `GuestNotReady` for a VM that Azure would not restart, before anything is forgotten."""
+    if vm_state(vm) is State.STOPPED:
+        raise GuestNotReady(
+            f"the VM of {names.deployment} is {power_state(vm)}: there is nothing to restart",
+            hint=f"`ccgpu start {names.deployment}` starts it",
+        )
 
 
 def _forget_boot(run: Run, verb: Verb, names: Names, vm: Body) -> None:

@@ -12,6 +12,7 @@ from ccgpu.image.measure import measure
 from ccgpu.imaging import root_reading
 from ccgpu.store import image_files
 from ccgpu.store.image_files import DiskFile
+from ccgpu.store.mistaken_files import require_disk
 
 
 def measure_disk(disk: Path, manifest: Path | None) -> MeasuredDisk:
@@ -30,11 +31,13 @@ def measure_file(disk: DiskFile, stated: ImageFile | None) -> MeasuredDisk:
     """Measure an open disk, and compare it with a manifest if one is given.
 
     Raises:
+        InvalidFile: It is no disk, but another file that ccgpu reads.
         ImageRejected: The disk is not laid out as a measured image, or its root is damaged.
     """
     try:
         found = measure(disk)
     except MalformedImage as err:
+        require_disk(disk.path)
         raise ImageRejected(f"{disk.path} is not a sound measured image: {err}") from err
     compared = () if stated is None else differences(stated.manifest, found)
     return MeasuredDisk(str(disk.path), found, stated, compared)

@@ -25,6 +25,14 @@ def record_name(cloud: AzureContext, name: str, group: str | None) -> str:
         return name  # the command itself says so, if it needs the journal
     if journal is None or not journal.records or key(journal.group) in ("", key(group)):
         return name
+    return name_beside(name, group)
+
+
+def name_beside(name: str, group: str) -> str:
+    """The name of the records of `name` in `group` while a journal names another group.
+
+    When the deployment is gone, records of this name are, too: they are of no other one.
+    """
     return f"{name}@{sha256(key(group).encode()).hexdigest()[:_DIGITS]}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.guest import release
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.secrets import SecretSource
     from ccgpu.workflows.attest import AttestMeans
 
-TIMEOUT = 900.0  # seconds for all of it
+TIMEOUT = time_limits.SECRETS
 _PROGRAM_TIMEOUT = 120.0  # seconds in which a program has to print its secret: it may ask the user
 
 
@@ -141,7 +142,10 @@ def remove_secrets(
     secrets: Sequence[str],
     listen: Listener = ignore_event,
 ) -> tuple[StoredSecret, ...]:
-    """Overwrite and delete secrets of an attested VM; returns them. Raises as `list_secrets`."""
+    """Overwrite and delete secrets of an attested VM; returns those that it held.
+
+    Raises as `list_secrets`.
+    """
     with opened_guest(cloud, channels, replace(guest, attested=True), listen) as channel:
         return release.remove_secrets(channel, secrets)
 

@@ -174,14 +174,12 @@ def list_secrets(folder: int) -> list[StoredFile]:
 
 
 def remove_secrets(folder: int, names: Sequence[str]) -> list[StoredFile]:
-    """Overwrite and delete secrets; all of them have to be there."""
+    """Overwrite and delete secrets; returns those that were there."""
     there = {one.name: one for one in list_secrets(folder)}
-    missing = [name for name in names if name not in there]
-    if missing:
-        raise ReleaseError("secret.absent", f"there is no secret {missing[0]} in the VM")
+    found = [name for name in names if name in there]
     try:
-        for name in names:
+        for name in found:
             wipe(folder, name)
     except OSError as err:
         raise ReleaseError("write", f"a secret cannot be deleted: {err.strerror}") from err
-    return [there[name] for name in names]
+    return [there[name] for name in found]

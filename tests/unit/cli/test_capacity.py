@@ -71,9 +71,13 @@ def test_each_world_has_its_verdict_and_exit_code(shell, settings, code, kinds):
     assert (done.code, set(_availability(done).values())) == (code, kinds)
 
 
-def test_a_region_that_does_not_exist_is_no_maybe(shell):
-    done = shell("capacity --region eastus22 -o json")
-    assert (done.code, set(_availability(done).values())) == (6, {"not_offered"})
+@pytest.mark.parametrize("command", ["capacity", "quota"])
+def test_a_region_that_does_not_exist_is_bad_input(shell, command):
+    for _ in "12":  # the second time from the cache
+        done = shell(f"{command} --region eastus2 --region eastus22")
+        assert (done.code, done.out) == (3, "")
+        assert "regions: eastus22 is not a region with VM sizes, did you mean eastus2?" in done.err
+        assert "eastus2 is" not in done.err
 
 
 def test_spot_counts_against_its_own_quota(shell):

@@ -74,6 +74,27 @@ def test_what_is_wrong_is_refused(shell, line, code):
     assert not shell.config.exists()
 
 
+def test_a_bad_value_is_named_with_its_setting_and_with_no_line(shell):
+    done = shell("config set regions eastus2 b,c")
+    told = "error: config set regions eastus2 b,c: 1 problem\n  regions.1: is not a region"
+    assert (done.code, done.err.startswith(told)) == (3, True)
+
+
+def test_what_was_wrong_in_the_file_before_keeps_its_place(shell):
+    shell.config.parent.mkdir(parents=True)
+    shell.config.write_text("# mine\nbackend: aws\n")
+    both = shell("config set regions b,c")
+    assert both.err.startswith("error: config set regions b,c: 2 problems\n")
+    assert f"  {shell.config}: 2:1: backend: Input should be" in both.err
+    for line in ("config set regions eastus2", "config unset regions"):
+        assert shell(line).err.startswith(f"error: {shell.config}: 1 problem\n  2:1: backend: ")
+
+
+def test_a_policy_from_standard_input_is_no_default(shell):
+    done = shell("config set policy -")
+    assert (done.code, "a default is read again and again" in done.err) == (2, True)
+
+
 def test_a_flag_and_the_environment_are_above_the_file(shell, monkeypatch):
     shell("config set backend fake")
     shell(f"config set subscription {_GUID}")

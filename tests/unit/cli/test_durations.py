@@ -1,11 +1,19 @@
 """Durations on the command line."""
 
+import re
+
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.cli.durations import seconds
+from ccgpu.scheduling.durations import as_option
+from ccgpu.workflows import delete as deleting
+from ccgpu.workflows import lifecycle as power
+from ccgpu.workflows.key_vault import creation as keys
+from ccgpu.workflows.publish import context as publishing
+from support.parsed import all_commands
 
 
 @pytest.mark.parametrize(
@@ -14,6 +22,32 @@ from ccgpu.cli.durations import seconds
 )
 def test_durations_add_their_units(text, found):
     assert seconds(text) == found
+
+
+@given(st.integers(1, 10**6))
+def test_a_default_in_the_help_is_a_duration_that_is_taken(number):
+    assert seconds(as_option(number)) == number
+
+
+_DEFAULTS = {
+    "image publish": publishing.TIMEOUT,
+    "delete": deleting.TIMEOUT,
+    "keyvault create-key": keys.TIMEOUT,
+    "wait": power.TIMEOUT,
+}
+
+
+def test_every_time_limit_says_its_default_in_the_help():
+    """exec has none: its time limit is the command's."""
+    found: dict[str, str] = {}
+    for path, command in all_commands():
+        for one in command.params:
+            if "--timeout" in one.opts and path != ("exec",):
+                told = re.search(r" Default: ([0-9]+[hms])", one.help)
+                found[" ".join(path)] = told[1] if told else ""
+    assert len(found) > 14
+    assert [name for name, told in found.items() if not told] == []
+    assert {name: seconds(found[name]) for name in _DEFAULTS} == _DEFAULTS
 
 
 @given(st.integers(1, 10**6))

@@ -1,8 +1,6 @@
 """`ccgpu fake add`: a file of resources goes in whole, or each fault is named by its place."""
 
-import io
 import json
-import sys
 
 import pytest
 
@@ -100,13 +98,13 @@ def test_all_kinds_can_be_added_together(shell):
     assert shell(f"{CREATE} {options}").code == 0
 
 
-def test_json_is_read_from_standard_input(shell, tmp_path, monkeypatch):
+def test_json_is_read_from_standard_input(shell, tmp_path):
     one = {"id": ME, "location": "eastus2", "tags": {"a": "true"}}
     for name, value in (("one.json", one), ("list.json", [one]), ("value.json", {"value": [one]})):
         (tmp_path / "work" / name).write_text(json.dumps(value, indent=1))
         assert shell(f"fake add {name}").code == 0, name
         assert shell("fake reset").code == 0
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(one).encode())))
+    shell.stdin = json.dumps(one).encode()
     assert shell("fake add -").code == 0
     assert shell("fake show -o json --query resources[].kind").document == [
         "Microsoft.Resources/resourceGroups",

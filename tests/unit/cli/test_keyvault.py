@@ -149,7 +149,7 @@ def test_evidence_that_is_not_accepted_has_no_policy(demo):
         ("--claims other.json", 3, "is not an attestation service"),
         ("--claims claims.json", 2, "not those of a guest's token"),
         ("--claims claims.json --token-kind platform", 2, "x-ms-attestation-type is None"),
-        ("--claims - ", 2, "standard input is a terminal"),
+        ("--claims - ", 2, "- is standard input, and that is a terminal"),
         ("demo --authority https://evil.example", 2, "no attestation provider"),
         ("demo --token-kind both", 2, "token-kind"),
     ],

@@ -206,4 +206,4 @@ def test_many_verdicts_show_the_policy_once(shell, verify, tmp_path):
 def test_an_empty_policy_is_not_the_default(shell, command):
     done = shell(command)
     assert (done.code, done.out) == (2, "")
-    assert "there is no policy ''" in done.err
+    assert "it is empty" in done.err

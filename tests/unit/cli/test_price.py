@@ -2,6 +2,8 @@
 
 import pytest
 
+from support.faults import NthRequest, error
+
 _FLAGS = "--region eastus2 --ssh-from 203.0.113.7/32 --disk-encryption state-only --no-attest"
 
 
@@ -38,6 +40,42 @@ def test_a_region_without_a_price_says_so(shell):
     assert done.document["prices"][0]["on_demand"]["hourly"] is None
     reasons = [one["unknown"] for one in done.document["prices"][0]["on_demand"]["parts"]]
     assert reasons == ["the price list has no VM in northeurope", None, None]
+
+
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("westeurop", "regions: westeurop is not in Azure's price list, did you mean westeurope?"),
+        ("mars", "regions: mars is not in Azure's price list\n"),
+    ],
+)
+def test_a_region_that_the_list_does_not_have_is_bad_input(shell, region, told):
+    done = shell(f"price --region eastus2 --region {region}")
+    assert (done.code, done.out) == (3, "")
+    assert told in done.err
+
+
+def test_a_region_that_another_list_has_or_that_cannot_be_looked_up_is_unknown(shell):
+    assert shell("price --region chinaeast2").code == 0
+    shell.arm.settings.set("prices", "service", value="down")
+    assert shell("price --region mars").code == 0
+
+
+def test_a_maximum_below_the_price_of_spot_is_told_before_the_first_write(shell):
+    told = "max_price is 0.5 USD an hour, and the VM as Spot costs 1.3960 USD in eastus2"
+    planned = shell(f"plan demo {_FLAGS.replace('--no-attest', '')} --spot --max-price 0.5 -o json")
+    assert [told in one for one in planned.document["warnings"]] == [True]
+    shell.arm.faults.append(
+        NthRequest(0, lambda request: request.method == "PUT", error(403, "Stop", "."), times=None)
+    )
+    refused = shell(f"create demo {_FLAGS} --spot --max-price 0.5 --no-wait")
+    assert (refused.code, told in refused.err) == (4, True)
+
+
+@pytest.mark.slow
+def test_doctor_warns_of_a_maximum_below_the_price_of_spot(shell):
+    done = shell("doctor --region eastus2 --spot --max-price 0.5")
+    assert "and the VM as Spot costs 1.3960 USD" in " ".join(done.out.split())
 
 
 @pytest.mark.slow

@@ -43,7 +43,6 @@ def test_the_names_are_listed_and_each_schema_is_printed(shell):
     ("line", "words"),
     [
         ("schema output shwo", "Did you mean 'show'?"),
-        ("schema output ''", "there is no document ''"),
         ("schema output ccgpu.show/2", "Did you mean 'show'?"),
         ("schema spec show", "has no document show"),
     ],

@@ -1,7 +1,13 @@
-"""`-` as a file: a spec from standard input, a draft to standard output."""
+"""`-` as a file: what is read may come from standard input, a draft goes to standard output.
+
+And words that are empty, as those of a variable that is not set.
+"""
 
 import pytest
 
+from ccgpu.domain.image_manifest import dump
+from ccgpu.store.example import BUNDLE, example_folder
+from support.measured_images import Parts
 from support.parsed import all_commands
 
 _SPEC = b"name: demo\nregions: [eastus2]\nssh_from: 203.0.113.7/32\n"
@@ -105,3 +111,155 @@ def test_init_prints_a_draft_that_is_valid(shell, tmp_path):
     assert _with(shell, draft.out.encode())("validate -").code == 0
     assert list((tmp_path / "work").iterdir()) == []
     assert shell("init demo -f - -o json").code == 2
+
+
+_EXAMPLE = "verify --example --backend fake"
+_VAULT = "keyvault {} --vault myvault --name k"
+_SECRET = "secret put demo k --from-env HOME"
+_SIGNER = f"SHA256:{'A' * 43}"
+_OTHERS = {  # each option and argument of a file that is read, but for those of specs above
+    "attest": {
+        "--config": "attest demo --image image.json --config -",
+        "--evidence": "attest --evidence -",
+        "--host-key": "attest --evidence bundle.json --host-key -",
+        "--image": "attest demo --image -",
+        "--pins": "attest demo --pins -",
+        "--policy": "attest demo --policy -",
+        "--sign": "attest demo --save saved.json --sign -",
+    },
+    "collateral fetch": {"EVIDENCE...": "collateral fetch - --out folder"},
+    "create": {"--pins": "create demo --pins -", "--policy": "create demo --policy -"},
+    "fake add": {"FILE": "fake add -"},
+    "fake scenario": {"NAME|FILE": "fake scenario -"},
+    "image build": {"IMAGE.yaml": "image build - --out folder"},
+    "image measure": {"--manifest": "image measure disk.vhd --manifest -"},
+    "image show": {"FILE": "image show -"},
+    "keyvault check": {"--token": f"{_VAULT.format('check')} --token -"},
+    "keyvault create-key": {
+        "--bundle": f"{_VAULT.format('create-key')} --region eastus2 --bundle -",
+        "--claims": f"{_VAULT.format('create-key')} --claims -",
+        "--policy": f"{_VAULT.format('create-key')} --policy -",
+    },
+    "keyvault policy": {
+        "--bundle": "keyvault policy --region eastus2 --bundle -",
+        "--claims": "keyvault policy --claims -",
+    },
+    "run": {"--policy": "run demo --workload shell --policy -"},
+    "secret put": {
+        "--from-file": "secret put demo k --from-file -",
+        "--pins": f"{_SECRET} --pins -",
+        "--policy": f"{_SECRET} --policy -",
+        "--sign": f"{_SECRET} --save saved.json --sign -",
+    },
+    "validate": {"FILE": "validate -"},
+    "verify": {
+        "--config": f"{_EXAMPLE} --image image.json --config -",
+        "--host-key": f"{_EXAMPLE} --host-key -",
+        "--image": f"{_EXAMPLE} --image -",
+        "--maa-jwks": f"{_EXAMPLE} --maa-jwks -",
+        "--nras-jwks": f"{_EXAMPLE} --nras-jwks -",
+        "--pins": f"{_EXAMPLE} --pins -",
+        "--policy": f"{_EXAMPLE} --policy -",
+        "--sign": f"{_EXAMPLE} --save saved.json --sign -",
+        "--signature": f"{_EXAMPLE} --signer {_SIGNER} --signature -",
+        "--signer": f"{_EXAMPLE} --signer -",
+        "EVIDENCE": "verify -",
+    },
+}
+_WRITTEN = {"--save", "--report", "--record", "--lock", "--model-lock", "--out"}
+_OF_SPECS = {"--file", "--cloud-init", "--ssh-key"}
+_NAMES = {"secret put": {"KEY"}, "secret rm": {"KEY..."}, "run": {"--secret"}}  # of secrets
+_REFUSED = {  # what cannot be a stream
+    "image measure -": "a disk is read at many places",
+    "image publish - --gallery images": "a folder cannot be read from standard input",
+    "verify bundle.json --collateral -": "a folder cannot be read from standard input",
+    "ssh demo -i -": "ssh reads the key from a file alone",
+}
+
+
+def _bundle():
+    with example_folder() as folder:
+        return (folder / BUNDLE).read_bytes()
+
+
+def _file_parameters():
+    parts = ("FILE", "EVIDENCE", "POLICY", "KEY", "IMAGE.yaml")
+    for path, command in all_commands():
+        for one in command.params:
+            shown = one.metavar or ""
+            if "=" not in shown and any(part in shown for part in parts):
+                named = one.opts[0] if one.param_type_name == "option" else shown
+                yield " ".join(path), named
+
+
+def test_every_file_that_is_read_is_in_the_tables():
+    found: dict[str, set[str]] = {}
+    for command, name in _file_parameters():
+        if name not in {*_WRITTEN, *_OF_SPECS, "--identity-file", *_NAMES.get(command, ())}:
+            found.setdefault(command, set()).add(name)
+    assert found == {command: {*lines} for command, lines in _OTHERS.items()}
+
+
+@pytest.mark.parametrize("line", [one for lines in _OTHERS.values() for one in lines.values()])
+def test_every_file_that_is_read_may_be_standard_input(shell, line, tmp_path):
+    if "bundle.json" in line:
+        (tmp_path / "work" / "bundle.json").write_bytes(_bundle())
+    done = shell(line)  # standard input is a terminal: so it was to be read
+    assert (done.code, done.out) == (2, "")
+    assert "standard input" in done.err
+    assert "terminal" in done.err
+    assert shell.arm.show()["requests"] == []
+
+
+@pytest.mark.parametrize(("line", "why"), _REFUSED.items())
+def test_what_cannot_be_a_stream_is_refused_with_the_reason(shell, line, why):
+    done = _with(shell, b"disk")(line)
+    assert done.code == 2
+    assert why in done.err
+
+
+def test_evidence_from_standard_input_is_judged(shell):
+    given = f"{_EXAMPLE.replace('--example', '-')} --at bundle --unsafe-trust-bundle-identity"
+    done = _with(shell, _bundle())(f"{given} --unsafe-trust-bundle-nonce -o json")
+    assert (done.code, done.document["verdict"]) == (0, "accepted")
+
+
+def test_a_manifest_from_standard_input_is_shown_and_a_disk_is_refused(shell):
+    assert "tiny" in _with(shell, dump(Parts().manifest()))("image show -").out
+    refused = _with(shell, b"conectix")("image show -")
+    assert (refused.code, "a disk is read at many places" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "line", [f"{_EXAMPLE} --policy - --pins -", "secret put demo k --stdin --policy -"]
+)
+def test_standard_input_cannot_be_two_files(shell, line):
+    done = _with(shell, b"{}")(line)
+    assert done.code == 2
+    assert "only one file can be standard input, and `-` stands for 2 (" in done.err
+
+
+def _words_that_may_not_be_empty():
+    """One command for each option that takes a word, and every argument."""
+    seen = set()
+    for path, command in all_commands():
+        for one in command.params:
+            option = one.param_type_name == "option"
+            if getattr(one, "is_flag", False) or one.metavar == "-- CMD" or one.opts[-1] in seen:
+                continue
+            seen |= {one.opts[-1]} if option else set()
+            yield " ".join((*path, one.opts[-1] if option else "--", "''"))
+
+
+def test_an_empty_word_is_refused_for_every_option_and_argument(shell):
+    """Else a variable that is not set would select a default, or the current folder."""
+    lines = [*_words_that_may_not_be_empty()]
+    assert len(lines) > 100
+    for line in lines:
+        done = shell(line)
+        assert (done.code, ": it is empty" in done.err) == (2, True), done
+    assert shell.arm.show()["requests"] == []
+
+
+def test_words_of_a_command_in_the_vm_may_be_empty(shell):
+    assert "it is empty" not in shell("exec demo -- printf ''").err

@@ -1,7 +1,15 @@
 """An error that sums up others keeps what is to be done about them."""
 
-from ccgpu.domain.advice import FailedPart, own_hint, sum_up, then_try_again
+from ccgpu.domain.advice import FailedPart, fill_name, own_hint, sum_up, then_try_again
 from ccgpu.errors import AzureRefused, AzureUnavailable
+
+
+def test_a_name_is_filled_in_where_a_command_has_the_word_alone():
+    hint = "NAME: `ccgpu doctor NAME`, `ccgpu logs NAME --tag NAME=x`, `ccgpu x NAMES`"
+    assert fill_name(hint, "demo") == (
+        "NAME: `ccgpu doctor demo`, `ccgpu logs demo --tag NAME=x`, `ccgpu x NAMES`"
+    )
+    assert fill_name("`ccgpu show NAME`", r"\1") == r"`ccgpu show \1`"
 
 
 def test_a_hint_that_only_says_to_try_again_is_left_out() -> None:

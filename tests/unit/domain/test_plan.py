@@ -1,5 +1,6 @@
 """What is planned for each resource, rule by rule."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,6 +129,32 @@ def test_a_foreign_resource_of_the_same_name_is_refused(owner):
     with pytest.raises(ForeignResource) as caught:
         _step(vnet, _live_body(vnet, tags=tags))
     assert (caught.value.id, caught.value.owner) == (vnet.id, owner)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("owner", [None, "other"])
+def test_a_disk_of_a_name_that_the_vm_would_take_is_refused_unless_it_is_its_own(owner, there):
+    disk = _id(Kind.DISK, "x-data0")
+    vm = replace(_resource(Kind.VM), implicitly_created={disk: Kind.DISK})
+    tags = {} if owner is None else {"ccgpu-deployment": owner}
+    found = {disk: {"id": disk, "tags": tags}} | ({vm.id: _live_body(vm)} if there else {})
+    with pytest.raises(ForeignResource) as caught:
+        _plan(vm, found=found)
+    assert (caught.value.id, caught.value.owner) == (disk, owner)
+    storage = {"storageProfile": {"dataDisks": [{"managedDisk": {"id": disk}}]}}
+    in_vm = {vm.id: _live_body(vm, properties=storage)}
+    own = [found | {disk: {"id": disk, "tags": _MINE}}, found | in_vm]
+    assert [_plan(vm, found=one).steps != () for one in own] == [True, True]
+
+
+def test_an_untagged_disk_of_an_unfinished_create_is_no_others():
+    disk = _id(Kind.DISK, "x-data0")
+    vm = replace(_resource(Kind.VM), implicitly_created={disk: Kind.DISK})
+    found = {disk: {"id": disk}}
+    (step,) = _plan(vm, found=found, begun=[key(disk)]).steps
+    assert step.action is Action.CREATE
+    with pytest.raises(ForeignResource):  # once the VM is there, its own disks are in it
+        _plan(vm, found=found | {vm.id: _live_body(vm)}, begun=[key(disk)])
 
 
 @pytest.mark.parametrize("tags", [{"ccgpu-deployment": "other"}, {}, None])

@@ -1,6 +1,7 @@
 """Prices: the right record among those that look alike, and never a guess."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,8 +10,10 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.live_price import parts_of_deployment
 from ccgpu.domain.price import (
     Price,
+    PricedPart,
     choose_price,
     disk_size_name,
+    max_price_warnings,
     nat_gateway_part,
     parts_of_spec,
     price_of,
@@ -83,6 +86,21 @@ def test_a_record_that_looks_alike_is_not_the_price(changes):
         alone = choose_price(part, _records(_item(**changes)), _NOW)
         assert alone.hourly is None
         assert alone.unknown == "the price list has no VM in eastus2"
+
+
+@pytest.mark.parametrize(
+    ("max_price", "spot", "warned"),
+    [(0.9, True, 1), (1.0, True, 0), (-1, True, 0), (None, True, 0), (0.9, False, 0)],
+)
+def test_a_maximum_below_the_price_of_spot_is_a_warning(max_price, spot, warned):
+    part = vm_part("Standard_X", "eastus2", spot=spot)
+    price = Price("USD", (PricedPart(part, Decimal("1.0")),))
+    found = max_price_warnings(price, max_price)
+    assert len(found) == warned
+    assert all("max_price is 0.9 USD an hour, and the VM as Spot costs 1.0000" in t for t in found)
+    assert max_price_warnings(replace(price, currency="EUR"), 0.9) == ()
+    unknown = Price("USD", (PricedPart(part, None),))
+    assert max_price_warnings(unknown, 0.9) == ()
 
 
 def test_spot_takes_the_spot_record_of_linux():

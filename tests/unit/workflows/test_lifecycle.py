@@ -27,6 +27,19 @@ def test_stop_deallocates_the_vm(machine: Machine) -> None:
     assert show(machine.cloud, "demo").power == "deallocated"
 
 
+def test_a_stopped_vm_is_not_restarted_and_the_hint_starts_it(machine: Machine) -> None:
+    machine.create()
+    lifecycle.change_power_state(machine.cloud, "stop", "demo")
+    before = machine.writes()
+    with pytest.raises(GuestNotReady, match="the VM of demo is deallocated") as caught:
+        lifecycle.change_power_state(machine.cloud, "restart", "demo")
+    assert (caught.value.exit_code, caught.value.hint) == (10, "`ccgpu start demo` starts it")
+    assert machine.writes() == before
+    with pytest.raises(TimedOut) as waited:
+        lifecycle.wait_for_state(machine.cloud, "demo", State.READY, timeout=60)
+    assert waited.value.hint == "`ccgpu start demo` starts it"
+
+
 @pytest.mark.slow
 def test_start_and_restart_end_when_the_guest_is_up(machine: Machine) -> None:
     machine.create()

@@ -93,6 +93,14 @@ def test_a_second_command_has_nothing_to_do_and_can_add_a_region(
     assert built_folders.version_bytes(machine.arm) == built.vhd
 
 
+def test_a_region_that_does_not_exist_is_refused_before_the_first_write(
+    machine: Machine, built: BuiltFolder
+) -> None:
+    with pytest.raises(InvalidFile, match="westeurop is not an Azure region, did you mean westeur"):
+        publish(machine, built, regions=("eastus2", "westeurop"))
+    assert machine.writes() == []
+
+
 def replicas(machine: Machine) -> dict[str, int]:
     """The copies that the version shall have in each region, as Azure says."""
     targets = machine.get(VERSION, API)["properties"]["publishingProfile"]["targetRegions"]

@@ -86,6 +86,29 @@ def test_what_is_known_of_the_one_does_not_take_the_place_of_the_other(both: Mac
     assert _records(both) == of_this
 
 
+def test_gc_forgets_what_is_known_of_the_one_and_nothing_of_the_other(machine: Machine) -> None:
+    machine.create()
+    _record(machine, "ccgpu-demo")
+    of_this = _records(machine)
+    elsewhere = other_machine(machine)
+    elsewhere.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
+    elsewhere.create(make_spec(resource_group="lab", ttl="1h"))
+    _record(machine, "lab", VM_ID.replace("0f", "1f"))
+    assert len(_records(machine)) == len(of_this) + 4
+    machine.arm.advance(2 * HOUR)
+    assert [(one.group, one.action) for one in collect(machine).found] == [("lab", "removed")]
+    assert _records(machine) == of_this
+
+
+def test_nothing_is_left_of_two_that_are_deleted_one_after_the_other(both: Machine) -> None:
+    _record(both, "ccgpu-demo")
+    _record(both, "lab", VM_ID.replace("0f", "1f"))
+    delete(both.cloud, "demo", "ccgpu-demo")
+    assert _records(both)
+    delete(both.cloud, "demo", "lab")
+    assert _records(both) == set()
+
+
 def test_gc_leaves_the_journal_of_another_group_alone(machine: Machine) -> None:
     machine.create()
     (file,) = machine.state.rglob("demo.json")

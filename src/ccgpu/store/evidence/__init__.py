@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ccgpu.domain.evidence import Evidence
+from ccgpu.errors import InvalidFile
 from ccgpu.store.evidence import bounds, folder, single, thim
 from ccgpu.store.evidence.limits import invalid_evidence, read_bytes
+from ccgpu.store.mistaken_files import mistaken_bytes
 
 __all__ = ["add_collateral", "check_evidence", "parse_evidence", "read_evidence"]
 
@@ -29,7 +31,12 @@ def read_evidence(path: Path, format_: str | None = None) -> Evidence:
 
 def parse_evidence(path: Path, data: bytes, format_: str | None = None) -> Evidence:
     """As `read_evidence`, of a file that was read already: a signature is over its bytes."""
-    evidence = replace(single.parse_file(path, data), file_sha256=hashlib.sha256(data).hexdigest())
+    try:
+        parsed = single.parse_file(path, data)
+    except InvalidFile as err:
+        err.hint = mistaken_bytes("bundle", path, data) or err.hint
+        raise
+    evidence = replace(parsed, file_sha256=hashlib.sha256(data).hexdigest())
     return _require_format(path, evidence, format_)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store.documents import reason
+from ccgpu.store.input_files import input_name, read_head
 
 MAX_BYTES = 8 * 1024 * 1024  # of one file
 MAX_TOTAL_BYTES = 16 * 1024 * 1024  # of all files of a folder
@@ -34,14 +35,13 @@ class LimitExceeded(ValueError):
 
 def invalid_evidence(path: Path, message: str) -> InvalidFile:
     """The error that `path` is no usable evidence. `message` may quote its content."""
-    return InvalidFile(one_line(str(path)), [Problem("", one_line(message))], hint=HINT)
+    return InvalidFile(one_line(input_name(path)), [Problem("", one_line(message))], hint=HINT)
 
 
 def read_bytes(path: Path, at_most: int = MAX_BYTES) -> bytes:
     """The bytes of a file. `InvalidFile` if it is unreadable, or has more than `at_most` bytes."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(at_most + 1)
+        data = read_head(path, at_most + 1)
     except (OSError, ValueError) as err:
         raise invalid_evidence(path, f"cannot be read: {reason(err)}") from err
     if len(data) > at_most:

@@ -40,12 +40,13 @@ def secret() -> dict[str, Any]:
     row: dict[str, Schema] = {**plans.SOURCE, **_PLACE}
     return document(
         "ccgpu.secret/1",
-        "Secrets of a VM: their names and places, never values. put has the verdict, too.",
+        "Secrets of a VM: names and places, never values. put has the verdict, too.",
         {
             "action": choice(("put", "list", "rm")),
             "name": TEXT,
             "secrets": listing(record(row, optional=["source"])),
+            "absent": listing(TEXT),
             **_PUT,
         },
-        optional=_PUT,
+        optional=[*_PUT, "absent"],
     )

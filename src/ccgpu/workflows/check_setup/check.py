@@ -10,10 +10,12 @@ from functools import partial
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.finding import Finding, SetupReport, failed, good, unknown, warned
 from ccgpu.domain.forecast import ExpectedEnd, by_date
 from ccgpu.domain.given import RequestedSpec
+from ccgpu.domain.price import max_price_warnings
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import CcgpuError
 from ccgpu.store import policies
@@ -24,7 +26,7 @@ from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.prices import price_of_spec
 from ccgpu.workflows.secrets import WantedRelease
 
-TIMEOUT = 600.0  # seconds, for reads alone
+TIMEOUT = time_limits.DOCTOR_ALONE
 _OF_ACCOUNT = ("subscription", "clock", "providers")
 _OF_SPEC = ("preflight", "permissions", "references", "region", "image", "ssh-from")
 _NO_SIGN_IN = "not looked at: it needs a sign-in"
@@ -144,6 +146,8 @@ def _check_price(run: Run, spec: VmSpec) -> Finding:
     if price.hourly is None:
         remedy = "a create needs no price; let this machine reach https://prices.azure.com"
         return warned("price", price.summary, remedy)
+    if above := max_price_warnings(price, spec.max_price):
+        return warned("price", "; ".join(above), "give a higher one: `--max-price USD`, or none")
     return good("price", f"{spec.regions[0]}: {price.summary}")
 
 

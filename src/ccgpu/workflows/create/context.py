@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ccgpu.workflows.secrets import WantedRelease
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
-TIMEOUT = 3600.0
+TIMEOUT = time_limits.CREATE
 
 # Called before anything is deleted; raises an error to refuse.
 Approve = Callable[[Plan], None]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.domain.access import Access
+from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import RunTags, desired_resources
 from ccgpu.domain.events import ignore_event
 from ccgpu.domain.forecast import ExpectedEnd
@@ -12,7 +13,7 @@ from ccgpu.domain.journal import Journal
 from ccgpu.domain.lease import with_run_tags
 from ccgpu.domain.plan import ForeignResource, Plan, make_plan
 from ccgpu.domain.renewal import renew_leases
-from ccgpu.domain.resource import DEPLOYMENT, Resource, key, location, tag
+from ccgpu.domain.resource import DEPLOYMENT, Resource, ResourceId, key, location, tag
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.domain.vm_view import ssh_public_keys
 from ccgpu.errors import UsageProblem
@@ -124,7 +125,13 @@ def plan_create(
     boot = boot_data(keyed, None if file is None else file.sha256)
     wanted = desired_resources(keyed, names.subscription, candidate.placement, tags, boot)
     try:
-        todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
+        todo = make_plan(
+            wanted,
+            actual,
+            spec.name,
+            extra=unwanted_resources(names, actual),
+            begun=_begun_disks(request),
+        )
     except ForeignResource as err:
         whose = (
             f"it is the deployment {err.owner}'s" if err.owner else f"it has no tag {DEPLOYMENT}"
@@ -176,6 +183,15 @@ def _begun_region_first(request: CreateRequest, actual: Actual) -> VmSpec:
     }
     regions = sorted(request.spec.regions, key=lambda region: region not in begun)
     return request.spec.model_copy(update={"regions": tuple(regions)})
+
+
+def _begun_disks(request: CreateRequest) -> frozenset[ResourceId]:
+    """The `key`s of the disks that a VM's PUT of this machine was to make, and was not seen to."""
+    journal = request.run.cloud.journals.peek(request.names.subscription, request.spec.name)
+    records = () if journal is None else journal.records
+    return frozenset(
+        key(one.id) for one in records if one.kind is Kind.DISK and one.state == "begun"
+    )
 
 
 def _with_ssh_keys(request: CreateRequest, actual: Actual) -> VmSpec:

@@ -6,14 +6,13 @@ providers is not stopped: if one is not registered, ARM refuses the first PUT, w
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 from ccgpu.azure.long_running import Answers, send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain import providers
-from ccgpu.domain.capacity import SizeOffers
+from ccgpu.domain.capacity import NO_REGION, NO_SIZES, SizeOffers, not_a_region, offered_in
 from ccgpu.domain.providers import Provider
 from ccgpu.errors import AzureRefused, Denied, InvalidFile, Problem
 
@@ -39,16 +38,11 @@ class Regions:
         """The problem of a region that does not exist or does not offer the size."""
         sizes = self._size_regions()
         known = self.named or sizes.known
-        offered = ", ".join(sorted(sizes.offered))
-        elsewhere = (
-            f"{self.size} is offered in {offered}" if offered else f"{self.size} is offered nowhere"
-        )
+        elsewhere = offered_in(self.size, sizes.offered)
         if region in known or not known:
             return Problem("regions", f"{region} does not offer {self.size}: {elsewhere}")
-        near = get_close_matches(region, sorted(known), n=1, cutoff=0.7)
-        meant = f", did you mean {near[0]}?" if near else ""
-        what = "is not an Azure region" if self.named else "is not a region with VM sizes"
-        return Problem("regions", f"{region} {what}{meant or ':'} {elsewhere}")
+        what = NO_REGION if self.named else NO_SIZES
+        return Problem("regions", not_a_region(region, what, known, elsewhere))
 
     @property
     def any_listed(self) -> bool:

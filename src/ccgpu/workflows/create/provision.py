@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ccgpu.azure.long_running import NOT_FOUND_CODES, run_task
+from ccgpu.azure.long_running import run_task
 from ccgpu.domain.action import Action
 from ccgpu.domain.capacity import place_name
 from ccgpu.domain.catalog import Kind
@@ -21,10 +21,11 @@ from ccgpu.domain.measured_boot import given_config
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, RUN, Resource, key, tag
 from ccgpu.domain.tries import FailedTry
-from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind, TimedOut
+from ccgpu.errors import CapacityUnavailable, CcgpuError
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.apply import apply_plan
 from ccgpu.workflows.create.capacity_wait import CapacityWait
+from ccgpu.workflows.create.changed_meanwhile import changed_or_undone
 from ccgpu.workflows.create.context import (
     CreateContext,
     CreateOutcome,
@@ -59,10 +60,9 @@ from ccgpu.workflows.discovery.snapshot import (
     possible_ids,
 )
 from ccgpu.workflows.expiry_tags import set_expiry
+from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.measured_deployment import record_boot
 from ccgpu.workflows.prices import announce_price
-
-_MAX_PLANS = 3  # plans for one region; a change by another client requires a new one
 
 
 def provision(context: CreateContext) -> CreateContext:
@@ -157,48 +157,74 @@ def _creates_vm(done: Plan) -> bool:
 def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual) -> CreateOutcome:
     """Plan and apply; if another client changes the resources in between, plan again.
 
-    1. Journal the existing resources of the deployment.
-    2. Plan, refuse a forbidden replacement, and ask for approval.
-    3. Remember the spec, so that an interrupted create can continue with it.
-    4. Apply. After an error roll back, unless another client's change caused it.
+    After any other error, also one of a later plan, what the run has made is rolled back.
     """
     request, writer = context.request, context.journal
-    options = request.options
-
-    def with_tags(resource: Resource) -> Resource:
-        return with_current_tags(request, resource)
-
+    keep = request.options.keep_on_failure
     warned: tuple[str, ...] = ()
-    for _ in range(_MAX_PLANS):
-        writer.adopt(*_existing_records(request.names, actual))
-        tags = RunTags(writer.journal.run, writer.journal.created, expiry(request))
-        todo = plan_create(request, candidate, actual, tags)
-        refuse_replacing(todo, allowed=options.replace)
-        todo = with_lease(request, todo, actual, writer.journal)
-        if needs_approval(todo):
-            context.approve(todo)
-        _require_later_stages(request, todo)
-        warned = _warn_once(request, todo, warned)
-        writer.remember(_resumable_spec(request, todo))
-        _record_image(request, todo)
-        if _creates_vm(todo):
-            announce_price(request.run, request.spec, candidate.placement.region)
+    applied: list[Plan] = []  # each was stopped by another client's change
+    while True:
         try:
-            done = apply_plan(todo, request.run, writer, with_tags, wait_for_vm=options.wait)
+            if applied:
+                request = request.fitted_to(actual)
+                candidate = next(possible_placements(request, actual, []))
+            todo, warned = _decide(context, request, candidate, actual, warned)
         except CcgpuError as err:
-            changed = _read_if_changed(request, actual, err)
-            if changed is None:
-                place = candidate.placement
-                located = with_location(err, place.region, place.zone)
-                rollback_and_raise(request.run, writer, located, todo, keep=options.keep_on_failure)
-            request.run.tell("note", f"someone else has changed it in the meantime: {err}")
-            actual, request = changed, request.fitted_to(changed)
-            candidate = next(possible_placements(request, changed, []))
+            if not applied:
+                raise
+            rollback_and_raise(request.run, writer, err, applied[-1], keep=keep)
+        try:
+            done = _apply(request, todo, writer)
+        except CcgpuError as err:
+            applied.append(todo)
+            place = candidate.placement
+            located = with_location(err, place.region, place.zone)
+            actual = changed_or_undone(request, writer, actual, applied, located)
         else:
             writer.remember(request.to_remember())
             snapshot = _snapshot_after(request, done, actual)
             return CreateOutcome(done, candidate, request.effective, snapshot, warned)
-    raise LeftBehind(f"{request.spec.name} keeps being changed by someone else")
+
+
+def _decide(
+    context: CreateContext,
+    request: CreateRequest,
+    candidate: Candidate,
+    actual: Actual,
+    warned: tuple[str, ...],
+) -> tuple[Plan, tuple[str, ...]]:
+    """The plan to apply, and its warnings; those in `warned` are not told again.
+
+    1. Journal the existing resources of the deployment.
+    2. Plan, refuse a forbidden replacement, and ask for approval.
+    3. Remember the spec, so that an interrupted create can continue with it.
+    """
+    writer = context.journal
+    writer.adopt(*_existing_records(request.names, actual))
+    tags = RunTags(writer.journal.run, writer.journal.created, expiry(request))
+    todo = plan_create(request, candidate, actual, tags)
+    refuse_replacing(todo, allowed=request.options.replace)
+    todo = with_lease(request, todo, actual, writer.journal)
+    if needs_approval(todo):
+        context.approve(todo)
+    _require_later_stages(request, todo)
+    warned = _warn_once(request, todo, warned)
+    writer.remember(_resumable_spec(request, todo))
+    _record_image(request, todo)
+    if _creates_vm(todo):
+        region = candidate.placement.region
+        warned = (*warned, *announce_price(request.run, request.spec, region))
+    return todo, warned
+
+
+def _apply(request: CreateRequest, todo: Plan, writer: JournalWriter) -> Plan:
+    """Carry out the plan; returns what was done."""
+
+    def with_tags(resource: Resource) -> Resource:
+        return with_current_tags(request, resource)
+
+    wait = request.options.wait
+    return apply_plan(todo, request.run, writer, with_tags, wait_for_vm=wait)
 
 
 def _require_later_stages(request: CreateRequest, todo: Plan) -> None:
@@ -252,22 +278,6 @@ def _resumable_spec(request: CreateRequest, todo: Plan) -> RememberedSpec:
     if todo.of(Action.REPLACE):
         return resumable(request.requested, request.effective.given, request.spec)
     return request.to_remember()
-
-
-def _read_if_changed(request: CreateRequest, actual: Actual, err: CcgpuError) -> Actual | None:
-    """The resources now, if `err` is caused by another client's change; else None.
-
-    It may have created a resource first, or deleted one: `gc` may have deleted a resource before
-    the plan renewed its lease.
-    """
-    exists = isinstance(err, AlreadyExists)
-    if not exists and (err.code not in NOT_FOUND_CODES or request.options.keep_on_failure):
-        return None
-    try:
-        now = read_actual(request)
-    except TimedOut:  # what this run has made is undone, as after any other error
-        return None
-    return None if not exists and now.keys() >= actual.keys() else now
 
 
 def _existing_records(names: Names, actual: Actual) -> Iterator[Record]:

@@ -8,7 +8,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.domain.status import AT_REST, State, reported_since, vm_state
 from ccgpu.domain.vm_view import has_agent
-from ccgpu.errors import GuestNotReady, NotFound
+from ccgpu.errors import GuestNotReady, NotFound, TimedOut
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.durations import in_words
 from ccgpu.scheduling.scheduler import Task
@@ -67,7 +67,12 @@ def wait_for(
                 hint=f"`ccgpu logs {name_of(vm)} --serial` shows the console; {hint}",
             )
         run.tell("wait", state, vm, Kind.VM)
-        after = run.deadline.pause(poll_delay(polls, None), doing)
+        try:
+            after = run.deadline.pause(poll_delay(polls, None), doing)
+        except TimedOut as err:
+            if state is State.STOPPED:
+                err.hint = f"`ccgpu start {name_of(vm)}` starts it"
+            raise
         polls += 1
 
 

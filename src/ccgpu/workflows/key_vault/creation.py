@@ -7,7 +7,7 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.azure.key_vault import KeyVaultKeys
 from ccgpu.azure.long_running import send_alone
 from ccgpu.azure.run import Run
-from ccgpu.domain import release_policy
+from ccgpu.domain import release_policy, time_limits
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.key_vault import KeyState, VaultAddress, WantedKey
 from ccgpu.domain.release_claims import UnfitClaims, WantedPolicy, not_demanded, policy_for
@@ -23,7 +23,7 @@ from ccgpu.workflows.key_vault.claims_source import (
     is_provider,
 )
 
-TIMEOUT = 120.0  # seconds, for all requests of one command
+TIMEOUT = time_limits.KEY_VAULT
 
 
 def write_policy(source: ClaimsOfToken, wanted: WantedPolicy) -> ReleasePolicy:

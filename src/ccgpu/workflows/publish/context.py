@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.publication import Publication, PublicationStamp
 from ccgpu.domain.resource import ResourceId, key
 from ccgpu.store.image_files import DiskFile
 from ccgpu.workflows.journal_writer import JournalWriter
 
-# An upload of some GiB over a slow line, then copies to regions, which Azure makes in minutes to
-# an hour each (azure-compute-docs, "Azure Compute Gallery": replication).
-TIMEOUT = 3 * 3600.0
+TIMEOUT = time_limits.PUBLISH
 
 # Called with the ids that stay, before one is created; raises an error to refuse.
 ApproveNew = Callable[[Sequence[ResourceId]], None]

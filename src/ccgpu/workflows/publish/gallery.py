@@ -1,15 +1,17 @@
 """The gallery and the definition of an image: found, or made. Both stay."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ccgpu.azure.long_running import send_with_retry, write_and_wait
+from ccgpu.azure.long_running import send_alone, send_with_retry, write_and_wait
 from ccgpu.azure.run import Run
+from ccgpu.domain.capacity import NO_REGION, not_a_region
 from ccgpu.domain.catalog import REGIONS, Kind
+from ccgpu.domain.providers import COMPUTE
 from ccgpu.domain.publication import GalleryPlace
 from ccgpu.domain.publication_checks import definition_problems, distinct_regions
 from ccgpu.domain.resource import Body, Resource
-from ccgpu.errors import UsageProblem
+from ccgpu.errors import Denied, InvalidFile, Problem, UsageProblem
 from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.publish.context import PublishContext
 
@@ -24,6 +26,24 @@ def regions_of(given: tuple[str, ...], gallery: Body | None) -> tuple[str, ...]:
     """The regions to publish in: the given ones, else that of the gallery, else the first usual."""
     at = [str(gallery["location"])] if gallery else [REGIONS[0]]
     return distinct_regions(given or at)
+
+
+def require_regions(run: Run, given: Sequence[str]) -> None:
+    """Raise `InvalidFile` for a given region that does not exist.
+
+    A caller who may not read the provider is not stopped: Azure refuses the region, if it is none.
+    """
+    if not given:
+        return
+    query = partial(run.cloud.queries.provider, COMPUTE)
+    try:
+        known = send_alone(run, query, "reading the regions of Azure").vm_regions
+    except Denied:
+        return
+    missing = [one for one in distinct_regions(given) if known and one not in known]
+    if missing:
+        problems = [Problem("", not_a_region(one, NO_REGION, known)) for one in missing]
+        raise InvalidFile("--region", problems)
 
 
 def make_gallery(context: PublishContext) -> Task[None]:

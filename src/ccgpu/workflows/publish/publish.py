@@ -55,7 +55,12 @@ from ccgpu.workflows.publish.context import (
     PublishContext,
     PublishRequest,
 )
-from ccgpu.workflows.publish.gallery import make_gallery, read_gallery, regions_of
+from ccgpu.workflows.publish.gallery import (
+    make_gallery,
+    read_gallery,
+    regions_of,
+    require_regions,
+)
 from ccgpu.workflows.publish.upload import delete_disk, make_disk
 from ccgpu.workflows.publish.version import (
     all_copied,
@@ -84,6 +89,7 @@ def publish_image(
 
     Raises:
         ImageRejected: The disk is not that of the manifest. Nothing was sent.
+        InvalidFile: A region does not exist. Nothing was written.
         UsageProblem: The gallery, its definition or its version cannot be used for this image.
     """
     run = Run.begin(cloud, request.timeout, listen)
@@ -96,6 +102,7 @@ def publish_image(
         run.tell("note", f"measuring {disk.path}")
         unchanged = _measure(disk, image)
         gallery = run_task(run, read_gallery(run, place))
+        require_regions(run, request.regions)
         regions = regions_of(request.regions, gallery)
         named = distinct_regions(request.regions)
         wanted = Publication(image, place, name, regions, request.replicas, named)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, TypeVar
 
+from ccgpu.domain.advice import fill_name
 from ccgpu.errors import GuestNotReady, WorkloadFailed
 from ccgpu.guest import workload
 from ccgpu.guest.channel import Channel
@@ -58,7 +59,7 @@ class WorkloadGuest:
         except WorkloadFailed as err:
             if err.hint is not None:
                 name = getattr(request, "name", "W")
-                hint = err.hint.replace(" NAME", f" {self.task.name}")
+                hint = fill_name(err.hint, self.task.name)
                 err.hint = hint.replace("--workload W`", f"--workload {name}`")
             raise
 

@@ -11,6 +11,7 @@ from math import inf
 
 from ccgpu.attest.attestation import Attestation
 from ccgpu.azure.run import Run
+from ccgpu.domain import time_limits
 from ccgpu.domain.desired import Names
 from ccgpu.domain.run_outcome import HEALTHY, RunOutcome, RunVerdict, StartedContainer
 from ccgpu.domain.workload.values import WorkloadKind
@@ -45,7 +46,7 @@ from ccgpu.workflows.run.starting import (
     start_container,
 )
 
-TIMEOUT = 4 * 3600.0  # seconds until a server is healthy, or a job has begun
+TIMEOUT = time_limits.RUN
 _GATE = 900.0  # seconds in which the VM has to be reached, and proven
 
 

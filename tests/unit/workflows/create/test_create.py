@@ -12,7 +12,7 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
-from ccgpu.fakearm import Request, Response
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request, Response
 from support import faults
 from support.cloud import DEPLOYMENT_KINDS, NO_ROOM, Machine, make_spec
 from support.faults import NthRequest, request_to
@@ -25,6 +25,52 @@ VM_PUT = request_to("PUT", "/virtualMachines/demo")
 def test_create_makes_every_resource_once(machine: Machine) -> None:
     machine.create()
     assert machine.kinds() == DEPLOYMENT_KINDS
+
+
+@pytest.mark.parametrize("name", ["demo-data0", "demo-osdisk"])
+def test_a_disk_of_others_is_not_deleted_with_a_create_that_its_name_stops(
+    machine: Machine, name: str
+) -> None:
+    machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
+    _put_disk(machine, "lab", name)
+    before = machine.ids()
+    with pytest.raises(UsageProblem, match=f"{name} already exists, and is not demo's"):
+        machine.create(make_spec(resource_group="lab", data_disks=[{"size_gib": 8}]))
+    assert machine.ids() == before
+
+
+def test_a_disk_of_others_is_not_attached_as_a_data_disk(machine: Machine) -> None:
+    machine.create()
+    _put_disk(machine, "ccgpu-demo", "demo-data0")
+    before = machine.writes()
+    with pytest.raises(UsageProblem, match="demo-data0 already exists, and is not demo's"):
+        machine.create(make_spec(data_disks=[{"size_gib": 8}]))
+    assert machine.writes() == before
+    machine.delete()
+    assert machine.kinds() == ["disks", "resourceGroups"]
+
+
+def test_a_disk_that_an_interrupted_create_has_left_is_removed(machine: Machine) -> None:
+    machine.arm.on_commit = faults.AfterCommit(0, VM_PUT, KeyboardInterrupt())
+    with pytest.raises(Interrupted):
+        machine.create()
+    machine.arm.on_commit = None
+    path = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+    url = f"https://management.azure.com/subscriptions/{FAKE_SUBSCRIPTION}{path}"
+    asked = f"{url}?api-version=2026-04-01"
+    machine.arm.send(Request("DELETE", asked, {"Authorization": "Bearer somebody"}))
+    machine.arm.advance(600)
+    _put_disk(machine, "ccgpu-demo", "demo-osdisk")  # as Azure leaves it: without tags
+    with pytest.raises(AzureRefused, match="ConflictingUserInput"):
+        machine.create()
+    assert machine.kinds() == []
+
+
+def _put_disk(machine: Machine, group: str, name: str) -> None:
+    properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 8}
+    body = {"location": "eastus2", "sku": {"name": "Premium_LRS"}, "properties": properties}
+    path = f"/resourceGroups/{group}/providers/Microsoft.Compute/disks/{name}"
+    machine.put(path, "2026-03-02", body)
 
 
 def test_a_second_create_writes_nothing(machine: Machine) -> None:
