@@ -140,6 +140,7 @@ def test_a_spec_without_a_workload_makes_nothing(runner):
     done = runner.shell(_CREATE)
     assert done.code == 2
     assert "it is not said what is to run in demo" in done.err
+    assert "--workload" not in done.err  # an option of `run`, not of `create`
     assert runner.shell.kinds() == []
 
 
