@@ -41,6 +41,12 @@ def _measure_disk(disk: "StoredDisk") -> Mapping[str, Any] | None:
         return None
 
 
+def _refusal(what: Path | str, err: Exception) -> str:
+    """`what`, and the reason; without the number and the path that Python adds to a reason."""
+    said = str(getattr(err, "strerror", None) or err)
+    return said if said.startswith(str(what)) else f"{what}: {said}"
+
+
 class Simulation:
     """A simulated subscription in a file. Beside it are the journals and the vendors' keys.
 
@@ -57,7 +63,7 @@ class Simulation:
             self.arm = FakeArm(path)
         except (ValueError, OSError, sqlite3.Error) as err:
             hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
-            raise StateUnusable(f"{path}: {err}", hint=hint) from err
+            raise StateUnusable(_refusal(path, err), hint=hint) from err
         inhabit(self.arm)
 
     def vendors(self) -> "SimulatedVendors":
@@ -70,7 +76,7 @@ class Simulation:
             return load_vendors(self._vendors.read_text())
         except (ValueError, OSError) as err:
             hint = f"remove {self._vendors}: new keys are made, and older evidence is not of them"
-            raise StateUnusable(f"{self._vendors}: {err}", hint=hint) from err
+            raise StateUnusable(_refusal(self._vendors, err), hint=hint) from err
 
     def _write_vendors(self, text: str) -> None:
         try:
@@ -100,7 +106,9 @@ class Simulation:
                 bound = stack.enter_context(front.running(port, azure, identity))
             except OSError as err:
                 hint = "leave out --port: a free one is chosen"
-                raise UsageProblem(f"cannot serve on port {port}: {err}", hint=hint) from err
+                raise UsageProblem(
+                    _refusal(f"cannot serve on port {port}", err), hint=hint
+                ) from err
             folder = self._path.with_name(f"{self._path.name}.az-{bound}")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             served = ServedAzure(
@@ -127,7 +135,7 @@ class Simulation:
             atomic.replace(authority, front.authority_of(identity.read_bytes()))
         except (ValueError, OSError) as err:
             hint = f"remove {identity}: a new certificate is made, which clients must trust anew"
-            raise StateUnusable(f"{identity}: {err}", hint=hint) from err
+            raise StateUnusable(_refusal(identity, err), hint=hint) from err
         return identity, authority
 
     def show(self) -> dict[str, Any]:
