@@ -1,5 +1,7 @@
 """`ccgpu delete`."""
 
+from functools import partial
+
 import typer
 
 from ccgpu.cli.consent import ConsentArguments
@@ -33,6 +35,7 @@ def delete(
     """
     from ccgpu.views import deleted as view
     from ccgpu.workflows import delete as workflow
+    from ccgpu.workflows.discovery.search import similar_hint
 
     runtime: Runtime = ctx.obj
     cloud = runtime.connect(connection)
@@ -47,9 +50,12 @@ def delete(
             approve=lambda ids: consent.require(runtime, progress, doing, ids),
         )
     done = [(one.name, one.gone, one.kept) for one in result.done]
-    if done and not targets.single:
-        runtime.answer(output, lambda: view.each_as_text(done), lambda: view.each_as_json(done))
-    elif done:
-        runtime.answer(output, lambda: view.as_text(*done[0]), lambda: view.as_json(*done[0]))
+    if done:
+        several = partial(view.each_as_json, done)
+        as_json = partial(view.as_json, *done[0]) if targets.single else several
+        runtime.answer(output, partial(view.each_as_text, done, targets.group), as_json)
+    for name, gone, kept in done:
+        if not gone and not kept and (hint := similar_hint(cloud, name)):
+            progress_options.hint(runtime, hint)
     if result.failure is not None:
         raise result.failure

@@ -82,7 +82,7 @@ def test_a_message_is_not_in_pydantics_words(field, value, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("Rank-1", "must be 1 to 63 of a-z, 0-9 and '_'"), (1, "")]
+    ("name", "message"), [("Rank-1", "must be 1 to 63 of a-z, 0-9 and '_'"), (1, "must be text")]
 )
 def test_the_name_of_a_parameter_is_told_in_words(name, message):
     with pytest.raises(ValidationError, match=message):
