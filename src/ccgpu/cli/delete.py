@@ -28,8 +28,7 @@ def delete(
     """Delete everything that deployments own.
 
     Exits with 0 only when every resource is gone. Resources that do not belong to the deployment
-    are left alone. Deleting a deployment that does not exist succeeds. Several deployments are
-    deleted at the same time.
+    are left alone. Deleting a deployment that does not exist succeeds. Several are deleted at once.
 
     Example: `ccgpu delete demo --yes`
     """
@@ -51,11 +50,11 @@ def delete(
         )
     done = [(one.name, one.gone, one.kept) for one in result.done]
     if done:
-        several = partial(view.each_as_json, done)
-        as_json = partial(view.as_json, *done[0]) if targets.single else several
-        runtime.answer(output, partial(view.each_as_text, done, targets.group), as_json)
-    for name, gone, kept in done:
-        if not gone and not kept and (hint := similar_hint(cloud, name)):
-            progress_options.hint(runtime, hint)
+        single = partial(view.as_json, *done[0]) if targets.single else None
+        text = partial(view.each_as_text, done, targets.group)
+        runtime.answer(output, text, single or partial(view.each_as_json, done))
+    absent = (name for name, gone, kept in done if not gone and not kept)
+    for hint in filter(None, map(partial(similar_hint, cloud), absent)):
+        progress_options.hint(runtime, hint)
     if result.failure is not None:
         raise result.failure
