@@ -84,7 +84,7 @@ def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
     if code:
         assert (shell.kinds(), shell.arm.show()["billing"], _journal(shell)) == ([], [], None)
         hint = done.err.partition("hint: ")[2]  # it names no VM that is gone, but how to keep one
-        # The spec is forgotten with the rollback: without its flags, a lease for one, would be gone.
+        # A rollback forgets the spec: without its flags the next VM would have no lease, say.
         assert hint.startswith(f"`ccgpu {_CREATE} --keep-on-failure` keeps the VM, so that")
         assert _LOST not in done.err.partition("error: ")[2]
     else:
