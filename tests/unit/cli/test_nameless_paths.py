@@ -1,4 +1,4 @@
-"""`.` and `/` have no name in Python's eyes: they are evidence, or refused, and never a traceback."""
+"""`.` and `/` have no name of their own: they are evidence, or refused, never a traceback."""
 
 from pathlib import Path
 
