@@ -1,5 +1,6 @@
 """`ccgpu image publish`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,7 @@ def publish(
     Example: `ccgpu image publish built --gallery images --region eastus2 --yes`
     """
     from ccgpu.views import published as view
+    from ccgpu.views.signs import resource_label
     from ccgpu.workflows.publish.context import TIMEOUT, PublishRequest
     from ccgpu.workflows.publish.publish import publish_image
 
@@ -41,11 +43,13 @@ def publish(
     cloud = runtime.connect(connection)
     names = (place.gallery, place.group, place.name, place.regions, place.replicas)
     request = PublishRequest(folder, *names, progress_options.timeout or TIMEOUT)
-    doing = "create these, which stay"
     with progress_options.shown(runtime) as progress:
-        done = publish_image(
-            cloud, request, progress, lambda ids: consent.require(runtime, progress, doing, ids)
-        )
+
+        def approve(ids: Sequence[str]) -> None:
+            doing = f"create {' and '.join(map(resource_label, ids))} (no command deletes them)"
+            consent.require(runtime, progress, doing, ids)
+
+        done = publish_image(cloud, request, progress, approve)
     runtime.answer(output, lambda: view.as_text(done), lambda: view.as_json(done))
     if done.failure is not None:
         raise done.failure
