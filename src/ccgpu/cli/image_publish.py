@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, PublishProgress
 from ccgpu.cli.publish_options import PublishArguments
 from ccgpu.cli.runtime import Runtime
+
+if TYPE_CHECKING:
+    from ccgpu.domain.resource import ResourceId
 
 
 @expand_options
@@ -45,7 +48,7 @@ def publish(
     request = PublishRequest(folder, *names, progress_options.timeout or TIMEOUT)
     with progress_options.shown(runtime) as progress:
 
-        def approve(ids: Sequence[str]) -> None:
+        def approve(ids: "Sequence[ResourceId]") -> None:
             doing = f"create {' and '.join(map(resource_label, ids))} (no command deletes them)"
             consent.require(runtime, progress, doing, ids)
 
