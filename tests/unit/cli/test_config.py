@@ -85,7 +85,7 @@ def test_what_was_wrong_in_the_file_before_keeps_its_place(shell):
     shell.config.write_text("# mine\nbackend: aws\n")
     both = shell("config set regions b,c")
     assert both.err.startswith("error: config set regions b,c: 2 problems\n")
-    assert f"  {shell.config}: 2:1: backend: Input should be" in both.err
+    assert f"  {shell.config}: 2:1: backend: must be 'azure' or 'fake'" in both.err
     for line in ("config set regions eastus2", "config unset regions"):
         assert shell(line).err.startswith(f"error: {shell.config}: 1 problem\n  2:1: backend: ")
 
