@@ -78,6 +78,7 @@ def test_a_bad_value_is_named_with_its_setting_and_with_no_line(shell):
     done = shell("config set regions eastus2 b,c")
     told = "error: config set regions eastus2 b,c: 1 problem\n  regions.1: is not a region"
     assert (done.code, done.err.startswith(told)) == (3, True)
+    assert "`ccgpu schema config`" in done.err  # it is not taken for a spec
 
 
 def test_what_was_wrong_in_the_file_before_keeps_its_place(shell):
