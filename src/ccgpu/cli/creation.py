@@ -192,10 +192,15 @@ class Creation:
             )
 
     def _hint_next_step(self, made: "Deployment") -> None:
-        """Print how to start a stopped VM, or how to log in."""
+        """Print how to wait for a VM, how to start a stopped one, or how to log in."""
         from ccgpu.domain.status import State
 
-        if made.state is State.STOPPED:
+        if made.state is State.CREATING:
+            self.progress_options.hint(
+                self.runtime,
+                f"{made.name} is still being created: `ccgpu wait {made.name} --for ready`",
+            )
+        elif made.state is State.STOPPED:
             self.progress_options.hint(
                 self.runtime, f"{made.name} is stopped: `ccgpu start {made.name}`"
             )

@@ -1,5 +1,7 @@
 """`ccgpu delete`."""
 
+from functools import partial
+
 import typer
 
 from ccgpu.cli.consent import ConsentArguments
@@ -26,13 +28,13 @@ def delete(
     """Delete everything that deployments own.
 
     Exits with 0 only when every resource is gone. Resources that do not belong to the deployment
-    are left alone. Deleting a deployment that does not exist succeeds. Several deployments are
-    deleted at the same time.
+    are left alone. Deleting a deployment that does not exist succeeds. Several are deleted at once.
 
     Example: `ccgpu delete demo --yes`
     """
     from ccgpu.views import deleted as view
     from ccgpu.workflows import delete as workflow
+    from ccgpu.workflows.discovery.search import similar_hint
 
     runtime: Runtime = ctx.obj
     cloud = runtime.connect(connection)
@@ -47,9 +49,12 @@ def delete(
             approve=lambda ids: consent.require(runtime, progress, doing, ids),
         )
     done = [(one.name, one.gone, one.kept) for one in result.done]
-    if done and not targets.single:
-        runtime.answer(output, lambda: view.each_as_text(done), lambda: view.each_as_json(done))
-    elif done:
-        runtime.answer(output, lambda: view.as_text(*done[0]), lambda: view.as_json(*done[0]))
+    if done:
+        single = partial(view.as_json, *done[0]) if targets.single else None
+        text = partial(view.each_as_text, done, targets.group)
+        runtime.answer(output, text, single or partial(view.each_as_json, done))
+    absent = (name for name, gone, kept in done if not gone and not kept)
+    for hint in filter(None, map(partial(similar_hint, cloud), absent)):
+        progress_options.hint(runtime, hint)
     if result.failure is not None:
         raise result.failure

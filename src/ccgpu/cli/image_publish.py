@@ -1,7 +1,8 @@
 """`ccgpu image publish`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,9 @@ from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, PublishProgress
 from ccgpu.cli.publish_options import PublishArguments
 from ccgpu.cli.runtime import Runtime
+
+if TYPE_CHECKING:
+    from ccgpu.domain.resource import ResourceId
 
 
 @expand_options
@@ -34,6 +38,7 @@ def publish(
     Example: `ccgpu image publish built --gallery images --region eastus2 --yes`
     """
     from ccgpu.views import published as view
+    from ccgpu.views.signs import resource_label
     from ccgpu.workflows.publish.context import TIMEOUT, PublishRequest
     from ccgpu.workflows.publish.publish import publish_image
 
@@ -41,11 +46,13 @@ def publish(
     cloud = runtime.connect(connection)
     names = (place.gallery, place.group, place.name, place.regions, place.replicas)
     request = PublishRequest(folder, *names, progress_options.timeout or TIMEOUT)
-    doing = "create these, which stay"
     with progress_options.shown(runtime) as progress:
-        done = publish_image(
-            cloud, request, progress, lambda ids: consent.require(runtime, progress, doing, ids)
-        )
+
+        def approve(ids: "Sequence[ResourceId]") -> None:
+            doing = f"create {' and '.join(map(resource_label, ids))} (no command deletes them)"
+            consent.require(runtime, progress, doing, ids)
+
+        done = publish_image(cloud, request, progress, approve)
     runtime.answer(output, lambda: view.as_text(done), lambda: view.as_json(done))
     if done.failure is not None:
         raise done.failure

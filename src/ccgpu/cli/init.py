@@ -51,7 +51,7 @@ def init(
     schema = None if no_schema else f"./{SCHEMA_FILE}"
     files = {target: drafts.draft_spec(template, name, schema)}
     if not no_schema:
-        files[target.with_name(SCHEMA_FILE)] = schema_text(Schema.SPEC) + "\n"
+        files[target.parent / SCHEMA_FILE] = schema_text(Schema.SPEC) + "\n"
     drafts.write_draft(files, force=force)
     written = [str(path) for path in files]
     runtime.answer(

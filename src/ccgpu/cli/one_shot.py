@@ -105,7 +105,7 @@ class OneShot:
         from ccgpu.workflows.run.planning import RunWishes, make_request, require_workload
 
         options, spec = self.options, self.creation.spec
-        workload = require_workload(spec)
+        workload = require_workload(spec, "--set workload.use=shell")  # `create` has no --workload
         wishes = RunWishes(output_dir=options.output_dir, then_delete=options.then_delete)
         hub = self.creation.backend.hub(hub_token(spec))
         request = make_request(spec, workload, spec.guest, wishes, partial(pin, hub, None, run))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccgpu.errors import StateUnusable, UsageProblem
 from ccgpu.store import atomic
-from ccgpu.store.folders import fake_journals
+from ccgpu.store.folders import beside, fake_journals
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import SeedOutcome
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def sku_folder(journals: Path) -> Path:
     """The folder that keeps what sizes are offered, beside the journals."""
-    return journals.with_name(f"{journals.name}.skus")
+    return beside(journals, ".skus")
 
 
 def inhabit(arm: "FakeArm") -> None:
@@ -41,6 +41,12 @@ def _measure_disk(disk: "StoredDisk") -> Mapping[str, Any] | None:
         return None
 
 
+def _refusal(what: Path | str, err: Exception) -> str:
+    """`what`, and the reason; without the number and the path that Python adds to a reason."""
+    said = str(getattr(err, "strerror", None) or err)
+    return said if said.startswith(str(what)) else f"{what}: {said}"
+
+
 class Simulation:
     """A simulated subscription in a file. Beside it are the journals and the vendors' keys.
 
@@ -52,12 +58,12 @@ class Simulation:
 
         self.journals = fake_journals(path)
         self._path = path
-        self._vendors = path.with_name(f"{path.name}.vendors.json")
+        self._vendors = beside(path, ".vendors.json")
         try:
             self.arm = FakeArm(path)
         except (ValueError, OSError, sqlite3.Error) as err:
             hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
-            raise StateUnusable(f"{path}: {err}", hint=hint) from err
+            raise StateUnusable(_refusal(path, err), hint=hint) from err
         inhabit(self.arm)
 
     def vendors(self) -> "SimulatedVendors":
@@ -70,7 +76,7 @@ class Simulation:
             return load_vendors(self._vendors.read_text())
         except (ValueError, OSError) as err:
             hint = f"remove {self._vendors}: new keys are made, and older evidence is not of them"
-            raise StateUnusable(f"{self._vendors}: {err}", hint=hint) from err
+            raise StateUnusable(_refusal(self._vendors, err), hint=hint) from err
 
     def _write_vendors(self, text: str) -> None:
         try:
@@ -100,8 +106,10 @@ class Simulation:
                 bound = stack.enter_context(front.running(port, azure, identity))
             except OSError as err:
                 hint = "leave out --port: a free one is chosen"
-                raise UsageProblem(f"cannot serve on port {port}: {err}", hint=hint) from err
-            folder = self._path.with_name(f"{self._path.name}.az-{bound}")
+                raise UsageProblem(
+                    _refusal(f"cannot serve on port {port}", err), hint=hint
+                ) from err
+            folder = beside(self._path, f".az-{bound}")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             served = ServedAzure(
                 url=f"https://localhost:{bound}",
@@ -118,8 +126,8 @@ class Simulation:
         """The files of the server's key and certificates, and of its authority; made once."""
         from ccgpu.fakearm import front
 
-        identity = self._path.with_name(f"{self._path.name}.tls.pem")
-        authority = self._path.with_name(f"{self._path.name}.ca.pem")
+        identity = beside(self._path, ".tls.pem")
+        authority = beside(self._path, ".ca.pem")
         try:
             with suppress(FileExistsError):
                 if not identity.exists():
@@ -127,7 +135,7 @@ class Simulation:
             atomic.replace(authority, front.authority_of(identity.read_bytes()))
         except (ValueError, OSError) as err:
             hint = f"remove {identity}: a new certificate is made, which clients must trust anew"
-            raise StateUnusable(f"{identity}: {err}", hint=hint) from err
+            raise StateUnusable(_refusal(identity, err), hint=hint) from err
         return identity, authority
 
     def show(self) -> dict[str, Any]:

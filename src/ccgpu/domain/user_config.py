@@ -6,14 +6,22 @@ options. None: not set.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ccgpu.domain.resource import SUBSCRIPTION_PATTERN
+from ccgpu.domain.resource import SUBSCRIPTION_PATTERN, is_subscription_id
 from ccgpu.domain.spec import fields
 from ccgpu.domain.spec.schema import DIALECT
 
 # The settings that are fields of the spec.
 SPEC_FIELDS = ("regions", "ssh_from", "resource_group")
+
+
+def _subscription(value: object) -> object:
+    if isinstance(value, str) and not is_subscription_id(value):
+        raise ValueError(
+            "is not a subscription id, which is a GUID: `az account list -o table` shows yours"
+        )
+    return value
 
 
 class UserSettings(BaseModel):
@@ -48,6 +56,7 @@ class UserSettings(BaseModel):
             pattern=f"^{SUBSCRIPTION_PATTERN}$",
             description="Id (a GUID) of the Azure subscription.",
         ),
+        BeforeValidator(_subscription),
     ] = None
     backend: Annotated[
         Literal["azure", "fake"] | None, Field(description="Azure, or the simulated subscription.")

@@ -136,8 +136,10 @@ class SimulatedChannel(Generic[T_co]):
     def _copying(self) -> Iterator[None]:
         try:
             yield
-        except (copying.NoCopy, OSError) as err:
+        except copying.NoCopy as err:
             raise self._types.copy_failed(str(err)) from err
+        except OSError as err:
+            raise self._types.copy_failed(f"{err.filename}: {err.strerror}") from err
 
     def forward(self, port: int, local_port: int = 0) -> AbstractContextManager[int]:
         """Forward a loopback port of this machine to a loopback port of the VM."""

@@ -50,7 +50,10 @@ def read_lists(disk: Blocks, source: str) -> RootLists:
                 container_store.listed(root),
             )
         except (OSError, ValueError, ImageNotBuilt) as err:
-            raise ImageRejected(f"the lists in the root of {source} cannot be read: {err}") from err
+            said = getattr(err, "strerror", None) or err
+            raise ImageRejected(
+                f"the lists in the root of {source} cannot be read: {said}"
+            ) from err
 
 
 @contextmanager

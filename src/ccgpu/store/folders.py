@@ -32,7 +32,7 @@ def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
 
 def fake_journals(path: Path) -> Path:
     """The folder of the journals of the simulated subscription in the file `path`."""
-    return path.with_name(f"{path.name}.journals")
+    return beside(path, ".journals")
 
 
 def make_private(folder: Path) -> None:
@@ -45,3 +45,8 @@ def make_private(folder: Path) -> None:
     if not above.is_dir():
         make_private(above)
     folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The path with `suffix` after it. Unlike `with_name`, it takes `.` and `/`, too."""
+    return Path(f"{path}{suffix}")

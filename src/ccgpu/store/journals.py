@@ -104,7 +104,9 @@ class JournalFile:
         try:
             atomic.remove(self.path)
         except OSError as err:
-            raise StateUnusable(f"cannot remove the journal {self.path}: {err}") from err
+            raise StateUnusable(
+                f"cannot remove the journal {self.path}: {err.strerror or err}"
+            ) from err
 
 
 def _fields_of(value: Any) -> dict[str, Any]:

@@ -55,7 +55,12 @@ class Keys:
             if not self.own.is_file() and not self.public.is_file():
                 _generate_key(self.private, self.public)
         except OSError as err:
-            raise StateUnusable(f"cannot make an SSH key for {self.deployment}: {err}") from err
+            raise StateUnusable(
+                f"cannot make an SSH key for {self.deployment}: {self.private}: "
+                f"{err.strerror or err}",
+                hint="free disk space or fix the permissions, or give a key of yours: "
+                "`--ssh-key FILE`",
+            ) from err
         return self.planned()
 
     def planned(self) -> tuple[str, ...]:

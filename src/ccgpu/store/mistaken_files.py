@@ -27,6 +27,7 @@ _KINDS = {
     ),
 }
 _SPEC_FIELDS = {"regions", "ssh_from", "workload"}
+_WITH_SPEC_FIELDS = ("spec", "config")  # the user's defaults are of some of them
 
 
 def mistaken_for(wanted: str, source: str, fields: Collection[str]) -> str | None:
@@ -39,7 +40,7 @@ def mistaken_for(wanted: str, source: str, fields: Collection[str]) -> str | Non
         if marks <= {*fields}:
             hint = f"it is {what}: `ccgpu {command.format(name)}` {does}"
             return None if kind == wanted else hint
-    if wanted != "spec" and _SPEC_FIELDS & {*fields}:
+    if wanted not in _WITH_SPEC_FIELDS and _SPEC_FIELDS & {*fields}:
         return f"it is a spec of a VM: `ccgpu create -f {name}` carries it out"
     return None
 

@@ -124,7 +124,7 @@ def _validate(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
         raise _refusal(problems, file)
     if effective_name is None or spec is None:
         raise UsageProblem(
-            "the VM has no name", hint="give a name: `ccgpu create NAME`, or `name:` in the spec"
+            "the VM has no name", hint="give NAME on the command line, or `name:` in the spec"
         )
     return spec
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.candidate import Availability, CandidateVerdict
@@ -13,6 +12,7 @@ from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.price import Price
 from ccgpu.domain.quota_request import QuotaShortage
 from ccgpu.views import price as prices
+from ccgpu.views.tables import RowTable
 
 _WORDS = {
     Availability.OK: "yes",
@@ -36,16 +36,12 @@ class PricedCandidate:
 
 def capacity_as_text(rows: Sequence[PricedCandidate]) -> RenderableType:
     """A row for each candidate, then what the lists do not prove."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("REGION", "ZONE", "ROOM", "USD/H", "REASON"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("REGION", "ZONE", "ROOM", "USD/H", "REASON")
     for row in rows:
         verdict, hourly = row.verdict, row.price.hourly
         cost = "-" if hourly is None else f"{hourly:.2f}"
         room = Text(_WORDS[verdict.availability], style=_STYLES.get(verdict.availability, "red"))
-        table.add_row(
-            Text(verdict.region), Text(verdict.zone or "-"), room, cost, Text(verdict.reason or "")
-        )
+        table.add_row(verdict.region, verdict.zone or "-", room, cost, verdict.reason or "")
     return Group(table, Text(f"\n{_CAVEAT}"))
 
 
@@ -73,21 +69,19 @@ def capacity_as_json(
 
 def quota_as_text(verdicts: Sequence[CandidateVerdict], size: str, portal: str) -> RenderableType:
     """A row for each quota of each region; for what lacks, where to ask and what to write."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("REGION", "QUOTA", "USED", "LIMIT", "FOR ONE VM", "ENOUGH"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("REGION", "QUOTA", "USED", "LIMIT", "FOR ONE VM", "ENOUGH")
     for verdict in verdicts:
         for need in verdict.needs:
             enough = Text("yes", style="green") if need.met else Text("no", style="red")
             numbers = (str(need.used), str(need.limit), str(need.after - need.used))
-            table.add_row(Text(verdict.region), Text(need.shown), *numbers, enough)
+            table.add_row(verdict.region, need.shown, *numbers, enough)
         if not verdict.needs:
-            table.add_row(Text(verdict.region), Text(f"unknown: {verdict.reason}"))
+            table.add_row(verdict.region, f"unknown: {verdict.reason}", *[""] * 4)
     lines = [f"  {one.request(size)}" for one in _shortages(verdicts)]
     if lines:
         lines = [f"ask for more at {portal}", "with a text such as:", *lines]
     whole = (Text(line, no_wrap=True, overflow="ignore") for line in lines)  # to be copied
-    return Group(table, Text(""), *whole)
+    return Group(table, *([Text("")] if lines else []), *whole)
 
 
 def quota_as_json(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ccgpu.collateral.folder import entry
 from ccgpu.domain.collateral import CollateralFile, FetchedCollateral, MissingCollateral
 from ccgpu.scheduling.clock import rfc3339
+from ccgpu.views.tables import RowTable
 
 _SCHEMA = "ccgpu.collateral-fetch/1"
 
@@ -32,12 +32,10 @@ def as_json(fetched: FetchedCollateral, folder: str) -> dict[str, Any]:
     }
 
 
-def _fetched_table(collateral: Sequence[CollateralFile]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("FILE", "FROM", "AT"):
-        table.add_column(heading, overflow="fold")
+def _fetched_table(collateral: Sequence[CollateralFile]) -> RowTable:
+    table = RowTable("FILE", "FROM", "AT")
     for each in collateral:
-        table.add_row(Text(_shorten(each.name)), Text(_host(each.source)), rfc3339(each.fetched))
+        table.add_row(_shorten(each.name), _host(each.source), rfc3339(each.fetched))
     return table
 
 

@@ -12,13 +12,19 @@ from ccgpu.views.signs import SIGNS, kind_name
 from ccgpu.views.tables import Grid
 
 Kept = Sequence[tuple[ResourceId, str]]
-Deleted = tuple[str, Sequence[ResourceId], Kept]  # the arguments of `as_text`
+Deleted = tuple[str, Sequence[ResourceId], Kept]  # the arguments of `as_json`
 
 
-def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType:
-    """A line for each deleted resource, and for each kept one with the reason."""
+def as_text(
+    name: str, gone: Sequence[ResourceId], kept: Kept, group: str | None = None
+) -> RenderableType:
+    """A line for each deleted resource, and for each kept one with the reason.
+
+    group: the one resource group in which the deployment was looked for, if that was given.
+    """
     if not gone and not kept:
-        return Text(f"nothing to delete: there is no deployment {name}")
+        where = f" in the resource group {group}" if group else ""
+        return Text(f"nothing to delete: there is no deployment {name}{where}")
     table = Grid(gap=1)
     for id_ in gone:
         table.add_row(SIGNS[Action.DELETE], kind_name(kind_of(id_) or ""), Text(name_of(id_)))
@@ -36,9 +42,9 @@ def as_json(name: str, gone: Sequence[ResourceId], kept: Kept) -> dict[str, Any]
     }
 
 
-def each_as_text(deployments: Sequence[Deleted]) -> RenderableType:
+def each_as_text(deployments: Sequence[Deleted], group: str | None = None) -> RenderableType:
     """`as_text` of several deployments, one after the other."""
-    first, *others = [as_text(*one) for one in deployments]
+    first, *others = [as_text(*one, group) for one in deployments]
     return Group(first, *(part for other in others for part in (Text(), other)))
 
 

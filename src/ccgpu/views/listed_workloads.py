@@ -10,7 +10,7 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.listed_workload import ListedWorkload
 from ccgpu.guest.workload_answers import GuestWorkload
 from ccgpu.scheduling.clock import rfc3339
-from ccgpu.views.tables import Grid
+from ccgpu.views.tables import RowTable
 
 _STOPPED = "stopped by a reboot"
 
@@ -21,13 +21,9 @@ def list_as_text(
     """One line for each workload, then how to start those that a reboot has stopped."""
     if not found:
         return Text("no workloads")
-    table = Grid()
-    for _ in range(5):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("name", "state", "since", "restarts", "port", "image")
+    table = RowTable("name", "state", "since", "restarts", "port", "image", style="none")
     for one in found:
-        table.add_row(*(Text(one_line(cell)) for cell in _cells(one)))
+        table.add_row(*map(one_line, _cells(one)))
     hints = [Text(complete(text)) for one in found if (text := _again(deployment, one))]
     return Group(table, *([Text(), *hints] if hints else []))
 

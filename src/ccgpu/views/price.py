@@ -5,23 +5,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from rich.console import Group, JustifyMethod, RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ccgpu.domain.price import HOST, HOURS_PER_MONTH, Price, RegionPrice
 from ccgpu.scheduling.clock import rfc3339
-from ccgpu.views.tables import Grid
+from ccgpu.views.tables import Grid, RowTable
 
 _NOTE = "retail prices without taxes, discounts, traffic and disk operations; a month has {} hours"
 
 
 def as_text(prices: Sequence[RegionPrice], *, spot: bool, simulated: bool) -> RenderableType:
     """A table with a row for each region, the parts of the first one, and where it is from."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("REGION", "HOUR", "DAY", "MONTH", "HOUR AS SPOT"):
-        justify: JustifyMethod = "left" if heading == "REGION" else "right"
-        table.add_column(heading, justify=justify, overflow="fold")
+    table = RowTable("REGION", "HOUR", "DAY", "MONTH", "HOUR AS SPOT", right=True)
     for one in prices:
         price = one.spot if spot else one.on_demand
         spans = [

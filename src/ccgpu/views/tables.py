@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
@@ -47,28 +47,31 @@ class RowTable:
     The first heading may be empty: that column has a sign, which begins the block.
     """
 
-    def __init__(self, *headings: str, style: str = "bold") -> None:
-        """style: of the headings."""
+    def __init__(self, *headings: str, style: str = "bold", right: bool = False) -> None:
+        """style: of the headings. right: all columns but the first are numbers."""
         self._headings = headings
         self._style = style
-        self._rows: list[tuple[str, ...]] = []
+        self._right = right
+        self._rows: list[tuple[Text, ...]] = []
 
-    def add_row(self, *cells: str) -> None:
+    def add_row(self, *cells: str | Text) -> None:
         """Add a row with a cell for each heading."""
-        self._rows.append(cells)
+        self._rows.append(tuple(Text(one) if isinstance(one, str) else one for one in cells))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as a table if each word fits into its column, else as blocks."""
-        columns = list(zip(self._headings, *self._rows, strict=True))
+        rows = ([cell.plain for cell in row] for row in self._rows)
+        columns = list(zip(self._headings, *rows, strict=True))
         widths = whole_word_widths(columns, options.max_width - _GAP * (len(columns) - 1))
         yield self._blocks() if widths is None else self._table(widths)
 
     def _table(self, widths: Sequence[int]) -> Table:
         table = Table(box=None, pad_edge=False, header_style=self._style)
         for heading, width in zip(self._headings, widths, strict=True):
-            table.add_column(Text(heading), width=width, overflow="fold")
+            justify: JustifyMethod = "right" if self._right and table.columns else "left"
+            table.add_column(Text(heading), width=width, overflow="fold", justify=justify)
         for row in self._rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*row)
         return table
 
     def _blocks(self) -> Grid:
@@ -76,9 +79,9 @@ class RowTable:
         for number, row in enumerate(self._rows):
             if number:
                 blocks.add_row("")
-            sign = [] if self._headings[0] else [Text(row[0])]
+            sign = [] if self._headings[0] else [row[0]]
             for heading, cell in list(zip(self._headings, row, strict=True))[len(sign) :]:
-                blocks.add_row(*sign, Text(heading, style=self._style), Text(cell))
+                blocks.add_row(*sign, Text(heading, style=self._style), cell)
                 sign = sign and [Text("")]
         return blocks
 

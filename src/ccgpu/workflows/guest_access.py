@@ -23,6 +23,7 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.known_host import KnownHostKey
 from ccgpu.domain.resource import Body, ResourceId, key
+from ccgpu.domain.status import State, vm_state
 from ccgpu.domain.vm_view import (
     admin_username,
     ip_configurations,
@@ -209,15 +210,19 @@ def guest_target(
     Its host key is None if the VM has not printed one that is still in its serial log, or if it is
     not looked for.
     """
-    power = power_state(vm)
+    power, name = power_state(vm), names.deployment
+    if power != "running" and vm_state(vm) is State.CREATING:
+        raise GuestUnreachable(
+            f"the VM of {name} is still being created",
+            hint=f"`ccgpu wait {name} --for ready` waits for it",
+        )
     if power is not None and power not in ("running", "starting"):
         raise GuestUnreachable(
-            f"the VM of {names.deployment} is {power}",
-            hint=f"`ccgpu start {names.deployment}` starts it",
+            f"the VM of {name} is {power}", hint=f"`ccgpu start {name}` starts it"
         )
     vm_id = vm_id_of(vm)
     return GuestTarget(
-        deployment=names.deployment,
+        deployment=name,
         vm_id=vm_id,
         host=_address(run, names, vm, access),
         user=admin_username(vm) or "",

@@ -38,7 +38,7 @@ def run_by_agent(
     if profile.get("allowExtensionOperations") is False:
         raise UsageProblem(
             f"{name} was created with guest.lockdown, which closes this way into the VM",
-            hint=f"`ccgpu exec {name} -- {argv[0]}` goes over SSH",
+            hint="`--via ssh` goes over SSH",
         )
     call = RunCommandCall(cloud.arm, names.vm, script_of(argv))
     doing = f"{names.vm}: Run Command"
@@ -50,7 +50,7 @@ def run_by_agent(
         raise GuestNotReady(
             f"Run Command in {name}: the command has ended, but {cut}, of which Azure keeps the "
             "end alone: nothing of it is shown",
-            hint=f"`ccgpu exec {name} -- {argv[0]}` has no limit",
+            hint="`--via ssh` has no limit",
         ) from cut
     except ValueError as error:
         raise GuestNotReady(

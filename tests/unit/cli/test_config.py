@@ -78,6 +78,7 @@ def test_a_bad_value_is_named_with_its_setting_and_with_no_line(shell):
     done = shell("config set regions eastus2 b,c")
     told = "error: config set regions eastus2 b,c: 1 problem\n  regions.1: is not a region"
     assert (done.code, done.err.startswith(told)) == (3, True)
+    assert "`ccgpu schema config`" in done.err  # it is not taken for a spec
 
 
 def test_what_was_wrong_in_the_file_before_keeps_its_place(shell):
@@ -85,7 +86,7 @@ def test_what_was_wrong_in_the_file_before_keeps_its_place(shell):
     shell.config.write_text("# mine\nbackend: aws\n")
     both = shell("config set regions b,c")
     assert both.err.startswith("error: config set regions b,c: 2 problems\n")
-    assert f"  {shell.config}: 2:1: backend: Input should be" in both.err
+    assert f"  {shell.config}: 2:1: backend: must be 'azure' or 'fake'" in both.err
     for line in ("config set regions eastus2", "config unset regions"):
         assert shell(line).err.startswith(f"error: {shell.config}: 1 problem\n  2:1: backend: ")
 

@@ -125,6 +125,15 @@ def test_no_wait_returns_while_the_vm_is_being_made(shell):
     assert shell("wait demo --for ready -o json").document["state"] == "ready"
 
 
+def test_a_vm_that_is_being_created_is_waited_for_not_logged_in_to(shell):
+    assert "hint: demo is still being created: `ccgpu wait demo --for ready`" in (
+        shell(f"{_CREATE} {_FROM} --no-wait").err
+    )
+    for way in ("", "--reachable"):  # it has no address yet, public or private
+        done = shell(f"exec demo {way} -- true")
+        assert (done.code, "error: the VM of demo is still being created" in done.err) == (10, True)
+
+
 @pytest.mark.slow
 def test_create_fails_at_its_timeout(shell):
     done = shell(f"{_CREATE} {_FROM} --timeout 2m -o json")

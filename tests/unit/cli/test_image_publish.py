@@ -75,7 +75,9 @@ def test_what_stays_is_asked_for_once(shell, built):
     assert "- galleries images" in done.err
     assert shell.writes() == []
     shell.ask = None
-    assert shell(_LINE.format(built.path)).code == 2
+    refused = shell(_LINE.format(built.path))
+    named = "resourceGroups ccgpu-images and galleries images (no command deletes them)"
+    assert (refused.code, f"refusing to create {named} without" in refused.err) == (2, True)
     assert shell(f"{_LINE.format(built.path)} --yes").code == 0
     assert shell(_LINE.format(built.path)).code == 0
 

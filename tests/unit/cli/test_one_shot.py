@@ -79,9 +79,11 @@ def test_the_exit_code_is_the_jobs(with_vm):
 @pytest.mark.slow
 def test_a_vm_that_is_rejected_runs_nothing_and_is_deleted(with_vm):
     with_vm.scenario("old-firmware")
-    document = _document(with_vm, "--then-delete", 9)
-    assert document["cause"]["code"] == "EvidenceRejected"
+    done = with_vm.shell(f"{_CREATE} --then-delete -o json")
+    document = done.document
+    assert (done.code, document["cause"]["code"]) == (9, "EvidenceRejected")
     assert document["deleted"] is True
+    assert (done.error["resources"], "demo is deleted" in done.error["hint"]) == ([], True)
     assert not any("ccgpu-release" in one for one in with_vm.sent)
     assert with_vm.actions() == []
     assert _is_clean(with_vm)
@@ -107,6 +109,13 @@ def test_no_capacity_leaves_nothing(runner):
 def test_options_of_a_run_need_one(runner, words):
     done = runner.shell(f"create -f job.yaml --backend fake {words}")
     assert done.code == 2
+    assert runner.shell.kinds() == []
+
+
+def test_a_place_for_outputs_that_cannot_be_written_is_refused_before_anything_is_made(runner):
+    Path("a-file").touch()
+    done = runner.shell(f"{_CREATE} --output-dir a-file/out --then-delete")
+    assert (done.code, "a-file is not a folder" in done.err) == (2, True), done
     assert runner.shell.kinds() == []
 
 
@@ -140,6 +149,7 @@ def test_a_spec_without_a_workload_makes_nothing(runner):
     done = runner.shell(_CREATE)
     assert done.code == 2
     assert "it is not said what is to run in demo" in done.err
+    assert "--workload" not in done.err  # an option of `run`, not of `create`
     assert runner.shell.kinds() == []
 
 
@@ -159,8 +169,9 @@ def _raise_at(mark: str, error: BaseException) -> Callable[[str], None]:
 )
 def test_ctrl_c_at_any_part_of_it_deletes(with_vm, mark):
     with_vm.before = _raise_at(mark, KeyboardInterrupt())
-    document = _document(with_vm, "--then-delete --output-dir out", 130)
-    assert document["deleted"] is True
+    done = with_vm.shell(f"{_CREATE} --then-delete --output-dir out -o json")
+    assert (done.code, done.document["deleted"]) == (130, True)
+    assert (done.error["resources"], "ccgpu" in (done.error["hint"] or "")) == ([], False)
     assert _is_clean(with_vm)
 
 

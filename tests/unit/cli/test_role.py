@@ -46,6 +46,7 @@ def test_the_group_role_needs_a_name(shell):
     done = shell("role --scope rg")
     assert done.code == 2
     assert "the VM has no name" in done.err
+    assert "ccgpu create" not in done.err  # who asks for a role does not want a VM
     assert shell(f"role --scope rg --resource-group lab --subscription {_ID}").code == 2
 
 

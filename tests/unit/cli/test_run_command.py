@@ -88,7 +88,7 @@ def test_long_output_is_refused_and_none_of_it_is_printed(run):
     done = run(_Agent(_message("x" * 4077 + "\nccgpu-exit-code=0\n")))
     assert (done.code, done.out) == (10, "")
     assert "4096 bytes or more" in done.err
-    assert "ccgpu exec demo -- cat" in done.err
+    assert "`ccgpu exec demo --via ssh -- cat '/etc/os release'` has no limit" in done.err
 
 
 def test_an_answer_without_an_exit_code_is_no_success(run):
@@ -122,5 +122,5 @@ def test_a_vm_that_allows_no_extensions_is_told_apart_before_anything_is_sent(ru
     done = run(agent)
     assert done.code == 2
     assert "guest.lockdown" in done.err
-    assert "`ccgpu exec demo -- cat`" in done.err
+    assert "`ccgpu exec demo --via ssh -- cat '/etc/os release'`" in done.err
     assert agent.scripts == []

@@ -45,6 +45,14 @@ def test_a_misspelt_deployment_is_named(shell, prepared, line):
     assert "did you mean" not in shell(line.replace("dmeo", "entirely-else")).err
 
 
+def test_a_delete_of_a_misspelt_deployment_names_the_one_that_still_bills(shell, prepared):
+    prepared(shell, _CREATE)
+    done = shell("delete dmeo --yes")
+    assert (done.code, "hint: did you mean demo? `ccgpu list" in done.err) == (0, True)
+    elsewhere = shell("delete demo -g other --yes")
+    assert "there is no deployment demo in the resource group other" in elsewhere.out
+
+
 def test_a_message_without_choices_is_left_as_it_is():
     assert explain("missing argument 'NAME'") == "missing argument 'NAME'"
     text = """invalid value for '-x': Value error, "it's" is not one of 'a', 'its'"""

@@ -1,9 +1,10 @@
 """The words for what is wrong."""
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from ccgpu.domain.spec import problems
 from ccgpu.domain.spec.structure import known_fields
@@ -46,11 +47,43 @@ def test_problem_paths_have_only_keys_of_the_spec(fields, path):
 
 
 class _Odd(BaseModel):
-    value: Literal["a"]
+    value: date
 
 
 def test_an_error_without_our_message_keeps_pydantics():
     with pytest.raises(ValidationError) as caught:
-        _Odd.model_validate({"value": "b"})
+        _Odd.model_validate({"value": ()})
     found = problems.from_pydantic(caught.value, _Odd)
-    assert found == ((("value",), "Input should be 'a'"),)
+    assert found == ((("value",), "Input should be a valid date"),)
+
+
+class _Plain(BaseModel):
+    short: Annotated[str, Field(min_length=2)] = ""
+    long: Annotated[str, Field(max_length=2)] = ""
+    pattern: Annotated[str, Field(pattern="^a$")] = ""
+    few: Annotated[tuple[str, ...], Field(min_length=2)] = ()
+    choice: Literal["a", "b"] = "a"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("short", "", "is too short, the least length is 2"),
+        ("long", "abc", "is too long, the greatest length is 2"),
+        ("pattern", "b", "is not written as it has to be: ^a$"),
+        ("few", ["a"], "has 1 entries, at least 2 are needed"),
+        ("choice", "c", "must be 'a' or 'b'"),
+    ],
+)
+def test_a_message_is_not_in_pydantics_words(field, value, message):
+    with pytest.raises(ValidationError) as caught:
+        _Plain.model_validate({field: value})
+    assert problems.from_pydantic(caught.value, _Plain) == (((field,), message),)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("Rank-1", "must be 1 to 63 of a-z, 0-9 and '_'"), (1, "must be text")]
+)
+def test_the_name_of_a_parameter_is_told_in_words(name, message):
+    with pytest.raises(ValidationError, match=message):
+        VmSpec.model_validate({"name": "demo", "workload": {"parameters": {name: "1"}}})

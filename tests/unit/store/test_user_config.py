@@ -92,6 +92,11 @@ def test_what_is_not_valid_is_refused_and_changes_nothing(path, name, value):
     assert path.read_bytes() == before
 
 
+def test_a_subscription_that_is_no_id_is_told_how_to_find_it(path):
+    with pytest.raises(InvalidFile, match="az account list"):
+        user_config.write(path, "subscription", "mine")
+
+
 @pytest.mark.parametrize("text", ["color: red\n", "- fake\n", "backend: [fake\n", "\0"])
 def test_a_file_that_is_not_valid_is_refused_with_its_place(path, text):
     path.parent.mkdir()

@@ -88,10 +88,21 @@ def test_the_widest_column_is_narrowed_first():
     assert whole_word_widths(columns, 3) is None
 
 
-def test_no_view_uses_richs_own_grid_which_cuts_words():
+def test_no_view_uses_richs_own_tables_which_cut_words():
     views = (SRC / "ccgpu").rglob("*.py")
-    found = [path.name for path in views if "Table.grid(" in path.read_text("utf-8")]
-    assert found == []
+    own = re.compile(r"\bTable(\.grid)?\(")
+    found = [path.name for path in views if own.search(path.read_text("utf-8"))]
+    assert found == ["tables.py"]
+
+
+def test_numbers_stand_at_the_right_and_keep_their_colours():
+    table = RowTable("REGION", "HOUR", right=True)
+    table.add_row("eastus2", Text("7", style="red"))
+    assert _shown(table, 20).splitlines() == ["REGION   HOUR", "eastus2     7"]
+    coloured = Console(file=io.StringIO(), width=20, force_terminal=True, color_system="standard")
+    with coloured.capture() as shown:
+        coloured.print(table)
+    assert "\x1b[31m   7\x1b[0m" in shown.get()
 
 
 def test_no_column_of_a_view_cuts_words():

@@ -88,8 +88,13 @@ _MESSAGES: Mapping[str, str] = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
     "less_than_equal": "must be at most {le}",
+    "too_short": "has {actual_length} entries, at least {min_length} are needed",
     "too_long": "has {actual_length} entries, at most {max_length} are allowed",
+    "string_too_short": "is too short, the least length is {min_length}",
+    "string_too_long": "is too long, the greatest length is {max_length}",
+    "string_pattern_mismatch": "is not written as it has to be: {pattern}",
     "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
 }
 
 

@@ -37,6 +37,12 @@ def _parameter(value: Any) -> Any:
     return value
 
 
+def _parameter_name(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", value):
+        raise ValueError("must be 1 to 63 of a-z, 0-9 and '_', and start with a letter")
+    return value
+
+
 def _command_word(value: str) -> str:
     if len(value) > _MAX_WORD or re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value):
         raise ValueError(f"is longer than {_MAX_WORD} characters, or has a control character")
@@ -58,7 +64,9 @@ def _only_for_any_image(field: str) -> "FieldRule[Workload]":
     )
 
 
-ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ParameterName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), BeforeValidator(_parameter_name)
+]
 ParameterText = Annotated[
     str,
     AfterValidator(_command_word),

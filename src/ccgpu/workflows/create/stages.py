@@ -177,7 +177,7 @@ def _carry_out_stage(context: CreateContext, stage: Stage) -> CreateContext:
         if journal.journal.of_run() and not keep:
             name = journal.journal.deployment
             err.hint = (
-                f"`ccgpu create {name} --keep-on-failure` keeps the VM, so that "
+                "`--keep-on-failure` keeps the VM, so that "
                 f"`ccgpu logs {name} --serial` and `ccgpu doctor {name}` can look into it"
             )
         rollback_and_raise(context.run, journal, err, plan, keep=keep)

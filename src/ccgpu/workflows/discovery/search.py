@@ -31,6 +31,8 @@ from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.discovery.leftovers import reporting_leftovers
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, read_each_now
 
+_LISTS = "`ccgpu list` shows every deployment"
+
 
 @dataclass(frozen=True, slots=True)
 class FoundDeployment:
@@ -256,11 +258,15 @@ def require_vm(run: Run, names: Names) -> Body:
 
 def not_found(cloud: AzureContext, name: str, message: str | None = None) -> NotFound:
     """The error for a deployment that is not there; it names a similar one of this machine."""
-    known = cloud.journals.names(cloud.subscription)
-    similar = get_close_matches(name, [one for one in known if one != name], n=1)
     return NotFound(
         message or f"there is no deployment {name}",
         code="ResourceNotFound",
-        hint=f"{f'did you mean {similar[0]}? ' if similar else ''}`ccgpu list` shows every "
-        "deployment",
+        hint=similar_hint(cloud, name) or _LISTS,
     )
+
+
+def similar_hint(cloud: AzureContext, name: str) -> str | None:
+    """The deployment of this machine that may be meant by `name`, which is none; None: no idea."""
+    known = cloud.journals.names(cloud.subscription)
+    similar = get_close_matches(name, [one for one in known if one != name], n=1)
+    return f"did you mean {similar[0]}? {_LISTS}" if similar else None

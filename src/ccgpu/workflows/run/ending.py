@@ -1,5 +1,6 @@
 """The end of a run that was told to delete its deployment: whatever happened, it is deleted."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -39,7 +40,18 @@ def delete_after(
             return replace(outcome, problem=_left_behind(err, outcome))
         else:
             break
+    _forget_what_is_gone(outcome)
     return replace(outcome, deleted=True)
+
+
+def _forget_what_is_gone(outcome: RunOutcome) -> None:
+    """Take the deleted deployment out of the error of its run: nothing exists, or can be run."""
+    problem, name = outcome.problem, outcome.name
+    if problem is None:
+        return
+    problem.resources = ()
+    if problem.hint and re.search(rf"`ccgpu [^`]* {re.escape(name)}(?= |`)", problem.hint):
+        problem.hint = f"{name} is deleted, so only a new one can be looked into"
 
 
 def _interrupted(err: BaseException) -> Interrupted:

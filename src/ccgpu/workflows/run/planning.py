@@ -56,13 +56,15 @@ def plan_run(
     return request
 
 
-def require_workload(spec: VmSpec) -> Workload:
-    """The section `workload` of a spec; raises `UsageProblem` if there is none."""
+def require_workload(spec: VmSpec, option: str = "--workload sglang") -> Workload:
+    """The section `workload` of a spec; raises `UsageProblem` if there is none.
+
+    option: what gives one on the command line of the command that asks.
+    """
     if spec.workload is None:
         raise UsageProblem(
             f"it is not said what is to run in {spec.name}",
-            hint="name a workload, as in `--workload sglang`, or give the spec a section "
-            "`workload:`",
+            hint=f"name a workload, as in `{option}`, or give the spec a section `workload:`",
         )
     return spec.workload
 

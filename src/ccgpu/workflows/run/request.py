@@ -1,5 +1,6 @@
 """What a run is asked to do, decided on this machine before the VM is asked anything."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,15 +105,24 @@ class RunRequest:
 
 
 def require_free_folder(folder: Path) -> None:
-    """Refuse a folder with files in it: nothing is overwritten.
+    """Refuse a folder with files in it, since nothing is overwritten, or that cannot be made.
 
     Raises:
-        UsageProblem: It has some, or is no folder.
+        UsageProblem: It has some, is no folder, or its place cannot be written.
     """
     try:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            _require_writable_place(folder)
             return
     except OSError as err:
         raise UsageProblem(f"{folder}: {err.strerror}") from err
     what = "is not empty" if folder.is_dir() else "is not a folder"
     raise UsageProblem(f"{folder} {what}", hint="give a new folder: nothing is overwritten")
+
+
+def _require_writable_place(folder: Path) -> None:
+    """Refuse what the end of the job would find out, when the outputs may be lost with the VM."""
+    above = next(one for one in folder.absolute().parents if one.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        what = "cannot be written" if above.is_dir() else "is not a folder"
+        raise UsageProblem(f"{folder} cannot be made: {above} {what}", hint="give another folder")
