@@ -13,6 +13,7 @@ import pytest
 import site_build
 from support.axe import barriers
 from support.chromium import Chromium, Tab, running_chromium
+from support.quiet_server import QuietServer
 
 pytestmark = pytest.mark.slow  # a site is built, and a browser started
 
@@ -71,7 +72,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(built: Path) -> Iterator[str]:
     """Where the site is served."""
     handler = partial(Quiet, directory=str(built / "html"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with QuietServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"

@@ -14,6 +14,7 @@ import pytest
 from ccgpu.errors import ConnectionLost, CopyFailed, UsageProblem
 from ccgpu.guest.openssh import open_channel
 from ccgpu.scheduling.clock import RealClock
+from support.quiet_server import QuietServer
 from support.slow import mostly_slow
 
 BINARY = os.urandom(1024 * 1024)
@@ -134,7 +135,7 @@ class _Pages(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def _pages() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
+    server = QuietServer(("127.0.0.1", 0), _Pages)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

@@ -44,6 +44,7 @@ from ccgpu.guest.workload_requests import (
 from support import containers
 from support.containers import IMAGE, PYTHON
 from support.model_server import CAPITALS, GARBAGE
+from support.quiet_server import QuietServer
 from support.repository import ROOT
 from support.slow import mostly_slow
 from support.swtpm import software_tpm
@@ -348,7 +349,7 @@ def registry(engine):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as there:
+    with QuietServer(("127.0.0.1", 0), Handler) as there:
         address = f"127.0.0.1:{there.server_port}"
         insecure = f'[[registry]]\nlocation = "{address}"\ninsecure = true\n'
         (engine.folder / "registries.conf").write_text(insecure)

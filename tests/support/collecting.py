@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ccgpu.templates.guest.collector.vtpm import PROGRAMS
 from pythons import usual_folders
 from support.nvml import GpuBehindNvml, installed_nvml
 from support.paravisor import Paravisor, Served
+from support.quiet_server import QuietServer
 from support.vms import HOST_KEY, NONCE
 
 _MOUNTS = "proc /proc proc rw 0 0\ntmpfs /run tmpfs rw,nosuid 0 0\n"
@@ -62,7 +63,7 @@ def metadata_service(body: bytes) -> Iterator[MetadataService]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
         service.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

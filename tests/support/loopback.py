@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from ccgpu.collateral.sources import Sources
 from ccgpu.scheduling.clock import RealClock
 from support import revocation, tls
+from support.quiet_server import QuietServer
 
 _RIM = b"<SoftwareIdentity>" + b"x" * 20_000 + b"</SoftwareIdentity>"  # as large as real ones
 
@@ -74,7 +75,7 @@ def running_services(folder: Path, latency: float = 0.0) -> Iterator[Loopback]:
     """Both services, which run during the context."""
     ca = tls.certificate(folder)
     handler = type("Handler", (_Handler,), {"latency": latency})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = QuietServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca)
     # The handshake is for the connection's own thread: here it would hold up those behind it.

@@ -85,10 +85,19 @@ class ModelHandler(BaseHTTPRequestHandler):
         sys.stdout.flush()
 
 
-def model_server(port: int, behaviour: str) -> ThreadingHTTPServer:
+class ModelServer(ThreadingHTTPServer):
+    """The server: as `quiet_server`, which is not there in a container."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Be silent about a client that went away."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+def model_server(port: int, behaviour: str) -> ModelServer:
     """A server on all addresses, as in a container."""
     handler = type("Handler", (ModelHandler,), {"behaviour": behaviour, "began": time.monotonic()})
-    return ThreadingHTTPServer(("", port), handler)
+    return ModelServer(("", port), handler)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from support import tls
 from support.oci import INDEX, MANIFEST, OciLayout
+from support.quiet_server import QuietServer
 
 _CERTIFICATES = Path("/etc/containers/certs.d")  # containers-certs.d(5)
 
@@ -53,7 +54,7 @@ def running_registry(layout: OciLayout, folder: Path) -> Iterator[tuple[str, lis
     """
     certificate, asked = tls.certificate(folder), list[str]()
     handler = type("Registry", (_Registry,), {"layout": layout, "asked": asked})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = QuietServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)

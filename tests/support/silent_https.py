@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -28,6 +28,7 @@ from ccgpu.scheduling.scheduler import Scheduler
 from support import tls
 from support.cli import Shell
 from support.cloud import make_backend
+from support.quiet_server import QuietServer
 
 WAYS = ("drip-headers", "silent", "headers", "drip")
 _DRIP = 0.2  # seconds between two bytes
@@ -93,14 +94,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that goes away is what is tested."""
-
-
 class _Detour(HTTPAdapter):
     """Leads requests to the server."""
 
@@ -124,7 +117,7 @@ def silent_server(
     """
     clock, ca = RealClock(), tls.certificate(folder)
     silent = SilentServer(shell.arm, way, start, clock.now() + seconds, clock)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"silent": silent}))
+    server = QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"silent": silent}))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca)
     server.socket = context.wrap_socket(

@@ -71,6 +71,7 @@ def test_the_serial_number_0_is_accepted():
         _ONE[:-1],
         b"x" + _PEM,
         _PEM + b"x",
+        _PEM + b"X",
         _PEM + _PEM,
         _PEM.replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"),
         _PEM.replace(b"-----END CERTIFICATE-----", b"-----END CERTIFICATE----"),

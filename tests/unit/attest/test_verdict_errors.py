@@ -12,6 +12,7 @@ from support.vms import AT
 _GOOD = Check("a.good", "it", True, "a", "a", "the test")
 _MANIFEST = "rim.present"
 _FETCH = "`ccgpu collateral fetch EVIDENCE --out DIR`"
+_SIMULATED = "the evidence says that it is of a simulated VM: `--backend fake` judges it as such"
 _NEWER = f"a ccgpu newer than {__version__} is needed"
 
 
@@ -130,6 +131,22 @@ def test_the_options_that_say_what_was_asked_are_told(ids, options):
 )
 def test_only_the_time_is_blamed_if_nothing_else_is_wrong(ids, hint):
     assert _error(*map(_failed, ids))[2] == hint
+
+
+@pytest.mark.parametrize(
+    ("says_so", "judged_so", "hint"),
+    [
+        (True, False, _SIMULATED),
+        (True, True, "say what was asked: `--nonce HEX`"),
+        (False, False, "say what was asked: `--nonce HEX`"),
+    ],
+)
+def test_evidence_of_a_simulation_can_be_judged_as_such_unless_it_was(says_so, judged_so, hint):
+    made = [_failed("freshness.nonce.unknown")]
+    found = Appraisal("rejected", made, "cpu-only", AT, simulated=judged_so)
+    with pytest.raises(EvidenceRejected) as caught:
+        found.require(says_simulated=says_so)
+    assert caught.value.hint == hint
 
 
 def test_an_accepted_verdict_is_no_error():

@@ -8,6 +8,8 @@ import pytest
 
 from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.attestation_tokens import TokenKeySets
+from ccgpu.attest.cpu import CpuResult
+from ccgpu.attest.not_proven import gpu_state_source
 from ccgpu.domain.evidence import AttestationTokens, Evidence, UnverifiedContext
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.domain.reference_values import ReferenceValues
@@ -91,6 +93,19 @@ def test_the_state_of_a_gpu_is_the_guests_word_only_if_the_quote_covers_it(found
 
     assert dict(judged.rests_on).get("CC mode and developer tools") == source
     assert f"CC mode and developer tools of the GPU: {words}" in judged.not_proven
+
+
+@pytest.mark.parametrize(
+    ("found", "source"),
+    [
+        (_gpu_with("ccgpu-bind-v1", state_document=b"{}"), "guest"),
+        (_gpu_with(state_document=b"{}"), "maker"),
+        (_gpu_with("ccgpu-bind-v1", state=GOOD), "maker"),
+        (_gpu_with("ccgpu-bind-v1"), "nobody"),
+    ],
+)
+def test_a_verified_quote_covers_the_document_of_bound_evidence_alone(found, source):
+    assert gpu_state_source(found, CpuResult(pcrs={7: bytes(32)})) == source
 
 
 @pytest.mark.parametrize("good", [True, False])

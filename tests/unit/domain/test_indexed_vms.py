@@ -91,6 +91,14 @@ def test_what_is_no_deployments_or_is_gone_is_neither_shown_nor_read(
     assert _join(row, status, None) == ([], [])
 
 
+def test_another_owners_vm_hides_none_behind_it() -> None:
+    other = f"{_ID}-other"
+    rows = [_row(id=other, tags=None), _row()]
+    statuses = {key(other): _status() | {"id": other}, _AT: _status()}
+    held, unclear = join_index(rows, statuses, {_AT: {"id": _ID, "tags": _TAGS}}, _NOW)
+    assert ([one["id"] for one in held], unclear) == ([_ID], [])
+
+
 def test_an_hour_after_the_last_operation_the_row_holds() -> None:
     held, unclear = _join(_row(), _status("2027-01-15T07:00:00Z"))
     assert (len(held), unclear) == (1, [])

@@ -177,6 +177,12 @@ def test_problems_have_messages():
     with pytest.raises(ValidationError) as caught:
         Policy.model_validate(_with(values(), False, "cpu", "require_secure_boot"))
     assert "unsafe_allow_no_secure_boot" in policy.policy_problems(caught.value)[0].message
+    twice = _with(values(), ["595.1.1", "0595.2.2"], "gpu", "minimum_secure_drivers")
+    with pytest.raises(ValidationError) as caught:
+        Policy.model_validate(twice)
+    (found,) = policy.policy_problems(caught.value)
+    assert found.path == ("gpu",)
+    assert found.message == "minimum_secure_drivers names a driver branch twice"
 
 
 def test_secure_boot_may_be_off_where_an_image_pins_what_boots():

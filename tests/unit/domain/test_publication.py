@@ -299,6 +299,22 @@ def test_the_copies_of_a_version() -> None:
 
 
 @pytest.mark.parametrize(
+    ("profile", "replicas"), [({"replicaCount": 2}, [3, 2, 1]), ({}, [3, 1, 1]), (None, [1, 1, 1])]
+)
+def test_a_copy_has_the_number_of_its_region_else_of_the_profile_else_one(
+    profile: Any, replicas: list[int]
+) -> None:
+    targets = [{"name": "East US 2", "regionalReplicaCount": 3}, {"name": "westeurope"}]
+    stated = None if profile is None else {**profile, "targetRegions": targets}
+    regions = ("East US 2", "westeurope", "centralus")
+    told = [{"region": one, "state": "Failed", "details": "no room"} for one in regions]
+    body = {"publishingProfile": stated, "replicationStatus": {"summary": told}}
+    found = region_copies({"properties": body})
+    assert [one.replicas for one in found] == replicas
+    assert {(one.details, one.is_failed) for one in found} == {("no room", True)}
+
+
+@pytest.mark.parametrize(
     ("regions", "replicas", "named", "expected"),
     [
         (("eastus2",), None, (), None),

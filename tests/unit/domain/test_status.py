@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ccgpu.domain.resource import Body
-from ccgpu.domain.status import State, vm_state
+from ccgpu.domain.status import State, last_change, vm_state
 from ccgpu.domain.vm_view import power_state
 
 
@@ -131,3 +131,10 @@ def test_agent_statuses_from_before_the_start_are_ignored(changed, reported, tol
     day = "2026-01-01T{}+00:00".format
     clock = [text and (day(text) if ":" in text else text) for text in (changed, reported)]
     assert vm_state(_vm_with_times(*clock)) is told
+
+
+def test_only_the_end_of_an_operation_is_a_change_of_the_vm() -> None:
+    later = {"time": "1970-01-01T00:02:00Z"}
+    ended = {"code": "ProvisioningState/succeeded", "time": "1970-01-01T00:01:00Z"}
+    statuses = [ended, {"code": "PowerState/running", **later}, {"code": None, **later}, later]
+    assert last_change({"properties": {"instanceView": {"statuses": statuses}}}) == 60.0

@@ -13,6 +13,7 @@ import pytest
 from ccgpu.guest.workload_requests import FetchModel, HashedFile
 from ccgpu.templates.guest.workload import hub
 from ccgpu.templates.guest.workload.base import WorkloadError
+from support.quiet_server import QuietServer
 from support.tls import certificate
 from support.workload_parts import request_of, vm_at
 
@@ -83,7 +84,7 @@ def running_hub(pem):
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         there.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

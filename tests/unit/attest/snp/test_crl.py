@@ -139,6 +139,12 @@ def test_the_size_of_a_crl_is_limited(machine):
     assert replace(machine.evidence(), crl=many).refusals() == {"snp.crl"}
 
 
+def test_a_crl_of_one_mebibyte_is_read():
+    with pytest.raises(Malformed) as caught:
+        revocation.parse(bytes(1024 * 1024))
+    assert caught.value.expected == "DER of X.509"
+
+
 @pytest.mark.slow
 def test_a_crl_needs_pinned_authorities(machine, milan):
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
