@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccgpu.errors import StateUnusable, UsageProblem
 from ccgpu.store import atomic
-from ccgpu.store.folders import beside, fake_journals
+from ccgpu.store.folders import fake_journals, path_beside
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import SeedOutcome
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def sku_folder(journals: Path) -> Path:
     """The folder that keeps what sizes are offered, beside the journals."""
-    return beside(journals, ".skus")
+    return path_beside(journals, ".skus")
 
 
 def inhabit(arm: "FakeArm") -> None:
@@ -58,7 +58,7 @@ class Simulation:
 
         self.journals = fake_journals(path)
         self._path = path
-        self._vendors = beside(path, ".vendors.json")
+        self._vendors = path_beside(path, ".vendors.json")
         try:
             self.arm = FakeArm(path)
         except (ValueError, OSError, sqlite3.Error) as err:
@@ -109,7 +109,7 @@ class Simulation:
                 raise UsageProblem(
                     _refusal(f"cannot serve on port {port}", err), hint=hint
                 ) from err
-            folder = beside(self._path, f".az-{bound}")
+            folder = path_beside(self._path, f".az-{bound}")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             served = ServedAzure(
                 url=f"https://localhost:{bound}",
@@ -126,8 +126,8 @@ class Simulation:
         """The files of the server's key and certificates, and of its authority; made once."""
         from ccgpu.fakearm import front
 
-        identity = beside(self._path, ".tls.pem")
-        authority = beside(self._path, ".ca.pem")
+        identity = path_beside(self._path, ".tls.pem")
+        authority = path_beside(self._path, ".ca.pem")
         try:
             with suppress(FileExistsError):
                 if not identity.exists():

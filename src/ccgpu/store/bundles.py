@@ -7,7 +7,7 @@ from ccgpu.domain.signers import SUFFIX
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic, new_files
 from ccgpu.store.documents import reason
-from ccgpu.store.folders import beside
+from ccgpu.store.folders import path_beside
 
 if TYPE_CHECKING:
     from ccgpu.domain.bundle import EvidenceBundle
@@ -26,7 +26,7 @@ def write(path: Path, bundle: "EvidenceBundle") -> bytes:
 
 def signature_beside(path: Path) -> Path:
     """The file of a bundle's signature: `FILE.sig`."""
-    return beside(path, SUFFIX)
+    return path_beside(path, SUFFIX)
 
 
 def replace(path: Path, bundle: "EvidenceBundle") -> None:

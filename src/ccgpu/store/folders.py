@@ -32,7 +32,7 @@ def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
 
 def fake_journals(path: Path) -> Path:
     """The folder of the journals of the simulated subscription in the file `path`."""
-    return beside(path, ".journals")
+    return path_beside(path, ".journals")
 
 
 def make_private(folder: Path) -> None:
@@ -47,6 +47,6 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def beside(path: Path, suffix: str) -> Path:
+def path_beside(path: Path, suffix: str) -> Path:
     """The path with `suffix` after it. Unlike `with_name`, it takes `.` and `/`, too."""
     return Path(f"{path}{suffix}")

@@ -9,7 +9,7 @@ from ccgpu.domain.run_outcome import FetchedOutputs
 from ccgpu.errors import ConnectionLost, CopyFailed, GuestUnreachable
 from ccgpu.guest.workload_answers import OutputsOffered
 from ccgpu.guest.workload_requests import OfferOutputs
-from ccgpu.store.folders import beside
+from ccgpu.store.folders import path_beside
 from ccgpu.workflows.run.guest_calls import WorkloadGuest
 
 _OFFER = 300.0  # seconds
@@ -29,7 +29,7 @@ def fetch_outputs(guest: WorkloadGuest, name: str, folder: Path) -> FetchedOutpu
     offered = guest.ask(OfferOutputs(name=name), OutputsOffered, _OFFER)
     for left in offered.left:
         guest.task.note(f"not fetched, since it is neither a file nor a folder: {one_line(left)}")
-    part = beside(folder, ".part")
+    part = path_beside(folder, ".part")
     if offered.files:
         _copy(guest, offered.path, part)
     else:
