@@ -4,6 +4,7 @@ Its indexes have at most 2048 bytes, which is compiled in.
 """
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from ccgpu.scheduling.clock import RealClock
 from support.paravisor import read_message
 
 _NV_ATTRIBUTES = "ownerwrite|ownerread|authread|authwrite"
+_FIRST_PORT, _PORT_PAIRS = 20_000, 6_000  # below 32768, ip_local_port_range (Linux, ip-sysctl.rst)
 _AK_ATTRIBUTES = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign"
 
 
@@ -109,12 +111,16 @@ def software_tpm(folder: Path) -> Iterator[SoftwareTpm]:
 
 
 def _two_free_ports() -> int:
-    """A port that is free, as is the one after it: tpm2-tools expect the control there."""
+    """A port that is free, as is the one after it: tpm2-tools expect the control there.
+
+    Systems give out none of these by themselves, and pairs do not overlap: until the TPM has them,
+    no other process takes one.
+    """
     for _ in range(100):
+        port = _FIRST_PORT + 2 * secrets.randbelow(_PORT_PAIRS)
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
             except OSError:
                 continue
