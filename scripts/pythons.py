@@ -1,8 +1,9 @@
-"""Tests the set-up with the Pythons on this machine: `dev.py pythons [FOLDER…]`.
+"""Tests the set-up with the Pythons on this machine: `dev.py pythons [--others | FOLDER…]`.
 
 Each Python has its own version of pip, with its own bugs. For each, a copy of the repository is set
 up in a temporary folder with a minimal environment, and creates a VM in the simulated subscription.
-The oldest and the newest are used; with FOLDERs, every Python in these folders.
+The oldest and the newest are used; with `--others`, unless it is the one that runs this, which has
+set up the repository itself; with FOLDERs, every Python in these folders.
 """
 
 import os
@@ -56,7 +57,10 @@ class Interpreter:
 
 def pythons(arguments: list[str]) -> None:
     """Set up with each Python; exit with an error if one fails or there is none."""
-    found = interpreters(map(Path, arguments)) if arguments else outermost(usual_folders())
+    if arguments == ["--others"]:
+        found = without(Path(sys.executable).resolve(), outermost(usual_folders()))
+    else:
+        found = interpreters(map(Path, arguments)) if arguments else outermost(usual_folders())
     if not found:
         fail("no Python 3.11 or newer found", "name the folders in which they are")
     say("\n".join(["found:", *(f"  {python}" for python in found)]))
@@ -87,6 +91,11 @@ def outermost(folders: Iterable[Path]) -> list[Interpreter]:
     """The oldest and the newest of the `interpreters`."""
     found = interpreters(folders)
     return [*found[:1], *found[1:][-1:]]
+
+
+def without(own: Path, found: list[Interpreter]) -> list[Interpreter]:
+    """The interpreters but for that of the file `own`; it stays where there is no other one."""
+    return [one for one in found if one.file != own] or found
 
 
 def _probe(file: Path) -> Interpreter | None:
