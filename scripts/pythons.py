@@ -58,7 +58,7 @@ class Interpreter:
 def pythons(arguments: list[str]) -> None:
     """Set up with each Python; exit with an error if one fails or there is none."""
     if arguments == ["--others"]:
-        found = without(Path(sys.executable).resolve(), outermost(usual_folders()))
+        found = all_but(Path(sys.executable).resolve(), outermost(usual_folders()))
     else:
         found = interpreters(map(Path, arguments)) if arguments else outermost(usual_folders())
     if not found:
@@ -93,7 +93,7 @@ def outermost(folders: Iterable[Path]) -> list[Interpreter]:
     return [*found[:1], *found[1:][-1:]]
 
 
-def without(own: Path, found: list[Interpreter]) -> list[Interpreter]:
+def all_but(own: Path, found: list[Interpreter]) -> list[Interpreter]:
     """The interpreters but for that of the file `own`; it stays where there is no other one."""
     return [one for one in found if one.file != own] or found
 

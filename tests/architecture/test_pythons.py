@@ -57,9 +57,9 @@ def test_one_that_has_set_up_already_is_left_out_unless_it_is_the_only_one():
     old, new = (
         pythons.Interpreter((3, minor, 0), "23.0", Path(f"/bin/3.{minor}")) for minor in (11, 13)
     )
-    assert pythons.without(old.file, [old, new]) == [new]
-    assert pythons.without(Path("/other"), [old, new]) == [old, new]
-    assert pythons.without(old.file, [old]) == [old]
+    assert pythons.all_but(old.file, [old, new]) == [new]
+    assert pythons.all_but(Path("/other"), [old, new]) == [old, new]
+    assert pythons.all_but(old.file, [old]) == [old]
 
 
 def test_pythons_are_searched_in_path_system_folders_and_pyenv(tmp_path, monkeypatch):
