@@ -38,6 +38,13 @@ def test_a_create_ends_attested_with_the_gpu_ready(demo):
     assert len(demo.challenges) == 1
 
 
+def test_the_way_that_led_to_a_guest_is_known_without_a_verdict(demo):
+    assert demo.shell(f"{_CREATE} --private --reachable --no-attest").code == 0
+    done = demo.shell("doctor demo --backend fake")
+    assert done.code == 0, done
+    assert "no public address" not in done.err
+
+
 @pytest.mark.slow
 def test_a_create_without_attestation_asks_for_nothing(demo):
     done = demo.shell(f"{_CREATE} --no-attest -o json")

@@ -62,10 +62,12 @@ def test_what_is_left_is_named_if_somebody_has_taken_a_part_of_it(machine: Machi
 
 
 def test_a_create_that_is_changed_again_and_again_undoes_what_it_made(machine: Machine) -> None:
-    machine.arm.faults.append(NthRequest(0, _PUT_OF_VM, _CHANGED, times=None))
+    changed = NthRequest(0, _PUT_OF_VM, _CHANGED, times=None)
+    machine.arm.faults.append(changed)
     with pytest.raises(AlreadyExists, match="demo keeps being changed by someone else: creating"):
         machine.create(make_spec(private=True))
     assert machine.kinds() == []
+    assert changed.fired == 3
 
 
 def test_what_was_made_is_undone_if_what_is_there_cannot_be_read_anew(machine: Machine) -> None:
